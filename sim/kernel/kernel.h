@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The simulated Unix, as the world outside it sees it: make hosts, put files and users on them,
+ * start processes, let time pass, watch every call, cut the power.
+ *
+ * One thread, one kernel at a time.  Simulated processes are coroutines that run the server's own
+ * machine code; their calls arrive in sim_open, sim_read, ... (calls.h).  All times are virtual,
+ * in nanoseconds since the start of the run unless said otherwise.
+ */
+#ifndef SIM_KERNEL_KERNEL_H
+#define SIM_KERNEL_KERNEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "sim/kernel/choose.h"
+#include "sim/kernel/disk.h"
+#include "sim/kernel/vfs.h"
+
+#define NANOSECONDS 1000000000LL
+
+struct kernel;
+struct host;
+struct process;
+
+enum schedule_policy { SCHEDULE_ROUND_ROBIN, SCHEDULE_RANDOM };
+
+struct kernel_options {
+    uint64_t seed;
+    enum schedule_policy policy;
+    int64_t epoch; /* Unix seconds at virtual time 0; 0 means 2026-01-01 00:00:00 UTC */
+    uint64_t call_ns;    /* virtual cost of a call; 0 means 1000 */
+    uint64_t spin_calls; /* calls without waiting after which a process counts as spinning; 0 means
+                            2,000,000 */
+    uint64_t fsync_min_ns, fsync_max_ns; /* how long a sync takes; 0, 0 means 1 ms .. 8 ms */
+    /* Things that must not change a run, varied by the determinism test. */
+    uint8_t fill_byte;          /* fills fresh stacks and memory */
+    size_t arena_offset;        /* shifts every arena */
+    size_t environment_padding; /* bytes added to each process's environment area */
+};
+
+struct kernel *kernel_create(const struct kernel_options *options);
+/* Ends all processes and frees everything. */
+void kernel_destroy(struct kernel *kernel);
+
+/* --- programs --------------------------------------------------------------------------------
+ * An executable file on a simulated disk is a regular file with an x bit that holds
+ * "#!nixie NAME\n"; execve runs the program registered as NAME. */
+typedef int program_main(int argc, char **argv, char **environment);
+void kernel_register_program(struct kernel *kernel, const char *name, program_main *main);
+
+/* --- hosts ------------------------------------------------------------------------------------*/
+struct host_options {
+    const char *name; /* also what gethostname tells */
+    const struct disk_model *disk;
+    uint64_t capacity_bytes; /* 0: no limit */
+    uint64_t capacity_inodes;
+};
+/* A host that is up, with /, /bin, /tmp (1777), /proc/sys/kernel/random/boot_id, /dev/null. */
+struct host *host_create(struct kernel *kernel, const struct host_options *options);
+const char *host_name(const struct host *host);
+struct vfs *host_vfs(const struct host *host);
+bool host_is_up(const struct host *host);
+
+/* Users and groups that getpwnam, getpwuid, getgrnam know.  Strings are copied. */
+void host_add_user(struct host *host, const char *name, uid_t uid, gid_t gid, const char *home);
+void host_add_group(struct host *host, const char *name, gid_t gid);
+
+/* Set-up without a process: parents are made (root, 0755).  Returns 0 or -errno.  Not durable
+ * until a sync or vfs_settle. */
+int host_make_directory(struct host *host, const char *path, uid_t uid, gid_t gid, mode_t mode);
+int host_write_file(struct host *host, const char *path, const void *data, size_t size, uid_t uid,
+                    gid_t gid, mode_t mode);
+/* Reads a whole file into malloc'd memory with a NUL added behind it; -errno on failure. */
+int host_read_file(struct host *host, const char *path, char **data, size_t *size);
+/* Names in a directory without "." and "..", sorted, as a malloc'd NULL-terminated array of
+ * malloc'd strings; -errno on failure. */
+int host_list_directory(struct host *host, const char *path, char ***names);
+/* How much space is left can be changed while running: a disk that fills up.  `leave_bytes` is
+ * what shall still be free; UINT64_MAX takes the limit away. */
+void host_set_free_space(struct host *host, uint64_t leave_bytes);
+
+/* Power loss: every process is gone, the disk is what the model allows and the chooser answers,
+ * the host is down. */
+void host_crash(struct host *host, const struct chooser *chooser);
+/* Kills every process; nothing else happens. */
+void host_kill_all(struct host *host);
+/* The machine comes up again with a new boot id.  Start its first process then. */
+void host_boot(struct host *host);
+
+/* --- processes --------------------------------------------------------------------------------*/
+struct process_spec {
+    const char *path;        /* the program's file on the host's disk */
+    const char *const *argv; /* NULL-terminated */
+    const char *const *environment;
+    const char *directory; /* working directory; NULL: / */
+    uid_t uid;
+    gid_t gid;
+    const void *input; /* fd 0 reads these bytes, then end of file; copied */
+    size_t input_size;
+    const void *input1;  /* if not NULL, fd 1 reads these instead (the envelope of queue) */
+    size_t input1_size;
+    /* What it writes to fd 1 (unless input1) and fd 2; called as it writes.  NULL: discarded. */
+    void (*output)(void *context, struct process *process, int fd, const char *data, size_t size);
+    /* How it ended: a wait status as in waitpid; -1 if power or host_kill_all took it. */
+    void (*ended)(void *context, struct process *process, int status);
+    void *context;
+};
+/* Starts a process that has no parent.  Returns it, or NULL with *error = errno. */
+struct process *process_start(struct host *host, const struct process_spec *spec, int *error);
+void process_signal(struct process *process, int signal);
+
+pid_t process_pid(const struct process *process);
+const char *process_name(const struct process *process); /* the program's name */
+struct host *process_host(const struct process *process);
+/* The first process of its tree (what process_start made), and a number that the starter of a
+ * tree can set, inherited by children. */
+uint64_t process_tag(const struct process *process);
+void process_set_tag(struct process *process, uint64_t tag);
+/* The live process of a host whose program has that name, the one with the lowest pid; or NULL. */
+struct process *host_find_process(struct host *host, const char *program);
+
+/* --- calls ------------------------------------------------------------------------------------
+ * Every outside call of a process is told twice: before it has any effect and after it.  `call`
+ * is decoded: paths are as given; `data` are the bytes read or written. */
+#define CALL_LIST(X)                                                                               \
+    X(open) X(close) X(read) X(write) X(lseek) X(fstat) X(stat) X(lstat) X(link) X(unlink)         \
+    X(rename) X(mkdir) X(rmdir) X(symlink) X(readlink) X(ftruncate) X(fsync) X(fdatasync)          \
+    X(syncfs) X(sync_file_range) X(fcntl) X(dup) X(pipe) X(mkfifo) X(socket) X(socketpair)         \
+    X(bind) X(listen) X(accept) X(connect) X(sendmsg) X(recvmsg) X(getsockopt) X(setsockopt)       \
+    X(shutdown) X(getsockname) X(poll) X(flock) X(spawn) X(exec) X(wait) X(kill) X(exit)           \
+    X(signal_mask) X(signal_action) X(signalfd) X(clock) X(random) X(get_id) X(set_id) X(chdir)    \
+    X(getcwd) X(umask) X(chmod) X(chown) X(utimens) X(getpw) X(opendir) X(readdir) X(statvfs)      \
+    X(rlimit) X(memory) X(hostname) X(sleep)
+enum call_id {
+#define CALL_ENUM(name) CALL_##name,
+    CALL_LIST(CALL_ENUM)
+#undef CALL_ENUM
+        CALL_COUNT
+};
+const char *call_name(enum call_id id);
+
+struct call {
+    enum call_id id;
+    struct process *process;
+    uint64_t number; /* counts all calls of the run from 1 */
+    int64_t time_ns;
+    const char *path; /* first path or NULL */
+    const char *path2;
+    int fd; /* or -1 */
+    int64_t argument[3];
+    const void *data;
+    size_t size;
+    int64_t result; /* after: what the call returns, -errno for an error */
+    bool changed_disk; /* after: visible tree or durable image changed */
+};
+
+struct kernel_watch {
+    /* Before any effect.  A result other than 0 (an errno) makes the call fail with it. */
+    int (*before)(void *context, const struct call *call);
+    /* After the effect, before the process goes on. */
+    void (*after)(void *context, const struct call *call);
+    void *context;
+};
+/* Up to 8 watchers; called in the order added. */
+void kernel_watch(struct kernel *kernel, const struct kernel_watch *watch);
+
+/* From inside a watcher: stop the run at this very point; kernel_run returns KERNEL_STOPPED
+ * before the process goes on (from `before`: before the call has had any effect; if the process
+ * survives and the run is continued, the call then takes place). */
+void kernel_stop(struct kernel *kernel);
+
+/* --- time -------------------------------------------------------------------------------------*/
+int64_t kernel_now(const struct kernel *kernel);           /* ns since the start */
+int64_t kernel_wall(const struct kernel *kernel);          /* ns since 1970 */
+void kernel_step_wall(struct kernel *kernel, int64_t ns); /* the wall clock jumps, monotonic not */
+/* Calls back at a virtual time (outside of any process).  Same time: in the order added. */
+void kernel_at(struct kernel *kernel, int64_t time_ns, void (*callback)(void *context),
+               void *context);
+
+enum kernel_end {
+    KERNEL_IDLE,    /* every process waits for something that will not come, and no timer is set */
+    KERNEL_UNTIL,   /* the time given is reached */
+    KERNEL_STOPPED, /* kernel_stop */
+    KERNEL_SPIN     /* a process spins; kernel_spinner says who */
+};
+/* Lets the processes run until virtual time `until_ns` (INT64_MAX: until idle). */
+enum kernel_end kernel_run(struct kernel *kernel, int64_t until_ns);
+const char *kernel_spinner(const struct kernel *kernel);
+/* The earliest timer or wait that is set, INT64_MAX if none. */
+int64_t kernel_next_timer(const struct kernel *kernel);
+
+/* --- accounts ---------------------------------------------------------------------------------*/
+uint64_t kernel_hash(const struct kernel *kernel);       /* of all calls so far */
+uint64_t kernel_call_count(const struct kernel *kernel);
+size_t kernel_live_bytes(const struct kernel *kernel);   /* of all arenas; 0 when none is alive */
+size_t kernel_live_files(const struct kernel *kernel);   /* open file descriptions */
+/* Tells each live process with its bytes and descriptors (what a leak report prints). */
+void kernel_tell_processes(const struct kernel *kernel,
+                           void (*tell)(void *context, const struct process *process,
+                                        size_t live_bytes, unsigned descriptors),
+                           void *context);
+/* The n-th allocation from now of a process whose program has that name fails (ENOMEM); n from 1. */
+void kernel_fail_allocation(struct kernel *kernel, const char *program, uint64_t n);
+
+#endif
