@@ -30,7 +30,7 @@ enum schedule_policy { SCHEDULE_ROUND_ROBIN, SCHEDULE_RANDOM };
 struct kernel_options {
     uint64_t seed;
     enum schedule_policy policy;
-    int64_t epoch; /* Unix seconds at virtual time 0; 0 means 2026-01-01 00:00:00 UTC */
+    int64_t epoch;       /* Unix seconds at virtual time 0; 0 means 2026-01-01 00:00:00 UTC */
     uint64_t call_ns;    /* virtual cost of a call; 0 means 1000 */
     uint64_t spin_calls; /* calls without waiting after which a process counts as spinning; 0 means
                             2,000,000 */
@@ -100,7 +100,7 @@ struct process_spec {
     gid_t gid;
     const void *input; /* fd 0 reads these bytes, then end of file; copied */
     size_t input_size;
-    const void *input1;  /* if not NULL, fd 1 reads these instead (the envelope of queue) */
+    const void *input1; /* if not NULL, fd 1 reads these instead (the envelope of queue) */
     size_t input1_size;
     /* What it writes to fd 1 (unless input1) and fd 2; called as it writes.  NULL: discarded. */
     void (*output)(void *context, struct process *process, int fd, const char *data, size_t size);
@@ -126,14 +126,16 @@ struct process *host_find_process(struct host *host, const char *program);
  * Every outside call of a process is told twice: before it has any effect and after it.  `call`
  * is decoded: paths are as given; `data` are the bytes read or written. */
 #define CALL_LIST(X)                                                                               \
-    X(open) X(close) X(read) X(write) X(lseek) X(fstat) X(stat) X(lstat) X(link) X(unlink)         \
-    X(rename) X(mkdir) X(rmdir) X(symlink) X(readlink) X(ftruncate) X(fsync) X(fdatasync)          \
-    X(syncfs) X(sync_file_range) X(fcntl) X(dup) X(pipe) X(mkfifo) X(socket) X(socketpair)         \
-    X(bind) X(listen) X(accept) X(connect) X(sendmsg) X(recvmsg) X(getsockopt) X(setsockopt)       \
-    X(shutdown) X(getsockname) X(poll) X(flock) X(spawn) X(exec) X(wait) X(kill) X(exit)           \
-    X(signal_mask) X(signal_action) X(signalfd) X(clock) X(random) X(get_id) X(set_id) X(chdir)    \
-    X(getcwd) X(umask) X(chmod) X(chown) X(utimens) X(getpw) X(opendir) X(readdir) X(statvfs)      \
-    X(rlimit) X(memory) X(hostname) X(sleep)
+    X(open)                                                                                        \
+    X(close) X(read) X(write) X(lseek) X(fstat) X(stat) X(lstat) X(link) X(unlink) X(rename)       \
+        X(mkdir) X(rmdir) X(symlink) X(readlink) X(ftruncate) X(fsync) X(fdatasync) X(syncfs)      \
+            X(sync_file_range) X(fcntl) X(dup) X(pipe) X(mkfifo) X(socket) X(socketpair) X(bind)   \
+                X(listen) X(accept) X(connect) X(sendmsg) X(recvmsg) X(getsockopt) X(setsockopt)   \
+                    X(shutdown) X(getsockname) X(poll) X(flock) X(spawn) X(exec) X(wait) X(kill)   \
+                        X(exit) X(signal_mask) X(signal_action) X(signalfd) X(clock) X(random)     \
+                            X(get_id) X(set_id) X(chdir) X(getcwd) X(umask) X(chmod) X(chown)      \
+                                X(utimens) X(getpw) X(opendir) X(readdir) X(statvfs) X(rlimit)     \
+                                    X(memory) X(hostname) X(sleep)
 enum call_id {
 #define CALL_ENUM(name) CALL_##name,
     CALL_LIST(CALL_ENUM)
@@ -153,7 +155,7 @@ struct call {
     int64_t argument[3];
     const void *data;
     size_t size;
-    int64_t result; /* after: what the call returns, -errno for an error */
+    int64_t result;    /* after: what the call returns, -errno for an error */
     bool changed_disk; /* after: visible tree or durable image changed */
 };
 
@@ -173,8 +175,8 @@ void kernel_watch(struct kernel *kernel, const struct kernel_watch *watch);
 void kernel_stop(struct kernel *kernel);
 
 /* --- time -------------------------------------------------------------------------------------*/
-int64_t kernel_now(const struct kernel *kernel);           /* ns since the start */
-int64_t kernel_wall(const struct kernel *kernel);          /* ns since 1970 */
+int64_t kernel_now(const struct kernel *kernel);          /* ns since the start */
+int64_t kernel_wall(const struct kernel *kernel);         /* ns since 1970 */
 void kernel_step_wall(struct kernel *kernel, int64_t ns); /* the wall clock jumps, monotonic not */
 /* Calls back at a virtual time (outside of any process).  Same time: in the order added. */
 void kernel_at(struct kernel *kernel, int64_t time_ns, void (*callback)(void *context),
@@ -193,16 +195,17 @@ const char *kernel_spinner(const struct kernel *kernel);
 int64_t kernel_next_timer(const struct kernel *kernel);
 
 /* --- accounts ---------------------------------------------------------------------------------*/
-uint64_t kernel_hash(const struct kernel *kernel);       /* of all calls so far */
+uint64_t kernel_hash(const struct kernel *kernel); /* of all calls so far */
 uint64_t kernel_call_count(const struct kernel *kernel);
-size_t kernel_live_bytes(const struct kernel *kernel);   /* of all arenas; 0 when none is alive */
-size_t kernel_live_files(const struct kernel *kernel);   /* open file descriptions */
+size_t kernel_live_bytes(const struct kernel *kernel); /* of all arenas; 0 when none is alive */
+size_t kernel_live_files(const struct kernel *kernel); /* open file descriptions */
 /* Tells each live process with its bytes and descriptors (what a leak report prints). */
 void kernel_tell_processes(const struct kernel *kernel,
                            void (*tell)(void *context, const struct process *process,
                                         size_t live_bytes, unsigned descriptors),
                            void *context);
-/* The n-th allocation from now of a process whose program has that name fails (ENOMEM); n from 1. */
+/* The n-th allocation from now of a process whose program has that name fails (ENOMEM); n from 1.
+ */
 void kernel_fail_allocation(struct kernel *kernel, const char *program, uint64_t n);
 
 #endif

@@ -53,7 +53,7 @@ enum vfs_change {
     VFS_LINK,
     VFS_UNLINK, /* also rmdir */
     VFS_RENAME,
-    VFS_WRITE,    /* also truncate and extend */
+    VFS_WRITE,     /* also truncate and extend */
     VFS_ATTRIBUTE, /* mode, owner */
     VFS_DURABLE    /* something became durable (fsync, commit by age) */
 };

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: ISC */
+/* Where this installation lives (docs/architecture.md, "A home"). */
+#ifndef MTA_LIB_HOME_H
+#define MTA_LIB_HOME_H
+
+#include <stdbool.h>
+
+#include "mta/lib/buf.h"
+
+/* The home directory, an absolute path: NIXIE_HOME if it is set and the program is not setuid or
+ * setgid, else the directory above the one of the program's file.  Returns 0, or -1 with errno. */
+int home_find(char *const *environment, struct buf *home);
+
+/* home_find and chdir there.  Returns 0, or -1 with errno. */
+int home_enter(char *const *environment, struct buf *home);
+
+/* HOME "/bin/" NAME into `path`.  0 or -1 with ENOMEM. */
+int home_program(const struct buf *home, const char *name, struct buf *path);
+
+/* True if control/singleuser exists (current directory is the home): nobody becomes anybody. */
+bool home_is_single_user(void);
+
+#endif

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef MTA_LIB_LOCK_H
+#define MTA_LIB_LOCK_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+/* Opens (and with `mode` other than 0 creates) the file `path` and takes an exclusive flock on it,
+ * waiting for it if `wait` (may block without bound).  Returns a close-on-exec descriptor that
+ * holds the lock until closed, or -1 with errno: EWOULDBLOCK if someone else has it. */
+int lock_file(const char *path, mode_t mode, bool wait);
+
+#endif
