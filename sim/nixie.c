@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: ISC */
 #include <stdio.h>
+#include <string.h>
 
-int main(void)
+#include "sim/real/mta.h"
+
+int main(int argc, char **argv)
 {
-    puts("usage: nixie COMMAND");
+    if (argc >= 2 && !strcmp(argv[1], "mta"))
+        return mta_command(argc - 1, argv + 1);
+    fputs("usage: nixie mta COMMAND\n", stderr);
     return 2;
 }

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: ISC */
+/* The commands of `nixie mta`, each with its arguments read.  They return an exit status
+ * (sim/real/say.h). */
+#ifndef SIM_REAL_COMMANDS_H
+#define SIM_REAL_COMMANDS_H
+
+#include <stdbool.h>
+
+struct mta_options {
+    const char *directory; /* the home */
+    const char *name;      /* user: the new user */
+    const char *domain;    /* init; NULL: not given */
+    bool create_users;
+    bool single_user;
+};
+
+int mta_init(const struct mta_options *options);
+int mta_user(const struct mta_options *options);
+/* Becomes nixie-start; returns only if that fails. */
+int mta_start(const struct mta_options *options);
+int mta_stop(const struct mta_options *options);
+int mta_status(const struct mta_options *options);
+
+#endif

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: ISC */
+#include "sim/real/layout.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "sim/real/files.h"
+#include "sim/real/say.h"
+
+enum kind { DIRECTORY, FIFO, REGULAR };
+
+/* In single-user mode a directory that several users share is its one user's alone. */
+static const struct {
+    const char *path;
+    enum kind kind;
+    enum account owner;
+    bool grouped; /* group nixie; else the owner's place is what counts, and the group is root's */
+    mode_t mode;
+} layout_table[] = {
+    {"control", DIRECTORY, ACCOUNT_ROOT, false, 0755},
+    {"bin", DIRECTORY, ACCOUNT_ROOT, false, 0755},
+    {"users", DIRECTORY, ACCOUNT_ROOT, false, 0755},
+    {"alias", DIRECTORY, ACCOUNT_ROOT, false, 0755},
+    {"queue", DIRECTORY, ACCOUNT_QUEUE, true, 0750},
+    {"queue/pid", DIRECTORY, ACCOUNT_QUEUE, true, 0700},
+    {"queue/intd", DIRECTORY, ACCOUNT_QUEUE, true, 0700},
+    {"queue/mess", DIRECTORY, ACCOUNT_QUEUE, true, 0750},
+    {"queue/todo", DIRECTORY, ACCOUNT_QUEUE, true, 0750},
+    {"queue/info", DIRECTORY, ACCOUNT_SEND, true, 0700},
+    {"queue/local", DIRECTORY, ACCOUNT_SEND, true, 0700},
+    {"queue/remote", DIRECTORY, ACCOUNT_SEND, true, 0700},
+    {"queue/bounce", DIRECTORY, ACCOUNT_SEND, true, 0700},
+    {"queue/corrupt", DIRECTORY, ACCOUNT_SEND, true, 0770},
+    {"queue/lock", DIRECTORY, ACCOUNT_QUEUE, true, 0770},
+    {"queue/lock/sendmutex", REGULAR, ACCOUNT_SEND, true, 0600},
+    {"queue/lock/trigger", FIFO, ACCOUNT_SEND, true, 0622},
+    {"run", DIRECTORY, ACCOUNT_QUEUE, true, 0755},
+    {"log", DIRECTORY, ACCOUNT_LOG, true, 0755},
+};
+#define LAYOUT_COUNT (sizeof layout_table / sizeof *layout_table)
+
+bool layout_owns(const char *name)
+{
+    for (size_t i = 0; i < LAYOUT_COUNT; i++)
+        if (!strcmp(layout_table[i].path, name))
+            return true;
+    return false;
+}
+
+int layout_open(struct layout_home *home, const char *directory)
+{
+    if (!realpath(directory, home->path))
+        return say_errno("open", directory, errno);
+    home->fd = open(home->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (home->fd < 0)
+        return say_errno("open", home->path, errno);
+    if (!files_exists(home->fd, "control/me") || !files_exists(home->fd, "queue")) {
+        close(home->fd);
+        return say_failure(MTA_WRONG,
+                           "%s is not a Nixie home (no control/me and queue in it); make one with "
+                           "nixie mta init %s --domain NAME",
+                           home->path, directory);
+    }
+    home->single_user = files_exists(home->fd, "control/singleuser");
+    return MTA_OK;
+}
+
+static int make_entry(int at, size_t i, const struct accounts *accounts)
+{
+    const char *path = layout_table[i].path;
+    uid_t uid = accounts->uid[layout_table[i].owner];
+    gid_t gid = layout_table[i].grouped ? accounts->gid : getegid();
+    if (layout_table[i].kind == DIRECTORY)
+        return files_directory(at, path, uid, gid, layout_table[i].mode);
+    return files_node(at, path, layout_table[i].kind == FIFO, uid, gid, layout_table[i].mode);
+}
+
+int layout_make(const struct layout_home *home, const struct accounts *accounts)
+{
+    for (size_t i = 0; i < LAYOUT_COUNT; i++)
+        if (make_entry(home->fd, i, accounts) < 0) {
+            char path[2 * PATH_MAX];
+            snprintf(path, sizeof path, "%s/%s", home->path, layout_table[i].path);
+            return say_errno("make", path, errno);
+        }
+    return MTA_OK;
+}
+
+/* Opens the folder that holds the server's programs: beside this command (a build), or in
+ * ../libexec/nixie (installed).  `path` gets its name.  Returns a descriptor, or -1. */
+static int open_programs(char path[PATH_MAX])
+{
+    char self[PATH_MAX];
+    ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
+    if (length < 0)
+        return -1;
+    self[length] = 0;
+    char *slash = strrchr(self, '/');
+    if (!slash)
+        return -1;
+    *slash = 0;
+    static const char *const places[] = {"", "/../libexec/nixie"};
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        if (snprintf(path, PATH_MAX, "%s%s", self, places[i]) >= PATH_MAX)
+            continue;
+        int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (fd >= 0 && files_exists(fd, "nixie-queue"))
+            return fd;
+        if (fd >= 0)
+            close(fd);
+    }
+    return -1;
+}
+
+static int install_program(const struct layout_home *home, const struct accounts *accounts, int at,
+                           const char *name)
+{
+    bool setuid = !strcmp(name, "nixie-queue") && !home->single_user;
+    uid_t uid = accounts->uid[setuid ? ACCOUNT_QUEUE : ACCOUNT_ROOT];
+    char target[PATH_MAX];
+    snprintf(target, sizeof target, "bin/%s", name);
+    int from = openat(at, name, O_RDONLY | O_CLOEXEC);
+    if (from < 0)
+        return say_errno("read", name, errno);
+    gid_t gid = setuid ? accounts->gid : getegid();
+    int result = files_copy(from, home->fd, target, uid, gid, setuid ? 04711 : 0755);
+    int error = errno;
+    close(from);
+    return result < 0 ? say_errno("write", target, error) : MTA_OK;
+}
+
+int layout_install_programs(const struct layout_home *home, const struct accounts *accounts)
+{
+    char path[PATH_MAX];
+    int at = open_programs(path);
+    if (at < 0)
+        return say_failure(MTA_LACKING,
+                           "cannot find the server's programs (nixie-queue and others) beside this "
+                           "command or in ../libexec/nixie; run make, or make install");
+    DIR *folder = fdopendir(at);
+    if (!folder) {
+        int error = errno;
+        close(at);
+        return say_errno("read", path, error);
+    }
+    int result = MTA_OK;
+    struct dirent *entry;
+    while (result == MTA_OK && (entry = readdir(folder)) != NULL)
+        if (!strncmp(entry->d_name, "nixie-", 6))
+            result = install_program(home, accounts, at, entry->d_name);
+    closedir(folder);
+    return result;
+}

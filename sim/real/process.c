@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: ISC */
+/* `nixie mta start`, `stop` and `status`. */
+#include "sim/real/commands.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "sim/real/files.h"
+#include "sim/real/layout.h"
+#include "sim/real/say.h"
+
+#define PID_FILE "run/start.pid"
+#define STOP_SECONDS 60 /* running deliveries may finish */
+
+/* True if process `pid` runs HOME/bin/nixie-start (also one that was replaced on disk since). */
+static bool is_our_start(const struct layout_home *home, pid_t pid)
+{
+    char name[64], target[PATH_MAX + 32], program[PATH_MAX + 32];
+    snprintf(name, sizeof name, "/proc/%ld/exe", (long) pid);
+    ssize_t length = readlink(name, target, sizeof target - 1);
+    if (length >= 0) {
+        target[length] = 0;
+        char *deleted = strstr(target, " (deleted)");
+        if (deleted)
+            *deleted = 0;
+        snprintf(program, sizeof program, "%s/bin/nixie-start", home->path);
+        return strcmp(target, program) == 0;
+    }
+    if (errno != EACCES && errno != EPERM)
+        return false;
+    /* Another user's process: its name must do. */
+    char comm[32];
+    snprintf(name, sizeof name, "/proc/%ld/comm", (long) pid);
+    return files_read(AT_FDCWD, name, comm, sizeof comm) > 0 && !strcmp(comm, "nixie-start\n");
+}
+
+/* The server's process, 0 if none runs. */
+static pid_t find_start(const struct layout_home *home)
+{
+    char text[32], *end;
+    if (files_read(home->fd, PID_FILE, text, sizeof text) <= 0)
+        return 0;
+    long pid = strtol(text, &end, 10);
+    if (pid <= 1 || *end != '\n')
+        return 0;
+    return is_our_start(home, (pid_t) pid) ? (pid_t) pid : 0;
+}
+
+/* The right user for a home: its owner in single-user mode, else root. */
+static int check_caller(const struct layout_home *home)
+{
+    bool root = geteuid() == 0;
+    if (home->single_user && root)
+        return say_failure(MTA_WRONG,
+                           "%s is in single-user mode, and everything would run as root; "
+                           "run this as its owner",
+                           home->path);
+    if (!home->single_user && !root)
+        return say_failure(MTA_LACKING, "the parts of %s run as different users: run this as root",
+                           home->path);
+    return MTA_OK;
+}
+
+static int write_pid(const struct layout_home *home)
+{
+    char text[32];
+    int length = snprintf(text, sizeof text, "%ld\n", (long) getpid());
+    if (files_replace(home->fd, PID_FILE, text, (size_t) length, 0644) < 0)
+        return say_errno("write", PID_FILE, errno);
+    return MTA_OK;
+}
+
+/* Becomes nixie-start. */
+static int become_start(const struct layout_home *home)
+{
+    extern char **environ;
+    char program[PATH_MAX + 32];
+    snprintf(program, sizeof program, "%s/bin/nixie-start", home->path);
+    char *argv[] = {program, (char *) home->path, NULL};
+    if (chdir(home->path) < 0 || setenv("NIXIE_HOME", home->path, 1) < 0)
+        return say_errno("enter", home->path, errno);
+    execve(program, argv, environ);
+    return say_errno("run", program, errno);
+}
+
+int mta_start(const struct mta_options *options)
+{
+    struct layout_home home;
+    int result = layout_open(&home, options->directory);
+    if (result != MTA_OK)
+        return result;
+    result = check_caller(&home);
+    pid_t pid = result == MTA_OK ? find_start(&home) : 0;
+    if (pid)
+        result = say_failure(MTA_NO, "the server of %s is already running (pid %ld)", home.path,
+                             (long) pid);
+    if (result == MTA_OK)
+        result = write_pid(&home);
+    if (result == MTA_OK)
+        result = become_start(&home);
+    close(home.fd);
+    return result;
+}
+
+static int wait_for_end(const struct layout_home *home, pid_t pid)
+{
+    const struct timespec pause = {0, 50 * 1000 * 1000};
+    for (int i = 0; i < STOP_SECONDS * 20; i++) {
+        if (!is_our_start(home, pid)) {
+            printf("stopped\n");
+            return MTA_OK;
+        }
+        nanosleep(&pause, NULL);
+    }
+    return say_failure(MTA_NO, "pid %ld still runs after %d s: it waits for deliveries to end",
+                       (long) pid, STOP_SECONDS);
+}
+
+int mta_stop(const struct mta_options *options)
+{
+    struct layout_home home;
+    int result = layout_open(&home, options->directory);
+    if (result != MTA_OK)
+        return result;
+    pid_t pid = find_start(&home);
+    if (!pid)
+        printf("not running\n");
+    else if (kill(pid, SIGTERM) < 0)
+        result = say_errno("stop the server of", home.path, errno);
+    else
+        result = wait_for_end(&home, pid);
+    close(home.fd);
+    return result;
+}
+
+/* Names in one directory of the queue that are numbers, sorted. */
+struct numbers {
+    unsigned long long *at;
+    size_t count, capacity;
+};
+
+static int compare_numbers(const void *a, const void *b)
+{
+    unsigned long long x = *(const unsigned long long *) a, y = *(const unsigned long long *) b;
+    return (x > y) - (x < y);
+}
+
+static int numbers_add(struct numbers *numbers, unsigned long long number)
+{
+    if (numbers->count == numbers->capacity) {
+        size_t capacity = numbers->capacity ? 2 * numbers->capacity : 256;
+        void *at = realloc(numbers->at, capacity * sizeof *numbers->at);
+        if (!at)
+            return -1;
+        numbers->at = at;
+        numbers->capacity = capacity;
+    }
+    numbers->at[numbers->count++] = number;
+    return 0;
+}
+
+/* Reads queue/KIND.  Entries that are no numbers count too, as 0.  Returns 0 or -1 with errno. */
+static int numbers_read(const struct layout_home *home, const char *kind, struct numbers *numbers)
+{
+    char path[64];
+    snprintf(path, sizeof path, "queue/%s", kind);
+    int fd = openat(home->fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *folder = fd < 0 ? NULL : fdopendir(fd);
+    if (!folder)
+        return -1;
+    struct dirent *entry;
+    int result = 0;
+    while (result == 0 && (errno = 0, entry = readdir(folder)) != NULL)
+        if (entry->d_name[0] != '.')
+            result = numbers_add(numbers, strtoull(entry->d_name, NULL, 10));
+    if (errno)
+        result = -1;
+    int error = errno;
+    closedir(folder);
+    if (numbers->count > 0)
+        qsort(numbers->at, numbers->count, sizeof *numbers->at, compare_numbers);
+    errno = error;
+    return result;
+}
+
+static bool numbers_have(const struct numbers *numbers, unsigned long long number)
+{
+    return numbers->count > 0 && bsearch(&number, numbers->at, numbers->count, sizeof *numbers->at,
+                                         compare_numbers) != NULL;
+}
+
+enum { PID, MESS, INTD, TODO, INFO, LOCAL, REMOTE, BOUNCE, CORRUPT, KIND_COUNT };
+static const char *const kind_names[KIND_COUNT] = {"pid",   "mess",   "intd",   "todo",   "info",
+                                                   "local", "remote", "bounce", "corrupt"};
+
+static void print_stages(const struct numbers kinds[KIND_COUNT])
+{
+    size_t s2 = 0, s3 = 0, s5 = 0;
+    for (size_t i = 0; i < kinds[MESS].count; i++) {
+        unsigned long long number = kinds[MESS].at[i];
+        if (numbers_have(&kinds[TODO], number))
+            continue;
+        if (numbers_have(&kinds[INFO], number))
+            s5++;
+        else if (numbers_have(&kinds[INTD], number))
+            s3++;
+        else
+            s2++;
+    }
+    printf("S1 %zu, S2 %zu, S3 %zu    being received, or left-overs\n", kinds[PID].count, s2, s3);
+    printf("S4 %zu                accepted\n", kinds[TODO].count);
+    printf("S5 %zu                being delivered: local %zu, remote %zu, with a bounce %zu\n", s5,
+           kinds[LOCAL].count, kinds[REMOTE].count, kinds[BOUNCE].count);
+    if (kinds[CORRUPT].count > 0)
+        printf("corrupt %zu           files set aside in queue/corrupt: please look\n",
+               kinds[CORRUPT].count);
+}
+
+/* Counts the messages of each stage.  A queue at work changes under the reader: the figures are of
+ * the moment each directory was read. */
+static int print_queue(const struct layout_home *home)
+{
+    struct numbers kinds[KIND_COUNT] = {{0}};
+    int result = MTA_OK;
+    for (int i = 0; i < KIND_COUNT && result == MTA_OK; i++)
+        if (numbers_read(home, kind_names[i], &kinds[i]) < 0) {
+            char path[PATH_MAX + 32];
+            snprintf(path, sizeof path, "%s/queue/%s", home->path, kind_names[i]);
+            result = say_errno("read", path, errno);
+        }
+    if (result == MTA_OK)
+        print_stages(kinds);
+    for (int i = 0; i < KIND_COUNT; i++)
+        free(kinds[i].at);
+    return result;
+}
+
+int mta_status(const struct mta_options *options)
+{
+    struct layout_home home;
+    int result = layout_open(&home, options->directory);
+    if (result != MTA_OK)
+        return result;
+    pid_t pid = find_start(&home);
+    if (pid)
+        printf("running (pid %ld)\n", (long) pid);
+    else
+        printf("not running\n");
+    result = print_queue(&home);
+    close(home.fd);
+    return result != MTA_OK || pid ? result : MTA_NO;
+}
