@@ -117,9 +117,12 @@ int vfs_chmod(struct inode *inode, const struct cred *cred, mode_t mode);
 int vfs_chown(struct inode *inode, const struct cred *cred, uid_t uid, gid_t gid);
 int vfs_utimens(struct inode *inode, const struct cred *cred, const struct timespec times[2]);
 void vfs_stat(const struct inode *inode, struct stat *stat);
-/* Free and total space, for statvfs. */
+/* Total and free space, for statvfs.  Without a limit: 4 TiB, 2^30 inodes. */
 void vfs_space(const struct vfs *vfs, uint64_t *total_bytes, uint64_t *free_bytes,
                uint64_t *free_inodes);
+/* From now on `leave_bytes` are free (rounded down to blocks), whatever the capacity was;
+ * UINT64_MAX: no limit. */
+void vfs_set_free_space(struct vfs *vfs, uint64_t leave_bytes);
 
 /* The absolute path of a directory (getcwd).  -ERANGE, -ENOENT if it was removed. */
 int vfs_path_of_directory(const struct inode *directory, char *to, size_t size);

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: ISC */
+/* The pending changes: written down as they happen, forgotten when they are durable. */
+#include "sim/kernel/vfs_internal.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* A file with so many pending writes joins further appends to the last one. */
+#define APPENDS_APART 8
+
+static struct change_list *log_of(struct change *change)
+{
+    struct vfs *vfs = change->inode->vfs;
+    return change->kind < CHANGE_WRITE ? &vfs->metadata : &vfs->data;
+}
+
+static struct change_list *own_of(struct change *change)
+{
+    return change->kind < CHANGE_WRITE ? &change->inode->metadata : &change->inode->data;
+}
+
+static void log_append(struct change *change)
+{
+    struct change_list *log = log_of(change);
+    change->log_previous = log->last;
+    change->log_next = NULL;
+    *(log->last ? &log->last->log_next : &log->first) = change;
+    log->last = change;
+    log->count++;
+}
+
+static void log_remove(struct change *change)
+{
+    struct change_list *log = log_of(change);
+    *(change->log_previous ? &change->log_previous->log_next : &log->first) = change->log_next;
+    *(change->log_next ? &change->log_next->log_previous : &log->last) = change->log_previous;
+    log->count--;
+}
+
+static struct change *change_new(struct inode *inode, enum change_kind kind)
+{
+    struct change *change = vfs_allocate(sizeof *change);
+    change->kind = kind;
+    change->inode = inode;
+    change->operation = inode->vfs->operation;
+    change->time_ns = vfs_now(inode->vfs);
+    log_append(change);
+    struct change_list *own = own_of(change);
+    change->own_previous = own->last;
+    *(own->last ? &own->last->own_next : &own->first) = change;
+    own->last = change;
+    own->count++;
+    return change;
+}
+
+void change_log_name(struct slot *slot)
+{
+    if (!slot->directory->vfs->options.model->logs_metadata)
+        return;
+    struct change *change = change_new(slot->directory, CHANGE_NAME);
+    change->name.slot = slot;
+    change->name.old = slot->live;
+    if (slot->live)
+        inode_hold(slot->live);
+    *(slot->last ? &slot->last->name.later : &slot->first) = change;
+    slot->last = change;
+}
+
+void change_log_attribute(struct inode *inode)
+{
+    if (!inode->vfs->options.model->logs_metadata)
+        return;
+    struct change *change = change_new(inode, CHANGE_ATTRIBUTE);
+    change->old.mode = inode->mode;
+    change->old.uid = inode->uid;
+    change->old.gid = inode->gid;
+}
+
+void change_log_mark(struct inode *inode, bool flushes)
+{
+    struct change *change = change_new(inode, CHANGE_MARK);
+    change->mark.flushes = flushes;
+    inode->vfs->marks++;
+}
+
+/* Keeps `size` bytes at `offset` of what is really held of the file. */
+static void save(struct change *change, uint64_t offset, uint64_t size)
+{
+    const struct content *content = &change->inode->content;
+    if (offset >= content->held)
+        return;
+    if (size > content->held - offset)
+        size = content->held - offset;
+    if (size == 0)
+        return;
+    change->data.saved = vfs_allocate(size);
+    change->data.saved_size = size;
+    memcpy(change->data.saved, content->bytes + offset, size);
+}
+
+/* Whether an append at the end can be made part of the last pending write. */
+static bool may_join(const struct inode *inode, uint64_t offset)
+{
+    const struct change *last = inode->data.last;
+    return inode->data.count >= APPENDS_APART && offset == inode->content.size &&
+           last->kind == CHANGE_WRITE && last->data.offset >= last->data.old_size &&
+           last->data.offset + last->data.size == offset &&
+           last->operation > inode->vfs->last_sync_operation;
+}
+
+void change_log_write(struct inode *inode, uint64_t offset, size_t size)
+{
+    if (!inode->vfs->options.model->logs_data)
+        return;
+    if (may_join(inode, offset)) {
+        struct change *last = inode->data.last;
+        last->data.size += size;
+        last->operation = inode->vfs->operation;
+        last->time_ns = vfs_now(inode->vfs);
+        log_remove(last);
+        log_append(last);
+        return;
+    }
+    struct change *change = change_new(inode, CHANGE_WRITE);
+    change->data.offset = offset;
+    change->data.size = size;
+    change->data.old_size = inode->content.size;
+    save(change, offset, size);
+}
+
+void change_log_truncate(struct inode *inode, uint64_t size)
+{
+    if (!inode->vfs->options.model->logs_data)
+        return;
+    struct change *change = change_new(inode, CHANGE_TRUNCATE);
+    change->data.offset = size;
+    change->data.old_size = inode->content.size;
+    if (size > 0) {
+        save(change, size, UINT64_MAX - size);
+        return;
+    }
+    /* All of it: the bytes change hands. */
+    change->data.saved = inode->content.bytes;
+    change->data.saved_size = inode->content.held;
+    inode->content.bytes = NULL;
+    inode->content.held = inode->content.capacity = 0;
+}
+
+void change_drop(struct change *change)
+{
+    struct change_list *own = own_of(change);
+    log_remove(change);
+    *(change->own_previous ? &change->own_previous->own_next : &own->first) = change->own_next;
+    *(change->own_next ? &change->own_next->own_previous : &own->last) = change->own_previous;
+    own->count--;
+    struct inode *old = NULL;
+    if (change->kind == CHANGE_NAME) {
+        struct slot *slot = change->name.slot;
+        assert(slot->first == change);
+        slot->first = change->name.later;
+        if (!slot->first)
+            slot->last = NULL;
+        slot_forget_if_empty(slot);
+        old = change->name.old;
+    } else if (change->kind == CHANGE_MARK) {
+        change->inode->vfs->marks--;
+    } else if (change->kind >= CHANGE_WRITE) {
+        free(change->data.saved);
+        free(change->data.fresh);
+    }
+    free(change);
+    if (old)
+        inode_drop(old);
+}
+
+void changes_settle(struct change_list *list, uint64_t operation)
+{
+    while (list->first && list->first->operation <= operation)
+        change_drop(list->first);
+}
+
+void changes_drop_all(struct inode *inode)
+{
+    changes_settle(&inode->metadata, UINT64_MAX);
+    changes_settle(&inode->data, UINT64_MAX);
+}
+
+struct inode *change_new_name(const struct change *change)
+{
+    return change->name.later ? change->name.later->name.old : change->name.slot->live;
+}
+
+static const char *name_of_inode(const struct inode *inode, char *to, size_t size)
+{
+    if (inode == inode->vfs->root)
+        return "/";
+    const char *path = inode_path(inode, to, size);
+    if (*path)
+        return path;
+    snprintf(to, size, "inode %ju (removed)", (uintmax_t) inode->number);
+    return to;
+}
+
+const char *change_describe(const struct change *change, char *to, size_t size)
+{
+    char path[LABEL_MAX];
+    if (change->kind == CHANGE_NAME) {
+        const char *what = !change_new_name(change) ? "removed"
+                           : change->name.old       ? "replaced"
+                                                    : "added";
+        snprintf(to, size, "%s: entry %s", slot_path(change->name.slot, path, sizeof path), what);
+        return to;
+    }
+    const char *name = name_of_inode(change->inode, path, sizeof path);
+    if (change->kind == CHANGE_ATTRIBUTE)
+        snprintf(to, size, "%s: mode or owner changed", name);
+    else if (change->kind == CHANGE_MARK)
+        snprintf(to, size, "%s: %s", name, change->mark.flushes ? "data written out" : "size set");
+    else if (change->kind == CHANGE_WRITE)
+        snprintf(to, size, "%s: write of %ju bytes at %ju", name, (uintmax_t) change->data.size,
+                 (uintmax_t) change->data.offset);
+    else
+        snprintf(to, size, "%s: size set to %ju", name, (uintmax_t) change->data.offset);
+    return to;
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: ISC */
+/* Syncs, and what is not durable yet. */
+#include "sim/kernel/vfs_internal.h"
+
+static void tick(const struct vfs *vfs)
+{
+    /* What has become durable by age does not change what anybody sees. */
+    if (vfs->options.model->tick)
+        vfs->options.model->tick((struct vfs *) vfs);
+}
+
+struct vfs_sync *vfs_sync_begin(struct vfs *vfs, struct inode *inode, bool data_only)
+{
+    tick(vfs);
+    struct vfs_sync *sync = vfs_allocate(sizeof *sync);
+    sync->vfs = vfs;
+    sync->inode = inode;
+    sync->operation = vfs->operation;
+    sync->data_only = data_only;
+    sync->next = vfs->syncs;
+    if (vfs->syncs)
+        vfs->syncs->previous = sync;
+    vfs->syncs = sync;
+    vfs->last_sync_operation = vfs->operation;
+    if (inode)
+        inode_ref(inode);
+    if (vfs->options.model->sync_begin)
+        vfs->options.model->sync_begin(sync);
+    return sync;
+}
+
+static void tell_durable(const struct vfs_sync *sync)
+{
+    struct vfs *vfs = sync->vfs;
+    if (sync->inode)
+        inode_tell(sync->inode, VFS_DURABLE);
+    else if (vfs->observer)
+        vfs->observer(vfs->observer_context, VFS_DURABLE, "", NULL);
+}
+
+void vfs_sync_end(struct vfs_sync *sync)
+{
+    struct vfs *vfs = sync->vfs;
+    tick(vfs);
+    size_t pending = vfs_pending_count(vfs);
+    if (vfs->options.model->sync_end)
+        vfs->options.model->sync_end(sync);
+    if (vfs_pending_count(vfs) != pending)
+        tell_durable(sync);
+    *(sync->previous ? &sync->previous->next : &vfs->syncs) = sync->next;
+    if (sync->next)
+        sync->next->previous = sync->previous;
+    vfs->last_sync_operation = 0;
+    for (struct vfs_sync *other = vfs->syncs; other; other = other->next)
+        if (other->operation > vfs->last_sync_operation)
+            vfs->last_sync_operation = other->operation;
+    if (sync->inode)
+        inode_unref(sync->inode);
+    free(sync);
+}
+
+void vfs_settle(struct vfs *vfs)
+{
+    changes_settle(&vfs->data, UINT64_MAX);
+    changes_settle(&vfs->metadata, UINT64_MAX);
+    vfs->committed = vfs->operation;
+}
+
+size_t vfs_pending_count(const struct vfs *vfs)
+{
+    tick(vfs);
+    return vfs->metadata.count - vfs->marks + vfs->data.count;
+}
+
+void vfs_describe_pending(const struct vfs *vfs, void (*tell)(void *context, const char *what),
+                          void *context)
+{
+    tick(vfs);
+    char what[LABEL_MAX + 64];
+    const struct change *metadata = vfs->metadata.first, *data = vfs->data.first;
+    while (metadata || data) {
+        const struct change **oldest =
+            !data || (metadata && metadata->operation <= data->operation) ? &metadata : &data;
+        if ((*oldest)->kind != CHANGE_MARK)
+            tell(context, change_describe(*oldest, what, sizeof what));
+        *oldest = (*oldest)->log_next;
+    }
+}
