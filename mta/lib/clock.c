@@ -45,21 +45,28 @@ static void civil_from_days(int64_t days, int64_t *year, unsigned *month, unsign
     *year = (int64_t) year_of_era + era * 400 + (*month <= 2);
 }
 
-size_t clock_format_date(char to[CLOCK_DATE_SIZE], int64_t seconds)
+void clock_split(struct clock_date *date, int64_t seconds)
 {
-    static const char names[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
     int64_t days = seconds / 86400;
     int64_t rest = seconds % 86400;
     if (rest < 0) {
         rest += 86400;
         days--;
     }
-    int64_t year;
-    unsigned month, day;
-    civil_from_days(days, &year, &month, &day);
-    int length = snprintf(to, CLOCK_DATE_SIZE, "%u %.3s %lld %02d:%02d:%02d -0000", day,
-                          names + (month - 1) * 3, (long long) year, (int) (rest / 3600),
-                          (int) (rest / 60 % 60), (int) (rest % 60));
+    civil_from_days(days, &date->year, &date->month, &date->day);
+    date->hour = (unsigned) (rest / 3600);
+    date->minute = (unsigned) (rest / 60 % 60);
+    date->second = (unsigned) (rest % 60);
+}
+
+size_t clock_format_date(char to[CLOCK_DATE_SIZE], int64_t seconds)
+{
+    static const char names[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    struct clock_date date;
+    clock_split(&date, seconds);
+    int length = snprintf(to, CLOCK_DATE_SIZE, "%u %.3s %lld %02u:%02u:%02u -0000", date.day,
+                          names + (date.month - 1) * 3, (long long) date.year, date.hour,
+                          date.minute, date.second);
     return (size_t) length;
 }
 

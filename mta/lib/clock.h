@@ -13,6 +13,18 @@ void clock_wall_precise(int64_t *seconds, uint32_t *nanoseconds);
 /* Monotonic time in milliseconds, for timeouts and schedules. */
 int64_t clock_monotonic_ms(void);
 
+/* A moment as the calendar has it, in UTC. */
+struct clock_date {
+    int64_t year;
+    unsigned month; /* 1 to 12 */
+    unsigned day;   /* 1 to 31 */
+    unsigned hour;
+    unsigned minute;
+    unsigned second;
+};
+/* The date at `seconds` (Unix time). */
+void clock_split(struct clock_date *date, int64_t seconds);
+
 #define CLOCK_DATE_SIZE 40
 /* "23 Nov 2026 17:05:09 -0000" as in Received lines (RFC 5322 3.3); returns its length. */
 size_t clock_format_date(char to[CLOCK_DATE_SIZE], int64_t seconds);
