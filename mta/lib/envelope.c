@@ -40,23 +40,35 @@ static enum envelope_result take_address(const char *bytes, size_t size, char le
     return ENVELOPE_OK;
 }
 
-enum envelope_result envelope_parse(const char *bytes, size_t size, struct envelope *envelope)
+enum envelope_result envelope_resume(struct envelope_progress *progress, const char *bytes,
+                                     size_t size, struct envelope *envelope)
 {
-    size_t at = 0;
-    enum envelope_result result = take_address(bytes, size, 'F', &at);
-    if (result != ENVELOPE_OK)
-        return result;
-    struct envelope found = {.sender = bytes + 1, .sender_size = at - 2, .recipients = bytes + at};
-    while (at < size && bytes[at]) {
-        result = take_address(bytes, size, 'T', &at);
+    enum envelope_result result;
+    if (progress->sender_end == 0) {
+        result = take_address(bytes, size, 'F', &progress->at);
         if (result != ENVELOPE_OK)
             return result;
-        found.recipient_count++;
+        progress->sender_end = progress->at;
     }
-    if (at >= size)
+    while (progress->at < size && bytes[progress->at]) {
+        result = take_address(bytes, size, 'T', &progress->at);
+        if (result != ENVELOPE_OK)
+            return result;
+        progress->recipient_count++;
+    }
+    if (progress->at >= size)
         return ENVELOPE_CUT;
-    found.recipients_size = (size_t) (bytes + at - found.recipients);
-    found.size = at + 1;
-    *envelope = found;
+    *envelope = (struct envelope){.sender = bytes + 1,
+                                  .sender_size = progress->sender_end - 2,
+                                  .recipients = bytes + progress->sender_end,
+                                  .recipients_size = progress->at - progress->sender_end,
+                                  .recipient_count = progress->recipient_count,
+                                  .size = progress->at + 1};
     return ENVELOPE_OK;
+}
+
+enum envelope_result envelope_parse(const char *bytes, size_t size, struct envelope *envelope)
+{
+    struct envelope_progress progress = {0};
+    return envelope_resume(&progress, bytes, size, envelope);
 }

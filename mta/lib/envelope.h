@@ -43,4 +43,15 @@ struct envelope {
 /* Reads an envelope at the start of `size` bytes.  *envelope is set only for ENVELOPE_OK. */
 enum envelope_result envelope_parse(const char *bytes, size_t size, struct envelope *envelope);
 
+/* How far envelope_resume got; zeroed at first. */
+struct envelope_progress {
+    size_t at;
+    size_t sender_end;
+    size_t recipient_count;
+};
+/* As envelope_parse, for bytes that grow: after ENVELOPE_CUT call it again with the same bytes and
+ * more behind them, and what was read is not read again. */
+enum envelope_result envelope_resume(struct envelope_progress *progress, const char *bytes,
+                                     size_t size, struct envelope *envelope);
+
 #endif

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Message numbers: never used twice, whatever a crash leaves.
+ *
+ * lock/number holds the high-water mark, which no used number has passed, durable before a number
+ * below it is used; with it, the boot in which it was written and the first number of that boot.
+ * lock/next (not synced, believed only in the boot that wrote it) holds the next number and the
+ * high-water mark that is known to be durable.  Both are guarded by flock on lock/number.lock.
+ *
+ * The current directory must be HOME/queue.  All may block on the lock and on the disk.
+ */
+#ifndef MTA_LIB_NUMBER_H
+#define MTA_LIB_NUMBER_H
+
+#include <stdint.h>
+
+/* Reserves `count` (1 to NUMBER_BLOCK_MAX) numbers; the first into *first.  0, or -1 with errno:
+ * no number may be used then.  A missing lock/number is made above all numbers found in pid, mess,
+ * intd and todo; a damaged one too. */
+int number_reserve(uint64_t count, uint64_t *first);
+#define NUMBER_BLOCK_MAX 65536
+
+/* Numbers below *floor are of an earlier boot: no living process works on them.  0 if that cannot
+ * be told.  0, or -1 with errno. */
+int number_floor(uint64_t *floor);
+
+/* Makes sure that every number from now on is above `used`.  0, or -1 with errno. */
+int number_raise(uint64_t used);
+
+/* The largest number that names a file in the directory `path`, 0 if none, into *largest unless
+ * that is larger already.  0, or -1 with errno. */
+int number_scan(const char *path, uint64_t *largest);
+
+#endif
