@@ -9,7 +9,7 @@
 
 #include "mta/lib/environment.h"
 
-static bool is_setuid(void)
+bool home_is_setuid(void)
 {
     uid_t uid = getuid();
     uid_t effective_uid = geteuid();
@@ -45,7 +45,7 @@ static int home_from_program(struct buf *home)
 int home_find(char *const *environment, struct buf *home)
 {
     const char *named = environment_get(environment, "NIXIE_HOME");
-    if (!named || !*named || is_setuid())
+    if (!named || !*named || home_is_setuid())
         return home_from_program(home);
     if (*named == '/')
         return buf_set_text(home, named);

@@ -17,6 +17,10 @@ int home_enter(char *const *environment, struct buf *home);
 /* HOME "/bin/" NAME into `path`.  0 or -1 with ENOMEM. */
 int home_program(const struct buf *home, const char *name, struct buf *path);
 
+/* True in a program that runs with other rights than its caller's: its environment is not to be
+ * trusted. */
+bool home_is_setuid(void);
+
 /* True if control/singleuser exists (current directory is the home): nobody becomes anybody. */
 bool home_is_single_user(void);
 
