@@ -4,7 +4,8 @@
 
 #include <string.h>
 
-const struct disk_model *const disk_models[] = {&disk_honest, NULL};
+const struct disk_model *const disk_models[] = {&disk_honest, &disk_ffs, &disk_ext4, &disk_strict,
+                                                NULL};
 
 const struct disk_model *disk_model_named(const char *name)
 {

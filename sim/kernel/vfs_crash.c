@@ -78,14 +78,18 @@ static void forget_changes(struct vfs *vfs)
     }
 }
 
-static void reach(struct inode *inode, struct slot *slot)
+void crash_reach(struct inode *inode, struct slot *slot)
 {
     if (S_ISDIR(inode->mode))
         inode->parent = slot->directory;
-    if (!inode->reached) {
-        inode->reached = true;
-        inode->reached_by = slot;
-    }
+    if (inode->reached)
+        return;
+    inode->reached = true;
+    inode->reached_by = slot;
+}
+
+static void add_name(struct inode *inode, struct slot *slot)
+{
     slot->name_previous = NULL;
     slot->name_next = inode->names;
     if (inode->names)
@@ -102,7 +106,8 @@ static void mark_below(struct inode *directory)
             continue;
         directory->entries++;
         directory->subdirectories += S_ISDIR(inode->mode) != 0;
-        reach(inode, slot);
+        crash_reach(inode, slot);
+        add_name(inode, slot);
         if (S_ISDIR(inode->mode))
             mark_below(inode);
     }

@@ -278,7 +278,25 @@ uint64_t vfs_hash_bytes(const void *bytes, size_t size, uint64_t seed);
 void crash_rewind_data(struct inode *inode);
 /* Marks all that is reached from the root by the slots' `live`. */
 void crash_mark(struct vfs *vfs);
+/* The inode survives; `slot` is the first name it is found by. */
+void crash_reach(struct inode *inode, struct slot *slot);
 /* Surviving inodes in order of their numbers, NULL at the end; to be freed. */
 struct inode **crash_survivors(struct vfs *vfs);
+
+/* disk_data.c: what power loss leaves of writes that no sync covers.  All work on a content that
+ * was taken back (crash_rewind_data) and put forward again change by change. */
+/* Asks about every pending write and truncate of the inode. */
+void data_choose(struct inode *inode, const struct chooser *chooser);
+/* The parts of a write that lie before and behind the end of the file at the time of the write. */
+uint64_t data_overwritten(const struct change *change); /* bytes overwritten, from its offset */
+uint64_t data_appended(const struct change *change);    /* bytes appended, at its end */
+/* Where an append that got only half way is cut: bytes that are there, less than all; 0: cannot be
+ * cut. */
+uint64_t data_half(const struct change *change);
+void data_apply_overwrite(struct inode *inode, const struct change *change);
+void data_apply_append(struct inode *inode, const struct change *change, uint64_t bytes);
+void data_apply_truncate(struct inode *inode, const struct change *change);
+/* Whether the overwritten part, put on the content as it is now, would change it. */
+bool data_overwrite_shows(const struct inode *inode, const struct change *change);
 
 #endif

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The states of the milder models are among those of `strict`: random small programs, all states
+ * of each model.
+ */
+#include "sim/kernel/random.h"
+#include "tests/unit/sim/states.h"
+
+#define PROGRAMS 400
+#define MOST_PATHS 30000
+
+static unsigned below(struct random *random, unsigned bound)
+{
+    return (unsigned) random_below(random, bound);
+}
+
+static const char *draw_file(struct random *random)
+{
+    static const char *const files[] = {"a", "b", "c", "d/a", "d/b", "e/a"};
+    return files[below(random, 6)];
+}
+
+static void draw_step(struct random *random, char *to)
+{
+    const char *file = draw_file(random), *other = draw_file(random);
+    switch (below(random, 19)) {
+    case 0:
+        sprintf(to, "new %s", file);
+        break;
+    case 1:
+    case 2:
+        sprintf(to, "put %s %.*s", file, 1 + (int) below(random, 4), "uvwxyz");
+        break;
+    case 3:
+        sprintf(to, "over %s %u %.*s", file, below(random, 3), 1 + (int) below(random, 3), "OPQR");
+        break;
+    case 4:
+        sprintf(to, "cut %s %u", file, below(random, 6));
+        break;
+    case 5:
+        sprintf(to, "rewrite %s RS", file);
+        break;
+    case 6:
+    case 7:
+        sprintf(to, "link %s %s", file, other);
+        break;
+    case 8:
+    case 9:
+        sprintf(to, "mv %s %s", file, other);
+        break;
+    case 10:
+    case 11:
+        sprintf(to, "rm %s", file);
+        break;
+    case 12:
+        sprintf(to, "fsync %s", below(random, 3) ? file : below(random, 2) ? "." : "d");
+        break;
+    case 13:
+        sprintf(to, "fdatasync %s", below(random, 3) ? file : ".");
+        break;
+    case 14:
+        sprintf(to, below(random, 3) ? "begin %s" : "begin *", file);
+        break;
+    case 15:
+        strcpy(to, below(random, 2) ? "end" : "sync");
+        break;
+    case 16:
+        sprintf(to, "chmod %s %o", file, 0600 + below(random, 8));
+        break;
+    case 17:
+        strcpy(to, below(random, 2) ? "rmdir d" : below(random, 2) ? "mv d e" : "mkdir e");
+        break;
+    default:
+        strcpy(to, below(random, 2) ? "wait 5" : "wait 1");
+        break;
+    }
+}
+
+static void draw_program(struct random *random, char *to)
+{
+    strcpy(to, "mkdir d; put a 123; put d/b 45; settle");
+    unsigned steps = 1 + below(random, 7);
+    for (unsigned i = 0; i < steps; i++) {
+        strcat(to, "; ");
+        draw_step(random, to + strlen(to));
+    }
+}
+
+static void check_subset(const struct disk_model *model, const struct states *strict,
+                         const char *program)
+{
+    struct states states;
+    states_walk(&states, model, program, MOST_PATHS, false, true);
+    for (size_t i = 0; states.complete && i < states.count; i++)
+        ck_assert_msg(states_have(strict, states.list[i].hash),
+                      "%s allows what strict does not, after '%s': '%s'", disk_model_name(model),
+                      program, states.list[i].text);
+    states_free(&states);
+}
+
+/* Answers 0 give what is durable, the last ones what processes saw. */
+static void check_ends(const struct disk_model *model, const char *program)
+{
+    struct machine machine;
+    machine_start(&machine, model);
+    machine_run(&machine, program, false);
+    uint64_t seen = vfs_hash(machine.vfs);
+    machine_crash(&machine, &choose_all);
+    ck_assert_msg(vfs_hash(machine.vfs) == seen, "%s: all kept is not what was seen after '%s'",
+                  disk_model_name(model), program);
+    ck_assert_uint_eq(vfs_pending_count(machine.vfs), 0);
+    uint64_t found = vfs_hash(machine.vfs);
+    machine_crash(&machine, &choose_none);
+    ck_assert_msg(vfs_hash(machine.vfs) == found, "a second crash changed something");
+    vfs_destroy(machine.vfs);
+}
+
+START_TEST(states_of_milder_models_are_states_of_strict)
+{
+    struct random random;
+    random_seed(&random, 1, 1);
+    unsigned compared = 0;
+    char program[1000];
+    for (unsigned i = 0; i < PROGRAMS; i++) {
+        draw_program(&random, program);
+        struct states strict;
+        states_walk(&strict, &disk_strict, program, MOST_PATHS, false, false);
+        if (strict.complete) {
+            check_subset(&disk_ffs, &strict, program);
+            check_subset(&disk_ext4, &strict, program);
+            check_subset(&disk_honest, &strict, program);
+            compared++;
+            fprintf(stderr, "%zu %zu %s\n", strict.count, strict.leaves, program);
+        }
+        states_free(&strict);
+        for (size_t k = 0; disk_models[k]; k++)
+            check_ends(disk_models[k], program);
+    }
+    ck_assert_uint_gt(compared, PROGRAMS / 2);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("subset");
+    TCase *tests = tcase_create("subset");
+    tcase_set_timeout(tests, 120);
+    tcase_add_test(tests, states_of_milder_models_are_states_of_strict);
+    suite_add_tcase(suite, tests);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? 1 : 0;
+}
