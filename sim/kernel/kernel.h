@@ -67,12 +67,15 @@ bool host_is_up(const struct host *host);
 /* Users and groups that getpwnam, getpwuid, getgrnam know.  Strings are copied. */
 void host_add_user(struct host *host, const char *name, uid_t uid, gid_t gid, const char *home);
 void host_add_group(struct host *host, const char *name, gid_t gid);
+/* For initgroups; the group must have been added. */
+void host_add_group_member(struct host *host, const char *group, const char *user);
 
 /* Set-up without a process: parents are made (root, 0755).  Returns 0 or -errno.  Not durable
  * until a sync or vfs_settle. */
 int host_make_directory(struct host *host, const char *path, uid_t uid, gid_t gid, mode_t mode);
 int host_write_file(struct host *host, const char *path, const void *data, size_t size, uid_t uid,
                     gid_t gid, mode_t mode);
+int host_make_fifo(struct host *host, const char *path, uid_t uid, gid_t gid, mode_t mode);
 /* Reads a whole file into malloc'd memory with a NUL added behind it; -errno on failure. */
 int host_read_file(struct host *host, const char *path, char **data, size_t *size);
 /* Names in a directory without "." and "..", sorted, as a malloc'd NULL-terminated array of
@@ -81,6 +84,9 @@ int host_list_directory(struct host *host, const char *path, char ***names);
 /* How much space is left can be changed while running: a disk that fills up.  `leave_bytes` is
  * what shall still be free; UINT64_MAX takes the limit away. */
 void host_set_free_space(struct host *host, uint64_t leave_bytes);
+
+/* As vfs_observe, which the kernel needs for itself.  One observer a host; NULL: none. */
+void host_observe(struct host *host, vfs_observer *observer, void *context);
 
 /* Power loss: every process is gone, the disk is what the model allows and the chooser answers,
  * the host is down. */
