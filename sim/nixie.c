@@ -1,13 +1,41 @@
 /* SPDX-License-Identifier: ISC */
+/* The nixie command: finds the sub-command. */
 #include <stdio.h>
 #include <string.h>
 
+#include "sim/command.h"
 #include "sim/real/mta.h"
+
+static const struct {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *use;
+} commands[] = {
+    {"check", command_check, "check FILE...          check scenario files"},
+    {"fmt", command_fmt, "fmt FILE...            bring scenario files into the one right form"},
+    {"mta", mta_command, "mta COMMAND            a real local server"},
+};
+#define COMMAND_COUNT (sizeof commands / sizeof *commands)
+
+static void print_use(FILE *to)
+{
+    fputs("usage: nixie COMMAND ...\n", to);
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        fprintf(to, "  nixie %s\n", commands[i].use);
+}
 
 int main(int argc, char **argv)
 {
-    if (argc >= 2 && !strcmp(argv[1], "mta"))
-        return mta_command(argc - 1, argv + 1);
-    fputs("usage: nixie mta COMMAND\n", stderr);
-    return 2;
+    if (argc >= 2) {
+        for (size_t i = 0; i < COMMAND_COUNT; i++)
+            if (strcmp(argv[1], commands[i].name) == 0)
+                return commands[i].run(argc - 1, argv + 1);
+        if (strcmp(argv[1], "help") == 0 || strcmp(argv[1], "--help") == 0) {
+            print_use(stdout);
+            return STATUS_HELD;
+        }
+        fprintf(stderr, "nixie: unknown command %s\n", argv[1]);
+    }
+    print_use(stderr);
+    return STATUS_WRONG;
 }

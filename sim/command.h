@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: ISC */
+/* The sub-commands of nixie that work on scenario files.  Each gets its own name as argv[0] and
+ * returns the exit status of the process. */
+#ifndef SIM_COMMAND_H
+#define SIM_COMMAND_H
+
+enum exit_status {
+    STATUS_HELD = 0,
+    STATUS_FAILED = 1,  /* an expectation or an oracle */
+    STATUS_WRONG = 2,   /* the command or a file */
+    STATUS_LACKING = 3, /* this machine lacks something, or everything was skipped */
+    STATUS_BROKEN = 4   /* Nixie itself */
+};
+
+int command_run(int argc, char **argv);
+int command_check(int argc, char **argv);
+int command_fmt(int argc, char **argv);
+
+#endif

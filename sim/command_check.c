@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: ISC */
+/* nixie check and nixie fmt. */
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "sim/command.h"
+#include "sim/scenario/files.h"
+#include "sim/scenario/scenario.h"
+#include "sim/scenario/tree.h"
+
+struct arguments {
+    struct pool pool;
+    const char **files;
+    size_t file_count;
+    struct definition *definitions;
+    size_t definition_count;
+    bool only_check;
+};
+
+/* Reads one argument that is no option.  Returns 0 or -1. */
+static int add_path(struct arguments *arguments, const char *path)
+{
+    if (strcmp(path, "-") == 0) {
+        *POOL_ADD(&arguments->pool, arguments->files, arguments->file_count) = path;
+        return 0;
+    }
+    if (files_find(&arguments->pool, path, &arguments->files, &arguments->file_count) < 0) {
+        fprintf(stderr, "%s: cannot read it: %s\n", path, strerror(errno));
+        return -1;
+    }
+    return 0;
+}
+
+static int read_arguments(int argc, char **argv, bool fmt, struct arguments *arguments)
+{
+    bool options = true;
+
+    for (int i = 1; i < argc; i++) {
+        if (options && strcmp(argv[i], "--") == 0) {
+            options = false;
+        } else if (options && fmt && strcmp(argv[i], "--check") == 0) {
+            arguments->only_check = true;
+        } else if (options && !fmt && strcmp(argv[i], "-D") == 0 && i + 1 < argc) {
+            if (definition_read(&arguments->pool, argv[++i],
+                                POOL_ADD(&arguments->pool, arguments->definitions,
+                                         arguments->definition_count)) < 0) {
+                fprintf(stderr, "nixie: -D wants NAME=VALUE, not %s\n", argv[i]);
+                return -1;
+            }
+        } else if (options && argv[i][0] == '-' && argv[i][1]) {
+            fprintf(stderr, "usage: nixie %s\n",
+                    fmt ? "fmt [--check] FILE|DIRECTORY|-..."
+                        : "check [-D NAME=VALUE] FILE|DIRECTORY...");
+            return -1;
+        } else if (add_path(arguments, argv[i]) < 0) {
+            return -1;
+        }
+    }
+    if (arguments->file_count == 0) {
+        fputs("nixie: no scenario file is given\n", stderr);
+        return -1;
+    }
+    return 0;
+}
+
+int command_check(int argc, char **argv)
+{
+    struct arguments arguments = {.files = NULL};
+    int status = STATUS_WRONG;
+
+    if (read_arguments(argc, argv, false, &arguments) == 0) {
+        status = STATUS_HELD;
+        for (size_t i = 0; i < arguments.file_count; i++) {
+            struct scenario *scenario = scenario_load(arguments.files[i], arguments.definitions,
+                                                      arguments.definition_count, stderr);
+
+            if (!scenario)
+                status = STATUS_WRONG;
+            scenario_free(scenario);
+        }
+    }
+    pool_free(&arguments.pool);
+    return status;
+}
+
+/* Replaces `path` by `size` bytes; the file's mode stays.  Returns 0, or -1 with errno. */
+static int replace_file(struct pool *pool, const char *path, const char *text, size_t size)
+{
+    const char *temporary = pool_format(pool, "%s.new", path);
+    struct stat status;
+    FILE *file;
+    int error = 0;
+
+    if (stat(path, &status) < 0)
+        return -1;
+    file = fopen(temporary, "wbx");
+    if (!file)
+        return -1;
+    if (fwrite(text, 1, size, file) != size || fflush(file) != 0 || fsync(fileno(file)) < 0 ||
+        fchmod(fileno(file), status.st_mode & 07777) < 0)
+        error = errno;
+    if (fclose(file) != 0 && !error)
+        error = errno;
+    if (!error && rename(temporary, path) < 0)
+        error = errno;
+    if (error)
+        unlink(temporary);
+    errno = error;
+    return error ? -1 : 0;
+}
+
+/* Formats one file.  Returns 1 if it was not in the right form, 0 if it was, -1 on trouble. */
+static int format_file(struct pool *pool, const char *path, bool only_check)
+{
+    struct complaints complaints = {.pool = pool};
+    bool standard = strcmp(path, "-") == 0;
+    struct source source;
+    struct tree tree;
+    char *text = NULL;
+    size_t size = 0;
+    int result;
+    FILE *to;
+
+    if (source_read(pool, standard ? "/dev/stdin" : path, SOURCE_SIZE_MAX, &source) < 0) {
+        fprintf(stderr, "%s: cannot read it: %s\n", path, strerror(errno));
+        return -1;
+    }
+    tree_read(&source, &complaints, &tree);
+    if (complaints.total > 0) {
+        complaints_print(&complaints, stderr);
+        return -1;
+    }
+    to = open_memstream(&text, &size);
+    if (!to)
+        return -1;
+    tree_print(&tree, to);
+    fclose(to);
+    result = size != source.size || memcmp(text, source.text, size) != 0;
+    if (standard && !only_check) {
+        fwrite(text, 1, size, stdout);
+        result = 0;
+    } else if (result && !only_check && replace_file(pool, path, text, size) < 0) {
+        fprintf(stderr, "%s: cannot write it: %s\n", path, strerror(errno));
+        result = -1;
+    }
+    free(text);
+    return result;
+}
+
+int command_fmt(int argc, char **argv)
+{
+    struct arguments arguments = {.files = NULL};
+    int status = STATUS_WRONG;
+
+    if (read_arguments(argc, argv, true, &arguments) == 0) {
+        status = STATUS_HELD;
+        for (size_t i = 0; i < arguments.file_count; i++) {
+            int result = format_file(&arguments.pool, arguments.files[i], arguments.only_check);
+
+            if (result < 0)
+                status = STATUS_WRONG;
+            else if (result > 0)
+                puts(arguments.files[i]);
+            if (result > 0 && arguments.only_check && status == STATUS_HELD)
+                status = STATUS_FAILED;
+        }
+    }
+    pool_free(&arguments.pool);
+    if (fflush(stdout) != 0 && status == STATUS_HELD)
+        status = STATUS_BROKEN;
+    return status;
+}

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: ISC */
+#include "sim/world/pool.h"
+
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct pool_block {
+    struct pool_block *next;
+    size_t used;
+    size_t size;
+    max_align_t bytes[];
+};
+
+#define BLOCK_SIZE ((size_t) 16 << 10)
+
+static void give_up(void)
+{
+    fputs("nixie: out of memory\n", stderr);
+    exit(4);
+}
+
+void *must_alloc(size_t size)
+{
+    return must_resize(NULL, size);
+}
+
+void *must_resize(void *block, size_t size)
+{
+    block = realloc(block, size ? size : 1);
+    if (!block)
+        give_up();
+    return block;
+}
+
+char *must_copy(const void *bytes, size_t size)
+{
+    char *copy = must_alloc(size + 1);
+
+    if (size > 0)
+        memcpy(copy, bytes, size);
+    copy[size] = 0;
+    return copy;
+}
+
+void *pool_alloc(struct pool *pool, size_t size)
+{
+    struct pool_block *block = pool->blocks;
+    void *result;
+
+    size = (size + sizeof(max_align_t) - 1) / sizeof(max_align_t) * sizeof(max_align_t);
+    if (!block || block->size - block->used < size) {
+        size_t room = size > BLOCK_SIZE ? size : BLOCK_SIZE;
+
+        block = must_alloc(sizeof *block + room);
+        block->size = room;
+        block->used = 0;
+        block->next = pool->blocks;
+        pool->blocks = block;
+    }
+    result = (char *) block->bytes + block->used;
+    block->used += size;
+    memset(result, 0, size);
+    return result;
+}
+
+char *pool_copy(struct pool *pool, const void *bytes, size_t size)
+{
+    char *copy = pool_alloc(pool, size + 1);
+
+    if (size > 0)
+        memcpy(copy, bytes, size);
+    return copy;
+}
+
+char *pool_text(struct pool *pool, const char *text)
+{
+    return pool_copy(pool, text, strlen(text));
+}
+
+char *pool_format(struct pool *pool, const char *format, ...)
+{
+    va_list arguments, again;
+    int size;
+    char *text;
+
+    va_start(arguments, format);
+    va_copy(again, arguments);
+    size = vsnprintf(NULL, 0, format, arguments);
+    text = pool_alloc(pool, (size_t) size + 1);
+    vsnprintf(text, (size_t) size + 1, format, again);
+    va_end(again);
+    va_end(arguments);
+    return text;
+}
+
+void pool_free(struct pool *pool)
+{
+    struct pool_block *block = pool->blocks;
+
+    while (block) {
+        struct pool_block *next = block->next;
+
+        free(block);
+        block = next;
+    }
+    pool->blocks = NULL;
+}
+
+/* How many items an array of `count` has room for. */
+static size_t room_for(size_t count)
+{
+    size_t room = 4;
+
+    while (room < count)
+        room *= 2;
+    return count ? room : 0;
+}
+
+void *list_grow(void *array, size_t count, size_t item_size)
+{
+    if (count == room_for(count))
+        array = must_resize(array, room_for(count + 1) * item_size);
+    memset((char *) array + count * item_size, 0, item_size);
+    return array;
+}
+
+void *pool_grow(struct pool *pool, void *array, size_t count, size_t item_size)
+{
+    if (count == room_for(count)) {
+        void *larger = pool_alloc(pool, room_for(count + 1) * item_size);
+
+        if (count > 0)
+            memcpy(larger, array, count * item_size);
+        return larger;
+    }
+    return array;
+}
