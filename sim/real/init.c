@@ -45,6 +45,8 @@ static int open_directory(struct layout_home *home, const char *directory, bool 
     *made = mkdir(directory, 0755) == 0;
     if (!*made && errno != EEXIST)
         return say_errno("make", directory, errno);
+    if (*made && chmod(directory, 0755) < 0) /* whatever the umask */
+        return say_errno("set the mode of", directory, errno);
     if (!realpath(directory, home->path))
         return say_errno("open", directory, errno);
     home->fd = open(home->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -76,8 +78,8 @@ static int refuse_strangers(const struct layout_home *home)
 /* The parts of the server run as users of their own, who must be able to reach the home. */
 static int check_reachable(const struct layout_home *home)
 {
-    char path[PATH_MAX];
-    snprintf(path, sizeof path, "%s", home->path);
+    char path[PATH_MAX + 2];
+    snprintf(path, sizeof path, "%s/", home->path);
     for (char *slash; (slash = strrchr(path, '/')) != NULL;) {
         *slash = 0;
         struct stat st;
@@ -189,10 +191,6 @@ static int fill(struct layout_home *home, const struct mta_options *options, con
 {
     struct accounts accounts;
     int result = choose_accounts(home, exists, options, &accounts);
-    if (result == MTA_OK && !exists)
-        result = files_directory(home->fd, ".", geteuid(), getegid(), 0755) < 0
-                     ? say_errno("set the owner of", home->path, errno)
-                     : MTA_OK;
     if (result == MTA_OK)
         result = layout_make(home, &accounts);
     if (result == MTA_OK)
