@@ -22,6 +22,7 @@ static const struct {
     [ACCOUNT_ROOT] = {NULL, false},       [ACCOUNT_QUEUE] = {"nixieq", true},
     [ACCOUNT_SEND] = {"nixies", true},    [ACCOUNT_REMOTE] = {"nixier", true},
     [ACCOUNT_DAEMON] = {"nixied", false}, [ACCOUNT_LOG] = {"nixiel", false},
+    [ACCOUNT_ALIAS] = {"nixiea", false},
 };
 
 #define USERADD "useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin"

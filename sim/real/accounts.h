@@ -13,6 +13,7 @@ enum account {
     ACCOUNT_REMOTE, /* nixier */
     ACCOUNT_DAEMON, /* nixied */
     ACCOUNT_LOG,    /* nixiel */
+    ACCOUNT_ALIAS,  /* nixiea: delivers by the files of alias/ */
     ACCOUNT_COUNT
 };
 

@@ -26,7 +26,7 @@ static const struct {
     {"control", DIRECTORY, ACCOUNT_ROOT, false, 0755},
     {"bin", DIRECTORY, ACCOUNT_ROOT, false, 0755},
     {"users", DIRECTORY, ACCOUNT_ROOT, false, 0755},
-    {"alias", DIRECTORY, ACCOUNT_ROOT, false, 0755},
+    {"alias", DIRECTORY, ACCOUNT_ALIAS, false, 0755},
     {"queue", DIRECTORY, ACCOUNT_QUEUE, true, 0750},
     {"queue/pid", DIRECTORY, ACCOUNT_QUEUE, true, 0700},
     {"queue/intd", DIRECTORY, ACCOUNT_QUEUE, true, 0700},

@@ -19,8 +19,8 @@ static const char usage_text[] =
     "  status [DIR]                                does it run, how many messages in which stage\n"
     "DIR is NIXIE_HOME or the current directory if it is left out.  As an ordinary user "
     "everything\n"
-    "runs as that user; as root, as the users nixieq nixies nixier nixied nixiel, whom\n"
-    "--create-users makes if they are missing.\n"
+    "runs as that user; as root, as the users nixieq nixies nixier nixied nixiel nixiea,\n"
+    "whom --create-users makes if they are missing.\n"
     "exit status: 0 done, running; 1 not running; 2 the command is wrong; 3 something is missing\n";
 
 struct command {

@@ -16,8 +16,8 @@
 #include "sim/real/layout.h"
 #include "sim/real/say.h"
 
-#define PID_FILE "run/start.pid"
-#define STOP_SECONDS 60 /* running deliveries may finish */
+#define PID_FILE "run/start.pid" /* nixie-start writes it */
+#define STOP_SECONDS 60          /* running deliveries may finish */
 
 /* True if process `pid` runs HOME/bin/nixie-start (also one that was replaced on disk since). */
 static bool is_our_start(const struct layout_home *home, pid_t pid)
@@ -68,15 +68,6 @@ static int check_caller(const struct layout_home *home)
     return MTA_OK;
 }
 
-static int write_pid(const struct layout_home *home)
-{
-    char text[32];
-    int length = snprintf(text, sizeof text, "%ld\n", (long) getpid());
-    if (files_replace(home->fd, PID_FILE, text, (size_t) length, 0644) < 0)
-        return say_errno("write", PID_FILE, errno);
-    return MTA_OK;
-}
-
 /* Becomes nixie-start. */
 static int become_start(const struct layout_home *home)
 {
@@ -101,8 +92,6 @@ int mta_start(const struct mta_options *options)
     if (pid)
         result = say_failure(MTA_NO, "the server of %s is already running (pid %ld)", home.path,
                              (long) pid);
-    if (result == MTA_OK)
-        result = write_pid(&home);
     if (result == MTA_OK)
         result = become_start(&home);
     close(home.fd);
