@@ -114,7 +114,6 @@ static int queue_connect(const char *path)
             die(path);
         usleep(1000);
     }
-    write_all(fd, "Q1\n", 3);
     return fd;
 }
 
@@ -136,7 +135,9 @@ static void queue_writer(struct shared *shared, const char *socket_path, int wri
 {
     static const char envelope[] = "Fbob@mail.example\0Tnobody@mail.example\0";
     char request[MESSAGE_SIZE + 256];
-    size_t size = put_length(request, MESSAGE_SIZE);
+    size_t size = 3;
+    memcpy(request, "Q1\n", size);
+    size += put_length(request + size, MESSAGE_SIZE);
     memcpy(request + size, message, MESSAGE_SIZE);
     size += MESSAGE_SIZE;
     size += put_length(request + size, 0);
