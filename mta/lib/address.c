@@ -181,7 +181,9 @@ struct collected {
     size_t begin;
     size_t end;
     bool after_word; /* another word now would be a second one without a comma */
+    bool after_at;   /* another `@` now would have nothing in front of it */
     bool two_words;
+    bool bare_at;
     bool quoted_domain; /* a quoted string behind the last `@` */
     bool literal_local; /* a literal before the last `@` */
     bool literal;
@@ -194,7 +196,10 @@ static void collect(struct collected *collected, const struct address_reader *re
         collected->begin = token->begin;
     collected->end = token->end;
     if (token->type == TOKEN_SPECIAL) {
-        if (token->special == '@') {
+        bool at = token->special == '@';
+        collected->bare_at |= at && (collected->used == 0 || collected->after_at);
+        collected->after_at = at;
+        if (at) {
             collected->last_at = collected->used;
             collected->at_count++;
             collected->literal_local |= collected->literal;
@@ -207,6 +212,7 @@ static void collect(struct collected *collected, const struct address_reader *re
     if (collected->after_word)
         collected->two_words = true;
     collected->after_word = true;
+    collected->after_at = false;
     if (token->type == TOKEN_LITERAL)
         collected->literal = true;
     else if (reader->text[token->begin] == '"' && collected->at_count)
@@ -219,7 +225,7 @@ static int finish(const struct address_reader *reader, const struct collected *c
                   bool routed, struct address *address)
 {
     bool literal_local = collected->literal_local || (collected->literal && !collected->at_count);
-    if (collected->two_words || collected->quoted_domain || literal_local)
+    if (collected->two_words || collected->bare_at || collected->quoted_domain || literal_local)
         return -1;
     memset(address, 0, sizeof *address);
     address->local = reader->scratch;

@@ -103,6 +103,10 @@ static const struct {
     {"<joe@x:y>", "error"},
     /* several @ */
     {"a@b@c", "a@b@c!"},
+    {"@@", "error"},
+    {"@a@b", "error"},
+    {"a@@b", "error"},
+    {"\"@\"@b", "@@b"},
     {"<a%b@c@d>", "a%b@c@d!"},
     /* groups */
     {"recipient list not shown: ;", ""},
