@@ -285,6 +285,7 @@ void host_kill_all(struct host *host)
 void host_crash(struct host *host, const struct chooser *chooser)
 {
     assert(host->up);
+    vfs_power_off(host->vfs);
     host_kill_all(host);
     sync_cancel_all(host);
     inode_unref(host->null_device);

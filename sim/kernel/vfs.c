@@ -262,7 +262,7 @@ void inode_unref(struct inode *inode)
 {
     assert(inode->references > 0);
     inode->references--;
-    if (inode->references > 0)
+    if (inode->references > 0 || inode->vfs->power_off)
         return;
     if (inode->flush_on_close && inode->vfs->options.model->closes)
         inode->vfs->options.model->closes(inode);

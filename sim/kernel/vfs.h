@@ -41,8 +41,9 @@ struct vfs_options {
     const struct disk_model *model;
     uint64_t capacity_bytes;  /* 0: no limit.  Data is counted in blocks of 4096 bytes. */
     uint64_t capacity_inodes; /* 0: no limit */
-    uint64_t seed;            /* orders readdir and draws inode numbers' reuse; never 0-dependent */
-    /* Virtual wall-clock time in nanoseconds since 1970, for st_mtime and rules by age. */
+    uint64_t seed;            /* orders readdir; a new inode gets the lowest number that is free */
+    /* Virtual wall-clock time in nanoseconds since 1970, for st_mtime and rules by age.  NULL: it
+     * is always 0. */
     int64_t (*clock)(void *clock_context);
     void *clock_context;
 };
@@ -86,14 +87,23 @@ bool inode_permits(const struct inode *inode, const struct cred *cred, int want)
 int vfs_lookup(struct vfs *vfs, const struct cred *cred, struct inode *cwd, const char *path,
                bool follow, struct inode **inode);
 
+/*
+ * What differs from an ordinary ext4, mounted noatime, of Debian: st_atime changes by utimens only;
+ * directories take no blocks; a gap in the middle of a file takes blocks (one at its end does not);
+ * writing does not clear setuid (vfs_open with O_TRUNC and vfs_chown do); O_CREAT with O_DIRECTORY
+ * is EINVAL, as since Linux 6.4.  fs.protected_hardlinks is 1, protected_regular and
+ * protected_symlinks are 0.
+ */
+
 /* open(2) with O_CREAT, O_EXCL, O_TRUNC, O_DIRECTORY, O_NOFOLLOW, access mode and permission
  * checks in Linux's order.  `mode` is already without the umask.  For FIFOs and sockets only the
  * lookup and the permission check are done here.  The result carries a new reference. */
 int vfs_open(struct vfs *vfs, const struct cred *cred, struct inode *cwd, const char *path,
              int flags, mode_t mode, struct inode **inode);
 
-/* Data of a regular file.  Read returns the count, 0 at the end.  Write extends, fills gaps with
- * zeros, and returns a short count if space runs out in the middle, -ENOSPC if at once. */
+/* Data of a regular file (else -EISDIR, -EINVAL).  Read returns the count, 0 at the end.  Write
+ * extends, fills gaps with zeros, and returns a short count if space runs out in the middle,
+ * -ENOSPC if at once. */
 ssize_t inode_read(struct inode *inode, void *to, size_t size, uint64_t offset);
 ssize_t inode_write(struct inode *inode, const void *from, size_t size, uint64_t offset);
 int inode_truncate(struct inode *inode, uint64_t size);
@@ -149,6 +159,11 @@ void vfs_cursor_close(struct vfs_cursor *cursor);
 struct vfs_sync;
 struct vfs_sync *vfs_sync_begin(struct vfs *vfs, struct inode *inode, bool data_only);
 void vfs_sync_end(struct vfs_sync *sync);
+
+/* The power is gone: nothing that happens from here to vfs_crash, which must follow, changes what
+ * will be found.  Call it before the references of the processes are dropped: else files that were
+ * open without a name would be freed, and closed ones written out, as by programs that end. */
+void vfs_power_off(struct vfs *vfs);
 
 /* Power loss: replaces the tree by one that the model allows, as `chooser` answers; then nothing
  * is pending.  All inode references but the root's must be gone.  Inode numbers stay. */

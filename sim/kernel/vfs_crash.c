@@ -171,14 +171,22 @@ static void sweep(struct vfs *vfs)
     numbers_rebuild(vfs);
 }
 
+void vfs_power_off(struct vfs *vfs)
+{
+    vfs_operation(vfs); /* what is old enough is on disk */
+    vfs->power_off = true;
+}
+
 void vfs_crash(struct vfs *vfs, const struct chooser *chooser)
 {
-    vfs_operation(vfs);
+    if (!vfs->power_off)
+        vfs_power_off(vfs);
     forget_references(vfs);
     if (vfs->options.model->crash)
         vfs->options.model->crash(vfs, chooser);
     forget_changes(vfs);
     crash_mark(vfs);
     sweep(vfs);
+    vfs->power_off = false;
     vfs->committed = vfs->operation;
 }

@@ -153,6 +153,7 @@ struct vfs {
     struct vfs_options options;
     struct inode *root;
     struct inode *first, *last;
+    bool power_off;
     uint64_t operation;
     uint64_t committed; /* ext4: metadata up to this operation is on disk */
     struct change_list metadata, data;

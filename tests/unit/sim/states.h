@@ -199,6 +199,7 @@ static inline void machine_run(struct machine *machine, const char *program, boo
 
 static inline void machine_crash(struct machine *machine, const struct chooser *chooser)
 {
+    vfs_power_off(machine->vfs);
     if (machine->held)
         inode_unref(machine->held);
     machine->held = NULL;
@@ -285,6 +286,7 @@ static inline void tell_tree(struct vfs *vfs, char *to)
 struct state {
     uint64_t hash;
     char *text; /* only if asked for */
+    bool wanted;
 };
 struct states {
     struct state *list; /* different ones, ordered by hash */
@@ -379,15 +381,14 @@ static inline void check_states(const struct disk_model *model, const char *prog
         bool found = false;
         for (size_t i = 0; i < states.count && !found; i++)
             if (strcmp(states.list[i].text, one) == 0) {
-                states.list[i].text[0] = '\x01'; /* wanted */
-                found = true;
+                states.list[i].wanted = found = true;
             }
         count++;
         if (!found)
             snprintf(problem + strlen(problem), 500, "\n  never found: '%.400s'", one);
     }
     for (size_t i = 0; i < states.count; i++)
-        if (states.list[i].text[0] != '\x01' && strlen(problem) < 15000)
+        if (!states.list[i].wanted && strlen(problem) < 15000)
             snprintf(problem + strlen(problem), 500, "\n  must not be: '%.400s'",
                      states.list[i].text);
     free(copy);

@@ -130,7 +130,6 @@ START_TEST(states_of_milder_models_are_states_of_strict)
             check_subset(&disk_ext4, &strict, program);
             check_subset(&disk_honest, &strict, program);
             compared++;
-            fprintf(stderr, "%zu %zu %s\n", strict.count, strict.leaves, program);
         }
         states_free(&strict);
         for (size_t k = 0; disk_models[k]; k++)
