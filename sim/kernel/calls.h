@@ -163,6 +163,8 @@ struct passwd *sim_getpwuid(uid_t uid);
 struct group *sim_getgrnam(const char *name);
 int sim_setrlimit(__rlimit_resource_t resource, const struct rlimit *limit);
 int sim_getrlimit(__rlimit_resource_t resource, struct rlimit *limit);
+int sim_setrlimit64(__rlimit_resource_t resource, const struct rlimit *limit);
+int sim_getrlimit64(__rlimit_resource_t resource, struct rlimit *limit);
 int sim_gethostname(char *to, size_t size);
 pid_t sim_setsid(void);
 

@@ -16,6 +16,8 @@ static int open_path(const char *path, int flags, mode_t mode)
 {
     if (!path)
         return -EFAULT;
+    if (!descriptor_fits(running))
+        return -EMFILE;
     int error;
     struct file *file = file_open(running, path, flags, mode, &error);
     if (!file)

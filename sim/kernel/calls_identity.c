@@ -296,6 +296,17 @@ int sim_getrlimit(__rlimit_resource_t resource, struct rlimit *limit)
     return (int) call_leave(&call);
 }
 
+/* The 64-bit aliases: on 64-bit machines the same structure. */
+int sim_setrlimit64(__rlimit_resource_t resource, const struct rlimit *limit)
+{
+    return sim_setrlimit(resource, limit);
+}
+
+int sim_getrlimit64(__rlimit_resource_t resource, struct rlimit *limit)
+{
+    return sim_getrlimit(resource, limit);
+}
+
 int sim_gethostname(char *to, size_t size)
 {
     struct call call = CALL(hostname);

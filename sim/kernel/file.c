@@ -85,6 +85,15 @@ static void occupy(struct descriptor_table *table, unsigned fd, struct file *fil
         table->low++;
 }
 
+bool descriptor_fits(const struct process *process)
+{
+    const struct descriptor_table *table = &process->descriptors;
+    unsigned fd = table->low;
+    while (fd < table->top && table->entries[fd].file)
+        fd++;
+    return fd < process->limits[RLIMIT_NOFILE].rlim_cur;
+}
+
 int descriptor_add(struct process *process, struct file *file, unsigned from, bool close_on_exec)
 {
     struct descriptor_table *table = &process->descriptors;

@@ -91,6 +91,9 @@ struct file *descriptor_file(int fd);
  * Returns it, or -EMFILE (the reference is then dropped). */
 int descriptor_add(struct process *process, struct file *file, unsigned from, bool close_on_exec);
 
+/* True if one more descriptor fits (open asks before it creates anything). */
+bool descriptor_fits(const struct process *process);
+
 /* Puts a new reference of `file` at `fd`, closing what was there; fd or -EBADF. */
 int descriptor_put(struct process *process, int fd, struct file *file, bool close_on_exec);
 

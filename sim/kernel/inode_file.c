@@ -48,8 +48,11 @@ static ssize_t regular_write(struct file *file, const void *from, size_t size)
         size = limit - file->offset;
     }
     ssize_t result = inode_write(file->inode, from, size, file->offset);
-    if (result > 0)
+    if (result > 0) {
         file->offset += (uint64_t) result;
+        if (running->cred.uid != 0)
+            inode_clear_setuid(file->inode);
+    }
     return result;
 }
 

@@ -590,9 +590,8 @@ static int unix_shutdown(struct file *file, int how)
     struct unix_socket *socket = socket_of(file);
     if (how != SHUT_RD && how != SHUT_WR && how != SHUT_RDWR)
         return -EINVAL;
-    if (socket->state != UNIX_CONNECTED)
-        return -ENOTCONN;
-    struct unix_socket *peer = socket->peer;
+    /* Linux shuts down an unconnected Unix socket too. */
+    struct unix_socket *peer = socket->state == UNIX_CONNECTED ? socket->peer : NULL;
     if (how != SHUT_WR) {
         socket->shut_read = true;
         if (peer)
@@ -729,6 +728,8 @@ static const struct file_operations unix_operations = {
 
 static int check_type(int type, int protocol)
 {
+    if (type < 0 || type >= 11) /* Linux's SOCK_MAX */
+        return -EINVAL;
     if (protocol != 0 && protocol != PF_UNIX)
         return -EPROTONOSUPPORT;
     return type == SOCK_STREAM || type == SOCK_SEQPACKET ? 0 : -ESOCKTNOSUPPORT;

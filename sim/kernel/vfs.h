@@ -107,6 +107,8 @@ int vfs_open(struct vfs *vfs, const struct cred *cred, struct inode *cwd, const 
 ssize_t inode_read(struct inode *inode, void *to, size_t size, uint64_t offset);
 ssize_t inode_write(struct inode *inode, const void *from, size_t size, uint64_t offset);
 int inode_truncate(struct inode *inode, uint64_t size);
+/* Takes setuid and setgid away, as a write by anyone but root does. */
+void inode_clear_setuid(struct inode *inode);
 uint64_t inode_size(const struct inode *inode);
 
 int vfs_mknod(struct vfs *vfs, const struct cred *cred, struct inode *cwd, const char *path,

@@ -210,7 +210,6 @@ void numbers_rebuild(struct vfs *vfs);
 bool cred_has_group(const struct cred *cred, gid_t gid);
 /* -EACCES or 0 */
 int inode_check_permission(const struct inode *inode, const struct cred *cred, int want);
-void inode_clear_setuid(struct inode *inode);
 
 /* vfs_path.c */
 enum last_type { LAST_NORMAL, LAST_ROOT, LAST_DOT, LAST_DOTDOT };
