@@ -157,6 +157,7 @@ int sim_setuid(uid_t uid);
 int sim_setgid(gid_t gid);
 int sim_setgroups(size_t count, const gid_t *groups);
 int sim_getgroups(int count, gid_t groups[]);
+int sim___getgroups_chk(int count, gid_t groups[], size_t room);
 int sim_initgroups(const char *user, gid_t group);
 struct passwd *sim_getpwnam(const char *name);
 struct passwd *sim_getpwuid(uid_t uid);
@@ -166,6 +167,7 @@ int sim_getrlimit(__rlimit_resource_t resource, struct rlimit *limit);
 int sim_setrlimit64(__rlimit_resource_t resource, const struct rlimit *limit);
 int sim_getrlimit64(__rlimit_resource_t resource, struct rlimit *limit);
 int sim_gethostname(char *to, size_t size);
+int sim___gethostname_chk(char *to, size_t size, size_t room);
 pid_t sim_setsid(void);
 
 /* time and chance */
