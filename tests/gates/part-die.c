@@ -1,0 +1,5 @@
+/* A second `die`, for refuse-two-globals. */
+void die(void);
+void die(void)
+{
+}

@@ -1,0 +1,6 @@
+/* For pass-two-objects. */
+int help(int x);
+int help(int x)
+{
+    return x + 1;
+}

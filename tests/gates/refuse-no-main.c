@@ -1,0 +1,6 @@
+/* refuse: there is no main */
+int start(void);
+int start(void)
+{
+    return 0;
+}

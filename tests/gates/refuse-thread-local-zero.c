@@ -1,0 +1,6 @@
+/* refuse: has mutable data: mine in .tbss */
+_Thread_local int mine;
+int main(void)
+{
+    return mine++;
+}
