@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: ISC */
+#include "mta/lib/maildir.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "mta/lib/clock.h"
+#include "mta/lib/io.h"
+#include "mta/lib/num.h"
+
+#define TRIES 20     /* for a name that nobody has */
+#define HOST_MAX 120 /* of the name's 255 bytes */
+#define PATH_LIMIT 8192
+
+static int add_host(struct buf *name)
+{
+    char host[256];
+    if (gethostname(host, sizeof host) < 0 || host[0] == 0)
+        memcpy(host, "localhost", 10);
+    host[sizeof host - 1] = 0;
+    size_t end = name->length + HOST_MAX;
+    for (const char *c = host; *c && name->length < end; c++) {
+        int result;
+        if (*c == '/')
+            result = buf_add_text(name, "\\057");
+        else if (*c == ':')
+            result = buf_add_text(name, "\\072");
+        else
+            result = buf_add_byte(name, *c);
+        if (result < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int make_name(struct buf *name)
+{
+    int64_t seconds;
+    uint32_t nanoseconds;
+    uint64_t chance;
+    char hex[17];
+    char text[96];
+    clock_wall_precise(&seconds, &nanoseconds);
+    ssize_t count = getrandom(&chance, sizeof chance, 0);
+    if (count != (ssize_t) sizeof chance)
+        chance = 0; /* time and pid still tell names apart, O_EXCL does the rest */
+    num_format_hex(hex, chance);
+    hex[16] = 0;
+    pid_t pid = getpid();
+    int length = snprintf(text, sizeof text, "%lld.M%uP%lldR%s.", (long long) seconds,
+                          (unsigned) (nanoseconds / 1000), (long long) pid, hex);
+    if (buf_set(name, text, (size_t) length) < 0)
+        return -1;
+    return add_host(name);
+}
+
+/* PATH FOLDER "/" NAME into `to`; NULL with errno. */
+static const char *make_path(struct buf *to, const struct maildir *maildir, const char *folder)
+{
+    if (buf_set(to, maildir->path.data, maildir->path.length) < 0 || buf_add_text(to, folder) < 0 ||
+        buf_add_byte(to, '/') < 0 || buf_add(to, maildir->name.data, maildir->name.length) < 0)
+        return NULL;
+    return buf_text(to);
+}
+
+static int create_unique(struct maildir *maildir)
+{
+    for (int i = 0; i < TRIES; i++) {
+        if (make_name(&maildir->name) < 0)
+            return -1;
+        const char *tmp = make_path(&maildir->tmp, maildir, "tmp");
+        if (!tmp)
+            return -1;
+        maildir->fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+        if (maildir->fd >= 0)
+            return 0;
+        buf_reset(&maildir->tmp); /* it is not ours to remove */
+        if (errno != EEXIST)
+            return -1;
+    }
+    return -1;
+}
+
+int maildir_begin(struct maildir *maildir, const char *path)
+{
+    memset(maildir, 0, offsetof(struct maildir, buffer));
+    maildir->fd = -1;
+    maildir->path.limit = maildir->tmp.limit = maildir->arrived.limit = PATH_LIMIT;
+    if (buf_set_text(&maildir->path, path) < 0)
+        return -1;
+    if (maildir->path.length == 0 || path[maildir->path.length - 1] != '/')
+        if (buf_add_byte(&maildir->path, '/') < 0)
+            return -1;
+    return create_unique(maildir);
+}
+
+static int flush(struct maildir *maildir)
+{
+    size_t held = maildir->held;
+    maildir->held = 0;
+    return io_write(maildir->fd, maildir->buffer, held);
+}
+
+int maildir_write(struct maildir *maildir, const void *bytes, size_t size)
+{
+    const char *from = bytes;
+    while (size > 0) {
+        size_t room = sizeof maildir->buffer - maildir->held;
+        size_t part = size < room ? size : room;
+        memcpy(maildir->buffer + maildir->held, from, part);
+        maildir->held += part;
+        from += part;
+        size -= part;
+        if (maildir->held == sizeof maildir->buffer && flush(maildir) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* Content durable, file closed. */
+static int finish_file(struct maildir *maildir)
+{
+    if (flush(maildir) < 0 || fsync(maildir->fd) < 0)
+        return -1;
+    int fd = maildir->fd;
+    maildir->fd = -1;
+    return close(fd);
+}
+
+/* Links tmp/NAME into new/; under another name if that one is taken.  File systems without hard
+ * links get a rename: the name is as good as unique. */
+static int link_new(struct maildir *maildir)
+{
+    for (int i = 0; i < TRIES; i++) {
+        const char *arrived = make_path(&maildir->arrived, maildir, "new");
+        if (!arrived)
+            return -1;
+        const char *tmp = maildir->tmp.data;
+        if (link(tmp, arrived) == 0)
+            return 0;
+        if (errno == EPERM || errno == EOPNOTSUPP || errno == ENOSYS || errno == EMLINK)
+            return rename(tmp, arrived);
+        buf_reset(&maildir->arrived);
+        if (errno != EEXIST || make_name(&maildir->name) < 0)
+            return -1;
+    }
+    return -1;
+}
+
+static int sync_new(struct maildir *maildir)
+{
+    struct buf directory = BUF_INIT(PATH_LIMIT);
+    int result = buf_set(&directory, maildir->path.data, maildir->path.length);
+    if (result == 0)
+        result = buf_add_text(&directory, "new");
+    const char *path = result == 0 ? buf_text(&directory) : NULL;
+    result = path ? io_sync_directory(path) : -1;
+    int saved = errno;
+    buf_free(&directory);
+    errno = saved;
+    return result;
+}
+
+int maildir_commit(struct maildir *maildir)
+{
+    int result = finish_file(maildir);
+    if (result == 0)
+        result = link_new(maildir);
+    if (result == 0) {
+        result = sync_new(maildir);
+        if (result < 0) {
+            int saved = errno;
+            unlink(maildir->arrived.data);
+            errno = saved;
+        }
+    }
+    int saved = errno;
+    maildir_abort(maildir); /* in new/ or not, the name in tmp/ goes */
+    errno = saved;
+    return result;
+}
+
+void maildir_abort(struct maildir *maildir)
+{
+    io_close(&maildir->fd);
+    if (maildir->tmp.length)
+        unlink(maildir->tmp.data);
+    maildir->held = 0;
+    buf_free(&maildir->path);
+    buf_free(&maildir->name);
+    buf_free(&maildir->tmp);
+    buf_free(&maildir->arrived);
+}
