@@ -1,0 +1,507 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Appending to an mbox that must stay whole messages.
+ *
+ * A crash in the middle of an append leaves a tail that is cut, or holds zeros or rubbish.  The
+ * next append would make it part of the message before it or behind it: so it is cut off first. The
+ * difficulty is to cut nothing else, for the box is the user's, whose mail reader (which locks it
+ * too) may have changed it between the crash and now.
+ *
+ * Before an append the record beside the box is made durable: where the box ended, how long the
+ * append is, checksums of the append and of what is before it, its first bytes, and all places of
+ * "From " in it.  After the append is durable the record is retired, durably, before success is
+ * told.  So whoever finds an open record (its checksum fits) knows: of that append success was
+ * never told, and the message comes again.  A record that was torn itself never had its append
+ * begun; one that was torn while it was retired had its append whole.  Neither fits its checksum.
+ *
+ * The end of the box is taken for a torn append, and cut off at the recorded length, only if
+ *
+ *   - the box is the file that the record names, and longer than it was, but not by more than the
+ *     append: else somebody else has written to it, or there is nothing to cut;
+ *   - what stands before is what stood there: a reader that took a message out moves the rest;
+ *   - it is not the append, whole: then it stays, and comes twice, as every delivery may whose
+ *     success nobody learnt of;
+ *   - it has no "From " where the append has none, and does not begin with another `From ` line: so
+ *     no other program has appended a message since, for that has one.
+ *
+ * Whatever of it is data then is the append's own.  What else is at the end of a box without a
+ * newline (zeros, a stranger's torn append) is left, and the next message begins on a line of its
+ * own behind an empty one.  One thing is not seen: a user who, after a crash between the append and
+ * its retirement, shortened this very message by hand: it is cut off, and comes again unshortened.
+ *
+ * Nothing is lost by reordering: an open record is not overwritten before the box, as it is now, is
+ * durable (a whole append of a killed process may exist in memory only), and the names of box and
+ * record are made durable before the append begins.  Once made, the record is never removed.
+ */
+#include "mta/lib/mbox.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "mta/lib/checksum.h"
+#include "mta/lib/clock.h"
+#include "mta/lib/io.h"
+#include "mta/lib/mbox_record.h"
+#include "mta/lib/mbox_text.h"
+#include "mta/lib/num.h"
+
+#define BLOCK 4096
+#define LOCK_STEP_MS 100
+#define OPEN_TRIES 10
+#define RECORD_LIMIT (1000 + MBOX_HEAD_MAX + MBOX_FROM_MAX * 8)
+
+struct mbox {
+    const char *path;
+    const struct mbox_message *message;
+    enum mbox_trouble trouble;
+    int fd;
+    struct stat st;
+    int record_fd;
+    struct buf record_path;
+    uint64_t length; /* where the append begins */
+};
+
+static int fail(struct mbox *mbox, enum mbox_trouble trouble)
+{
+    mbox->trouble = trouble;
+    return -1;
+}
+
+/* --- opening and locking --- */
+
+static int lock(struct mbox *mbox)
+{
+    int64_t end = clock_monotonic_ms() + MBOX_LOCK_SECONDS * 1000;
+    while (flock(mbox->fd, LOCK_EX | LOCK_NB) < 0) {
+        if (errno != EWOULDBLOCK && errno != EINTR)
+            return -1;
+        if (clock_monotonic_ms() >= end) {
+            errno = EWOULDBLOCK;
+            return -1;
+        }
+        if (poll(NULL, 0, LOCK_STEP_MS) < 0 && errno != EINTR)
+            return -1;
+    }
+    return 0;
+}
+
+/* A reader may have put another file in the place of the one that we waited for. */
+static bool is_still_there(const struct mbox *mbox)
+{
+    struct stat st;
+    return stat(mbox->path, &st) == 0 && st.st_dev == mbox->st.st_dev &&
+           st.st_ino == mbox->st.st_ino;
+}
+
+static int open_box(struct mbox *mbox)
+{
+    for (int i = 0; i < OPEN_TRIES; i++) {
+        mbox->fd = open(mbox->path, O_RDWR | O_CREAT | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0600);
+        if (mbox->fd < 0 || fstat(mbox->fd, &mbox->st) < 0)
+            return fail(mbox, MBOX_OPEN);
+        if (!S_ISREG(mbox->st.st_mode)) {
+            errno = EINVAL;
+            return fail(mbox, MBOX_KIND);
+        }
+        if (lock(mbox) < 0)
+            return fail(mbox, MBOX_LOCK);
+        if (is_still_there(mbox))
+            return fstat(mbox->fd, &mbox->st) < 0 ? fail(mbox, MBOX_OPEN) : 0;
+        io_close(&mbox->fd);
+    }
+    errno = EBUSY;
+    return fail(mbox, MBOX_OPEN);
+}
+
+/* In a directory that the user may not write to (/var/mail), the record is in the current one. */
+static int open_record(struct mbox *mbox)
+{
+    static const int flags = O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+    struct stat st;
+    if (mbox_record_path(&mbox->record_path, mbox->path) < 0 || !buf_text(&mbox->record_path))
+        return fail(mbox, MBOX_RECORD);
+    mbox->record_fd = open(mbox->record_path.data, flags, 0600);
+    if (mbox->record_fd < 0 && (errno == EACCES || errno == EPERM || errno == EROFS)) {
+        char name[17];
+        num_format_hex(name, checksum_of(mbox->path, strlen(mbox->path)));
+        name[16] = 0;
+        if (buf_set_text(&mbox->record_path, ".nixie-mbox-") < 0 ||
+            buf_add_text(&mbox->record_path, name) < 0 || !buf_text(&mbox->record_path))
+            return fail(mbox, MBOX_RECORD);
+        mbox->record_fd = open(mbox->record_path.data, flags, 0600);
+    }
+    if (mbox->record_fd < 0 || fstat(mbox->record_fd, &st) < 0)
+        return fail(mbox, MBOX_RECORD);
+    if (S_ISREG(st.st_mode))
+        return 0;
+    errno = EINVAL;
+    return fail(mbox, MBOX_RECORD);
+}
+
+static int seek(int fd, uint64_t offset)
+{
+    return lseek(fd, (off_t) offset, SEEK_SET) < 0 ? -1 : 0;
+}
+
+/* --- what an earlier crash left --- */
+
+/* The checksum of box[from, to).  0; -1 with errno (EIO if it is shorter). */
+static int sum_box(const struct mbox *mbox, uint64_t from, uint64_t to, uint64_t *sum)
+{
+    char block[BLOCK];
+    struct checksum checksum;
+    checksum_begin(&checksum);
+    if (seek(mbox->fd, from) < 0)
+        return -1;
+    while (from < to) {
+        size_t want = to - from < sizeof block ? (size_t) (to - from) : sizeof block;
+        ssize_t count = io_read(mbox->fd, block, want);
+        if (count <= 0) {
+            errno = count == 0 ? EIO : errno;
+            return -1;
+        }
+        checksum_add(&checksum, block, (size_t) count);
+        from += (uint64_t) count;
+    }
+    *sum = checksum_value(&checksum);
+    return 0;
+}
+
+static int sum_fence(const struct mbox *mbox, uint64_t length, uint64_t *sum)
+{
+    return sum_box(mbox, length > MBOX_FENCE ? length - MBOX_FENCE : 0, length, sum);
+}
+
+/* Whether the tail's first bytes can be what is left of ours: not those of another From line, which
+ * begins like ours and then differs.  (Zeros in it are a hole that a lost write left.) */
+static bool head_is_ours(const struct mbox_record *record, const char *tail, size_t size)
+{
+    const char *from = memmem(record->head.data, record->head.length, "From ", 5);
+    size_t place = from ? (size_t) (from - record->head.data) : 0;
+    if (size > record->head.length)
+        size = record->head.length;
+    for (size_t i = place; i < size; i++)
+        if (tail[i] != record->head.data[i])
+            return i < place + 5 || tail[i] == 0;
+    return true;
+}
+
+/* 1 if the tail [record->length, end) can only be of our append; 0; -1 with errno. */
+static int tail_is_ours(const struct mbox *mbox, const struct mbox_record *record, uint64_t end)
+{
+    char block[BLOCK];
+    struct mbox_finder finder = {.at = 0};
+    if (seek(mbox->fd, record->length) < 0)
+        return -1;
+    for (uint64_t at = record->length; at < end;) {
+        size_t want = end - at < sizeof block ? (size_t) (end - at) : sizeof block;
+        ssize_t count = io_read(mbox->fd, block, want);
+        if (count <= 0) {
+            errno = count == 0 ? EIO : errno;
+            return -1;
+        }
+        if (at == record->length && !head_is_ours(record, block, (size_t) count))
+            return 0;
+        size_t used;
+        for (size_t i = 0; mbox_find_from(&finder, block + i, (size_t) count - i, &used); i += used)
+            if (!mbox_record_has_from(record, finder.at - 5))
+                return 0;
+        at += (uint64_t) count;
+    }
+    return 1;
+}
+
+/* 1 if the box ends in a torn append of ours, 0 if not, -1 with errno. */
+static int is_torn(const struct mbox *mbox, const struct mbox_record *record)
+{
+    uint64_t end = (uint64_t) mbox->st.st_size;
+    uint64_t sum;
+    if (record->inode != mbox->st.st_ino || end <= record->length ||
+        end - record->length > record->size)
+        return 0;
+    if (sum_fence(mbox, record->length, &sum) < 0)
+        return -1;
+    if (sum != record->fence)
+        return 0;
+    if (end - record->length == record->size) {
+        if (sum_box(mbox, record->length, end, &sum) < 0)
+            return -1;
+        if (sum == record->checksum)
+            return 0; /* whole */
+    }
+    return tail_is_ours(mbox, record, end);
+}
+
+/* Cuts off what a crash left of an append. */
+static int mend(struct mbox *mbox)
+{
+    struct buf bytes = BUF_INIT(RECORD_LIMIT);
+    struct mbox_record record;
+    memset(&record, 0, sizeof record);
+    int result = io_read_all(mbox->record_fd, &bytes);
+    if (result < 0 && errno == EMSGSIZE)
+        result = 0; /* not a record: nothing is this long */
+    else if (result == 0)
+        result = mbox_record_parse(&record, bytes.data, bytes.length);
+    if (result > 0) {
+        result = is_torn(mbox, &record);
+        if (result > 0)
+            result = ftruncate(mbox->fd, (off_t) record.length);
+        if (result == 0)
+            result = fsync(mbox->fd);
+    }
+    int saved = errno;
+    mbox_record_free(&record);
+    buf_free(&bytes);
+    errno = saved;
+    if (result == 0)
+        result = fstat(mbox->fd, &mbox->st);
+    return result < 0 ? fail(mbox, MBOX_RECORD) : 0;
+}
+
+/* --- the append --- */
+
+/* What is done with the bytes of the append: measured first, then written. */
+struct sink {
+    int fd;                     /* -1: measure */
+    struct mbox_record *record; /* when measuring */
+    struct checksum checksum;
+    struct mbox_finder finder;
+    size_t held;
+    char buffer[4 * BLOCK];
+};
+
+static int flush(struct sink *sink)
+{
+    size_t held = sink->held;
+    sink->held = 0;
+    return io_write(sink->fd, sink->buffer, held);
+}
+
+static int put_written(struct sink *sink, const char *bytes, size_t size)
+{
+    while (size > 0) {
+        size_t room = sizeof sink->buffer - sink->held;
+        size_t part = size < room ? size : room;
+        memcpy(sink->buffer + sink->held, bytes, part);
+        sink->held += part;
+        bytes += part;
+        size -= part;
+        if (sink->held == sizeof sink->buffer && flush(sink) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int put_measured(struct sink *sink, const char *bytes, size_t size)
+{
+    size_t used;
+    checksum_add(&sink->checksum, bytes, size);
+    sink->record->size += size;
+    for (size_t i = 0; mbox_find_from(&sink->finder, bytes + i, size - i, &used); i += used)
+        if (mbox_record_add_from(sink->record, sink->finder.at - 5) < 0)
+            return -1;
+    return 0;
+}
+
+static int put(struct mbox *mbox, struct sink *sink, const char *bytes, size_t size)
+{
+    if (sink->fd >= 0)
+        return put_written(sink, bytes, size) < 0 ? fail(mbox, MBOX_WRITE) : 0;
+    return put_measured(sink, bytes, size) < 0 ? fail(mbox, MBOX_RECORD) : 0;
+}
+
+/* The newlines that are missing at the end of the box before a new message. */
+static int count_separators(const struct mbox *mbox, size_t *count)
+{
+    char last[2] = {'\n', '\n'};
+    size_t size = mbox->length < 2 ? (size_t) mbox->length : 2;
+    *count = 0;
+    if (size == 0)
+        return 0;
+    if (seek(mbox->fd, mbox->length - size) < 0)
+        return -1;
+    for (size_t got = 0; got < size;) {
+        ssize_t part = io_read(mbox->fd, last + 2 - size + got, size - got);
+        if (part <= 0) {
+            errno = part == 0 ? EIO : errno;
+            return -1;
+        }
+        got += (size_t) part;
+    }
+    if (last[1] != '\n')
+        *count = 2;
+    else if (last[0] != '\n')
+        *count = 1;
+    return 0;
+}
+
+static int put_head(struct mbox *mbox, struct sink *sink, size_t separators)
+{
+    const struct mbox_message *message = mbox->message;
+    if (put(mbox, sink, "\n\n", separators) < 0 ||
+        put(mbox, sink, message->from_line, message->from_line_size) < 0)
+        return -1;
+    return put(mbox, sink, message->header, message->header_size);
+}
+
+static int put_message(struct mbox *mbox, struct sink *sink)
+{
+    char block[BLOCK], quoted[MBOX_QUOTED_MAX(BLOCK)];
+    struct mbox_quoter quoter;
+    mbox_quoter_init(&quoter);
+    if (seek(mbox->message->fd, 0) < 0)
+        return fail(mbox, MBOX_MESSAGE);
+    for (;;) {
+        ssize_t count = io_read(mbox->message->fd, block, sizeof block);
+        if (count < 0)
+            return fail(mbox, MBOX_MESSAGE);
+        if (count == 0)
+            break;
+        size_t size = mbox_quote(&quoter, quoted, block, (size_t) count);
+        if (put(mbox, sink, quoted, size) < 0)
+            return -1;
+    }
+    size_t size = mbox_quote_end(&quoter, quoted);
+    return put(mbox, sink, quoted, size);
+}
+
+static int put_append(struct mbox *mbox, struct sink *sink, size_t separators)
+{
+    if (put_head(mbox, sink, separators) < 0 || put_message(mbox, sink) < 0)
+        return -1;
+    if (sink->fd >= 0 && flush(sink) < 0)
+        return fail(mbox, MBOX_WRITE);
+    return 0;
+}
+
+/* Makes the record of the append that is to come. */
+static int measure(struct mbox *mbox, size_t separators, struct mbox_record *record)
+{
+    struct sink sink = {.fd = -1, .record = record};
+    checksum_begin(&sink.checksum);
+    if (put_append(mbox, &sink, separators) < 0)
+        return -1;
+    record->inode = mbox->st.st_ino;
+    record->length = mbox->length;
+    record->checksum = checksum_value(&sink.checksum);
+    size_t line = mbox->message->from_line_size;
+    if (line > MBOX_HEAD_MAX - 2)
+        line = MBOX_HEAD_MAX - 2;
+    if (sum_fence(mbox, mbox->length, &record->fence) < 0 ||
+        buf_set(&record->head, "\n\n", separators) < 0 ||
+        buf_add(&record->head, mbox->message->from_line, line) < 0)
+        return fail(mbox, MBOX_RECORD);
+    return 0;
+}
+
+static int sync_directory_of(const char *path)
+{
+    struct buf directory = BUF_INIT(0);
+    const char *slash = strrchr(path, '/');
+    int result = slash ? buf_set(&directory, path, (size_t) (slash - path) + 1)
+                       : buf_set_text(&directory, ".");
+    const char *text = result == 0 ? buf_text(&directory) : NULL;
+    result = text ? io_sync_directory(text) : -1;
+    int saved = errno;
+    buf_free(&directory);
+    errno = saved;
+    return result;
+}
+
+/* The record durable, and the names of record and box. */
+static int write_record(struct mbox *mbox, const struct mbox_record *record)
+{
+    struct buf bytes = BUF_INIT(RECORD_LIMIT);
+    int result = mbox_record_build(record, &bytes);
+    if (result == 0)
+        result = seek(mbox->record_fd, 0);
+    if (result == 0)
+        result = io_write(mbox->record_fd, bytes.data, bytes.length);
+    if (result == 0)
+        result = fsync(mbox->record_fd);
+    if (result == 0)
+        result = sync_directory_of(mbox->path);
+    if (result == 0 && strncmp(mbox->record_path.data, ".nixie-mbox-", 12) == 0)
+        result = io_sync_directory(".");
+    int saved = errno;
+    buf_free(&bytes);
+    errno = saved;
+    return result;
+}
+
+static int retire_record(struct mbox *mbox)
+{
+    if (seek(mbox->record_fd, 0) < 0 ||
+        io_write(mbox->record_fd, MBOX_RECORD_CLOSED, sizeof MBOX_RECORD_CLOSED - 1) < 0)
+        return fail(mbox, MBOX_RECORD);
+    return fsync(mbox->record_fd) < 0 ? fail(mbox, MBOX_RECORD) : 0;
+}
+
+/* The box as it was.  If that cannot be made durable the record stays open, and the next delivery
+ * looks again. */
+static void cut_back(struct mbox *mbox)
+{
+    enum mbox_trouble trouble = mbox->trouble;
+    int saved = errno;
+    if (ftruncate(mbox->fd, (off_t) mbox->length) == 0 && fsync(mbox->fd) == 0)
+        retire_record(mbox);
+    errno = saved;
+    mbox->trouble = trouble;
+}
+
+static int append(struct mbox *mbox, size_t separators)
+{
+    struct sink sink = {.fd = mbox->fd};
+    if (seek(mbox->fd, mbox->length) < 0)
+        return fail(mbox, MBOX_WRITE);
+    if (put_append(mbox, &sink, separators) < 0)
+        return -1;
+    if (fsync(mbox->fd) < 0)
+        return fail(mbox, MBOX_WRITE);
+    return retire_record(mbox);
+}
+
+static int deliver_locked(struct mbox *mbox)
+{
+    struct mbox_record record;
+    size_t separators;
+    memset(&record, 0, sizeof record);
+    if (open_record(mbox) < 0 || mend(mbox) < 0)
+        return -1;
+    mbox->length = (uint64_t) mbox->st.st_size;
+    if (count_separators(mbox, &separators) < 0)
+        return fail(mbox, MBOX_OPEN);
+    int result = measure(mbox, separators, &record);
+    if (result == 0 && write_record(mbox, &record) < 0)
+        result = fail(mbox, MBOX_RECORD);
+    if (result == 0)
+        result = append(mbox, separators);
+    /* also when only the record failed: it may be open, and must not outlive its reason */
+    if (result < 0)
+        cut_back(mbox);
+    int saved = errno;
+    mbox_record_free(&record);
+    errno = saved;
+    return result;
+}
+
+int mbox_deliver(const char *path, const struct mbox_message *message, enum mbox_trouble *trouble)
+{
+    struct mbox mbox = {.path = path, .message = message, .fd = -1, .record_fd = -1};
+    int result = open_box(&mbox);
+    if (result == 0)
+        result = deliver_locked(&mbox);
+    int saved = errno;
+    *trouble = mbox.trouble;
+    io_close(&mbox.record_fd);
+    io_close(&mbox.fd);
+    buf_free(&mbox.record_path);
+    errno = saved;
+    return result;
+}
