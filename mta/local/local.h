@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: ISC */
+/* The parts of nixie-local (main.c says what it does). */
+#ifndef MTA_LOCAL_LOCAL_H
+#define MTA_LOCAL_LOCAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "mta/lib/buf.h"
+#include "mta/lib/dotqmail.h"
+
+/* Exit codes: what is wrong with the message or the address for good, and what may pass. */
+enum { LOCAL_OK = 0, LOCAL_STOP = 99, LOCAL_HARD = 100, LOCAL_SOFT = 111 };
+
+struct local {
+    char *const *environment; /* as main was given it */
+    bool deliver;             /* false (-n): tell what would be done */
+    struct buf server_home;   /* empty if it is not known */
+
+    /* the arguments */
+    const char *user;
+    const char *home;
+    const char *local;
+    const char *dash;
+    const char *extension;
+    const char *domain;
+    const char *sender;
+    const char *fallback; /* instructions for who has none */
+
+    /* made of them; each with a NUL behind its bytes */
+    struct buf recipient;    /* local@domain */
+    struct buf delivered_to; /* header lines, with their newline */
+    struct buf return_path;
+    struct buf from_line;    /* of an mbox */
+    struct buf file_part;    /* dash and extension as they stand in file names */
+    struct buf default_part; /* $DEFAULT: what -default stands for */
+    bool has_default;
+    struct buf new_sender; /* envelope sender of forwards */
+
+    /* the .qmail file; the fallback's text if there is none */
+    struct buf instructions;
+    bool executable; /* its x bit: forwards only */
+
+    struct buf recipients; /* of forwards: addresses, each with its NUL */
+    unsigned long files, programs, forwards;
+    uint64_t message_number; /* of the forward, 0 if there is none */
+};
+
+/* --- say.c: what goes into the report --- */
+
+/* Writes the texts (NULL ends them) and a newline to descriptor 2 and returns `code`. */
+int local_fail(int code, const char *text, ...) __attribute__((sentinel));
+/* As local_fail with LOCAL_SOFT: "WHAT NAME: words for the error. (#4.3.0)". */
+int local_fail_errno(const char *what, const char *name, int error);
+int local_fail_memory(void);
+/* Writes the texts to descriptor 1. */
+int local_tell(const char *text, ...) __attribute__((sentinel));
+
+/* --- recipient.c --- */
+
+/* Fills in what is made of the arguments, but instructions and new_sender.  0 or an exit code. */
+int recipient_prepare(struct local *local);
+/* Reads the header on descriptor 0: LOCAL_HARD if it has our Delivered-To line, LOCAL_SOFT, or 0.
+ */
+int recipient_check_loop(const struct local *local);
+/* Descriptor 0 back to its start.  0 or LOCAL_SOFT. */
+int message_rewind(void);
+
+/* --- find.c --- */
+
+/* Checks the home directory (the current one).  0 or an exit code. */
+int find_check_home(const struct local *local);
+/* Finds and reads the .qmail file.  0 or an exit code. */
+int find_instructions(struct local *local);
+/* Finds the envelope sender of forwards (-owner files).  0 or an exit code. */
+int find_new_sender(struct local *local);
+
+/* --- deliver.c --- */
+
+/* Checks all instructions, then carries them out.  An exit code. */
+int deliver_all(struct local *local);
+
+/* --- progress.c: what earlier tries have done --- */
+
+/* Remembers which instructions for this message and recipient have been carried out, through
+ * crashes.  It is a help only: without it (no space, home not writable) more is repeated. */
+struct progress {
+    bool wanted; /* false: nothing is remembered or looked up */
+    bool exists; /* the file is there */
+    uint64_t key;
+    struct buf path;
+    struct buf done; /* the content of the file */
+};
+
+/* Looks up what was done before.  0 or an exit code (the message could not be read). */
+int progress_open(struct progress *progress, const struct local *local);
+/* The mark of the `occurrence`-th instruction of this kind and text. */
+uint64_t progress_mark(const struct progress *progress, int kind, const char *text, size_t size,
+                       unsigned long occurrence);
+bool progress_has(const struct progress *progress, uint64_t mark);
+/* Remembers a mark, durably if that is possible. */
+void progress_add(struct progress *progress, uint64_t mark);
+/* The delivery is over: forgets it all. */
+void progress_forget(struct progress *progress);
+void progress_close(struct progress *progress);
+
+/* --- program.c --- */
+
+/* Runs the command with the message on its descriptor 0.  LOCAL_OK, LOCAL_STOP, LOCAL_HARD or
+ * LOCAL_SOFT. */
+int program_run(const struct local *local, const char *command);
+
+/* --- forward.c --- */
+
+/* Sends the message on to local->recipients.  0 or an exit code. */
+int forward_send(struct local *local);
+
+#endif
