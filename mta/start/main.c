@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * nixie-start [HOME]: starts the server of a home, keeps it running, and ends it in order.
+ *
+ * TERM or INT: send finishes its running deliveries first, then the rest ends; exit 0.
+ * HUP and ALRM are passed on to send.  What ends by itself is started again, after 1 s, 2 s ...
+ * 60 s when it keeps failing.  run/start.pid holds our process number while we run, and a lock.
+ *
+ * Exit status: 0 after TERM; 100 usage; 111 if the home is not complete or something failed.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "mta/lib/clock.h"
+#include "mta/lib/io.h"
+#include "mta/lib/lock.h"
+#include "mta/lib/mem.h"
+#include "mta/lib/num.h"
+#include "mta/start/start.h"
+
+#define PAUSE_FIRST_MS 1000
+#define PAUSE_MAX_MS 60000
+#define RAN_WELL_MS 60000     /* a unit that ran for so long starts again with the first pause */
+#define REST_MS 60000         /* for the rest of a broken tree to end by itself; then TERM ... */
+#define REST_KILL_MS 120000   /* ... and KILL */
+#define LOG_PATIENCE_MS 10000 /* for the log to see the end of its input */
+#define PID_PATH "run/start.pid"
+
+static int complain(const char *text)
+{
+    io_write(2, "nixie-start: ", 13);
+    io_write(2, text, strlen(text));
+    io_write(2, "\n", 1);
+    return -1;
+}
+
+/* --- start-up ------------------------------------------------------------------------------ */
+
+/* Locks and writes run/start.pid.  It may be unlinked by the one that had it before. */
+static int write_pid(struct start *start)
+{
+    char text[NUM_DIGITS + 1];
+    struct stat st;
+    do {
+        io_close(&start->lock);
+        start->lock = lock_file(PID_PATH, 0644, false);
+        if (start->lock < 0) {
+            return complain(errno == EWOULDBLOCK ? "already running in this home"
+                                                 : "cannot open or lock " PID_PATH);
+        }
+        if (fstat(start->lock, &st) < 0)
+            return complain("cannot look at " PID_PATH);
+    } while (st.st_nlink == 0);
+    pid_t pid = getpid();
+    size_t length = num_format(text, (uint64_t) pid);
+    text[length++] = '\n';
+    if (ftruncate(start->lock, 0) < 0 || io_write(start->lock, text, length) < 0)
+        return complain("cannot write " PID_PATH);
+    return 0;
+}
+
+static int take_signals(struct start *start)
+{
+    static const int taken[] = {SIGTERM, SIGINT, SIGHUP, SIGALRM, SIGCHLD};
+    struct sigaction ignore;
+    sigset_t set;
+    memset(&ignore, 0, sizeof ignore);
+    ignore.sa_handler = SIG_IGN;
+    if (sigaction(SIGPIPE, &ignore, NULL) < 0)
+        return -1;
+    sigemptyset(&set);
+    for (size_t i = 0; i < sizeof taken / sizeof *taken; i++)
+        sigaddset(&set, taken[i]);
+    if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+        return -1;
+    start->signals = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+    return start->signals;
+}
+
+static int open_pipes(struct start *start)
+{
+    int fds[2];
+    if (pipe2(fds, O_CLOEXEC) < 0)
+        return -1;
+    start->log_read = fds[0];
+    start->log_write = fds[1];
+    if (pipe2(fds, O_CLOEXEC) < 0)
+        return -1;
+    start->life_read = fds[0];
+    start->life_write = fds[1];
+    return 0;
+}
+
+static int copy_environment(struct start *start, char *const *environment)
+{
+    size_t count = 0, used = 0;
+    while (environment[count])
+        count++;
+    start->environment = mem_alloc((count + 2) * sizeof *start->environment);
+    if (!start->environment)
+        return -1;
+    if (buf_set_text(&start->home_variable, "NIXIE_HOME=") < 0 ||
+        buf_add_text(&start->home_variable, start->home.data) < 0 ||
+        !buf_text(&start->home_variable))
+        return -1;
+    start->environment[used++] = start->home_variable.data;
+    for (size_t i = 0; i < count; i++)
+        if (strncmp(environment[i], "NIXIE_HOME=", 11) != 0)
+            start->environment[used++] = environment[i];
+    start->environment[used] = NULL;
+    return 0;
+}
+
+static int start_up(struct start *start, const char *home, char *const *environment)
+{
+    if (check_home(start, home, environment) < 0)
+        return -1;
+    umask(022);
+    if (copy_environment(start, environment) < 0)
+        return complain("out of memory");
+    if (write_pid(start) < 0)
+        return -1;
+    if (take_signals(start) < 0)
+        return complain("cannot take signals");
+    if (open_pipes(start) < 0)
+        return complain("cannot make pipes");
+    return 0;
+}
+
+/* --- children that end --------------------------------------------------------------------- */
+
+static void tell_end(struct start *start, const char *name, int status)
+{
+    char text[128];
+    bool killed = WIFSIGNALED(status);
+    snprintf(text, sizeof text, "alert: nixie-%s ended: %s %d", name, killed ? "signal" : "exit",
+             killed ? WTERMSIG(status) : WEXITSTATUS(status));
+    start_tell(start, text, "");
+}
+
+static void note_end(struct start *start, enum member member, int status)
+{
+    struct unit_state *unit = &start->units[member_kinds[member].unit];
+    int64_t now = clock_monotonic_ms();
+    start->pids[member] = 0;
+    if (start->ending)
+        return;
+    tell_end(start, member_kinds[member].name, status);
+    if (unit->failed)
+        return;
+    unit->failed = now;
+    if (now - unit->started >= RAN_WELL_MS || unit->pause == 0)
+        unit->pause = PAUSE_FIRST_MS;
+    else if (unit->pause < PAUSE_MAX_MS)
+        unit->pause = unit->pause * 2 < PAUSE_MAX_MS ? unit->pause * 2 : PAUSE_MAX_MS;
+    unit->again_at = now + unit->pause;
+}
+
+static void reap(struct start *start)
+{
+    for (;;) {
+        int status;
+        pid_t pid = waitpid(-1, &status, WNOHANG);
+        if (pid <= 0)
+            return;
+        for (int i = 0; i < MEMBER_COUNT; i++)
+            if (start->pids[i] == pid)
+                note_end(start, (enum member) i, status);
+    }
+}
+
+static void signal_member(const struct start *start, enum member member, int number)
+{
+    if (member_runs(start, member))
+        kill(start->pids[member], number);
+}
+
+static void take_signal(struct start *start)
+{
+    struct signalfd_siginfo info;
+    while (io_read(start->signals, &info, sizeof info) == (ssize_t) sizeof info) {
+        switch (info.ssi_signo) {
+        case SIGTERM:
+        case SIGINT:
+            if (!start->ending)
+                signal_member(start, MEMBER_SEND, SIGTERM);
+            start->ending = true;
+            break;
+        case SIGCHLD:
+            reap(start);
+            break;
+        default:
+            signal_member(start, MEMBER_SEND, (int) info.ssi_signo);
+        }
+    }
+}
+
+/* --- what is to be done now ---------------------------------------------------------------- */
+
+static bool unit_runs(const struct start *start, enum unit unit)
+{
+    for (int i = 0; i < MEMBER_COUNT; i++)
+        if (member_kinds[i].unit == unit && member_runs(start, (enum member) i))
+            return true;
+    return false;
+}
+
+/* The earlier of two times, of which 0 means none. */
+static int64_t earlier(int64_t a, int64_t b)
+{
+    if (!a || !b)
+        return a ? a : b;
+    return a < b ? a : b;
+}
+
+/* A member of the tree ended: the others end by themselves, since their pipes end.  Returns when
+ * to look again. */
+static int64_t end_rest(struct start *start, int64_t now)
+{
+    struct unit_state *tree = &start->units[UNIT_TREE];
+    if (now >= tree->failed + REST_KILL_MS) {
+        for (int i = MEMBER_TREE_FIRST; i < MEMBER_COUNT; i++)
+            signal_member(start, (enum member) i, SIGKILL);
+        return 0;
+    }
+    if (now < tree->failed + REST_MS)
+        return tree->failed + REST_MS;
+    for (int i = MEMBER_TREE_FIRST; i < MEMBER_COUNT && !tree->told; i++)
+        signal_member(start, (enum member) i, SIGTERM);
+    tree->told = true;
+    return tree->failed + REST_KILL_MS;
+}
+
+/* Starts what should run and does not.  Returns when to look again, 0: never. */
+static int64_t keep_running(struct start *start, int64_t now)
+{
+    int64_t wake = 0;
+    for (int i = 0; i < UNIT_COUNT; i++) {
+        struct unit_state *unit = &start->units[i];
+        if (unit_runs(start, (enum unit) i)) {
+            if (i == UNIT_TREE && unit->failed)
+                wake = earlier(wake, end_rest(start, now));
+            continue;
+        }
+        if (now >= unit->again_at && unit_start(start, (enum unit) i) < 0) {
+            start_tell(start, "alert: cannot start a program of the tree: ",
+                       errno == ENOENT ? "it is missing" : "no room for it");
+            if (!unit->failed)
+                unit->failed = now;
+            unit->pause = unit->pause ? unit->pause * 2 : PAUSE_FIRST_MS;
+            if (unit->pause > PAUSE_MAX_MS)
+                unit->pause = PAUSE_MAX_MS;
+            unit->again_at = now + unit->pause;
+        }
+        if (now < unit->again_at)
+            wake = earlier(wake, unit->again_at);
+    }
+    return wake;
+}
+
+/* One step of the orderly end: the send tree, queue, log.  True when all is over. */
+static bool end_step(struct start *start, int64_t now, int64_t *wake)
+{
+    *wake = 0;
+    if (unit_runs(start, UNIT_TREE))
+        return false;
+    if (unit_runs(start, UNIT_QUEUE)) {
+        if (!start->units[UNIT_QUEUE].told)
+            signal_member(start, MEMBER_QUEUE, SIGTERM);
+        start->units[UNIT_QUEUE].told = true;
+        io_close(&start->life_write);
+        return false;
+    }
+    if (!unit_runs(start, UNIT_LOG))
+        return true;
+    if (!start->log_closed_at) {
+        io_close(&start->log_write);
+        start->log_closed_at = now;
+    }
+    if (now >= start->log_closed_at + LOG_PATIENCE_MS)
+        signal_member(start, MEMBER_LOG, SIGKILL); /* someone else holds its pipe open */
+    else
+        *wake = start->log_closed_at + LOG_PATIENCE_MS;
+    return false;
+}
+
+static void run(struct start *start)
+{
+    for (;;) {
+        int64_t now = clock_monotonic_ms();
+        int64_t wake;
+        if (!start->ending)
+            wake = keep_running(start, now);
+        else if (end_step(start, now, &wake))
+            return;
+        int64_t timeout = -1;
+        if (wake)
+            timeout = wake > now ? wake - now : 0;
+        struct pollfd fd = {.fd = start->signals, .events = POLLIN};
+        poll(&fd, 1, (int) timeout);
+        take_signal(start);
+    }
+}
+
+static void release(struct start *start)
+{
+    io_close(&start->signals);
+    io_close(&start->log_read);
+    io_close(&start->log_write);
+    io_close(&start->life_read);
+    io_close(&start->life_write);
+    io_close(&start->lock);
+    mem_free(start->environment);
+    buf_free(&start->home_variable);
+    buf_free(&start->home);
+}
+
+int main(int argc, char **argv, char **environment)
+{
+    struct start start;
+    memset(&start, 0, sizeof start);
+    start.signals = start.lock = -1;
+    start.log_read = start.log_write = start.life_read = start.life_write = -1;
+    if (argc > 2) {
+        complain("usage: nixie-start [HOME]");
+        return 100;
+    }
+    int status = 111;
+    if (start_up(&start, argc == 2 ? argv[1] : NULL, environment) == 0) {
+        run(&start);
+        unlink(PID_PATH);
+        status = 0;
+    }
+    release(&start);
+    return status;
+}
