@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: ISC */
+/* What is to be done to a message as a whole: above all its end. */
+#include "mta/send/send.h"
+
+#define CHORES_A_STEP 16
+
+static void later(struct send *send, struct message *message, int64_t pause)
+{
+    message_due(&send->messages, message, DUE_CHORE, send->time.now + pause);
+}
+
+static void now(struct send *send, struct message *message, enum message_state state)
+{
+    message->state = state;
+    later(send, message, 0);
+}
+
+void message_check_done(struct send *send, struct message *message)
+{
+    if (!message->has[DUE_LOCAL] && !message->has[DUE_REMOTE])
+        now(send, message, message->has_bounce ? MESSAGE_BOUNCING : MESSAGE_ENDING);
+}
+
+void message_channel_done(struct send *send, struct message *message, enum due_kind channel)
+{
+    message->has[channel] = false;
+    message_not_due(&send->messages, message, channel);
+    message_check_done(send, message);
+}
+
+/* --- the bounce ---------------------------------------------------------------------------- */
+
+static void marks_synced(struct send *send, uint64_t number, bool done)
+{
+    struct message *message = message_find(&send->messages, number);
+    if (!message)
+        return;
+    if (done)
+        now(send, message, MESSAGE_BOUNCE);
+    else
+        later(send, message, PAUSE_TROUBLE);
+}
+
+static void sync_marks(struct send *send, struct message *message)
+{
+    message_not_due(&send->messages, message, DUE_CHORE);
+    if (cleaner_sync(&send->cleaner, message->number, marks_synced) < 0)
+        later(send, message, PAUSE_TROUBLE);
+}
+
+static void send_bounce(struct send *send, struct message *message)
+{
+    if (bounce_inject(send, message) < 0) {
+        later(send, message, PAUSE_CHORE);
+        return;
+    }
+    message->has_bounce = false;
+    now(send, message, MESSAGE_ENDING);
+}
+
+/* --- the end ------------------------------------------------------------------------------- */
+
+static void mess_removed(struct send *send, uint64_t number, bool done)
+{
+    struct message *message = message_find(&send->messages, number);
+    if (!message)
+        return;
+    send_dirty(send);
+    if (done) {
+        message_drop(&send->messages, message);
+        return;
+    }
+    logline(&send->log, "warning: nixie-clean unable to clean up mess/%n", number);
+    later(send, message, PAUSE_CHORE);
+}
+
+static void remove_mess(struct send *send, struct message *message)
+{
+    message_not_due(&send->messages, message, DUE_CHORE);
+    if (cleaner_ask(&send->cleaner, "mess", message->number, mess_removed) < 0)
+        later(send, message, PAUSE_TROUBLE);
+}
+
+static void end(struct send *send, struct message *message)
+{
+    uint64_t number = message->number;
+    send_dirty(send);
+    if (file_remove(SPOOL_BOUNCE, number) < 0) {
+        file_warn(send, "unable to unlink", SPOOL_BOUNCE, number);
+        later(send, message, PAUSE_CHORE);
+        return;
+    }
+    if (!message->end_logged)
+        logline(&send->log, "end msg %n", number);
+    message->end_logged = true;
+    if (file_remove(SPOOL_INFO, number) < 0) {
+        file_warn(send, "unable to unlink", SPOOL_INFO, number);
+        later(send, message, PAUSE_CHORE);
+        return;
+    }
+    message->state = MESSAGE_ENDED;
+    remove_mess(send, message);
+}
+
+static void chore(struct send *send, struct message *message)
+{
+    switch (message->state) {
+    case MESSAGE_SYNCED:
+        todo_remove(send, message);
+        return;
+    case MESSAGE_BOUNCING:
+        sync_marks(send, message);
+        return;
+    case MESSAGE_BOUNCE:
+        send_bounce(send, message);
+        return;
+    case MESSAGE_ENDING:
+        end(send, message);
+        return;
+    case MESSAGE_ENDED:
+        remove_mess(send, message);
+        return;
+    case MESSAGE_PREPARED:
+    case MESSAGE_QUEUED:
+        break;
+    }
+    message_not_due(&send->messages, message, DUE_CHORE);
+}
+
+bool chores_due(const struct send *send)
+{
+    const struct message *message = message_first(&send->messages, DUE_CHORE);
+    if (!message || message->due[DUE_CHORE] > send->time.now)
+        return false;
+    /* When told to end, only what was nearly done is still done. */
+    return !send->exit_asap || message->state == MESSAGE_ENDING;
+}
+
+void chores_step(struct send *send)
+{
+    for (unsigned i = 0; i < CHORES_A_STEP && chores_due(send); i++)
+        chore(send, message_first(&send->messages, DUE_CHORE));
+}

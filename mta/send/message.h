@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: ISC */
+/* The messages that send knows, by number and by what is due next. */
+#ifndef MTA_SEND_MESSAGE_H
+#define MTA_SEND_MESSAGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Heaps; the first two are the channels. */
+enum due_kind { DUE_LOCAL, DUE_REMOTE, DUE_CHORE };
+#define DUE_KINDS 3
+#define CHANNEL_COUNT 2
+
+enum message_state {
+    MESSAGE_PREPARED, /* S4: info, local, remote are written and wait for a sync */
+    MESSAGE_SYNCED,   /* S4: todo is to be removed (chore, or clean was asked) */
+    MESSAGE_QUEUED,   /* S5: recipients are left */
+    MESSAGE_BOUNCING, /* S5: no recipients left, the bounce is to be sent once all is synced */
+    MESSAGE_BOUNCE,   /* S5: the bounce is to be sent (chore) */
+    MESSAGE_ENDING,   /* S5: info is to be removed (chore) */
+    MESSAGE_ENDED,    /* S2: mess is to be removed (chore, or clean was asked) */
+};
+
+struct message {
+    uint64_t number;
+    int64_t birth; /* steady seconds */
+    enum message_state state;
+    bool has[CHANNEL_COUNT]; /* the channel file exists */
+    bool has_bounce;
+    bool bounce_tainted; /* a sync failed: to be written anew before anything is added */
+    bool end_logged;
+    uint64_t bounce_length;  /* bytes written */
+    uint64_t bounce_durable; /* bytes known to be durable */
+    int64_t due[DUE_KINDS];  /* steady seconds */
+    size_t at[DUE_KINDS];    /* place in the heap, from 1; 0: not in it */
+};
+
+struct messages {
+    struct message **table; /* open addressing, capacity a power of two */
+    size_t capacity, count;
+    struct message **heaps[DUE_KINDS];
+    size_t heap_count[DUE_KINDS];
+    size_t heap_capacity;
+};
+
+struct message *message_find(const struct messages *messages, uint64_t number);
+/* A new message (the number must not be known), due nowhere.  NULL with ENOMEM. */
+struct message *message_new(struct messages *messages, uint64_t number);
+/* Forgets and frees it. */
+void message_drop(struct messages *messages, struct message *message);
+void messages_free(struct messages *messages);
+
+/* Makes it due at `when`, also if it is due at another time already.  Cannot fail. */
+void message_due(struct messages *messages, struct message *message, enum due_kind kind,
+                 int64_t when);
+void message_not_due(struct messages *messages, struct message *message, enum due_kind kind);
+/* What is due first (of equals the smaller number), or NULL. */
+struct message *message_first(const struct messages *messages, enum due_kind kind);
+/* Makes all that is due in the heap due at `when`, if that is earlier. */
+void messages_hurry(struct messages *messages, enum due_kind kind, int64_t when);
+
+#endif

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: ISC */
+/* Passes: one message a channel at a time is gone through, and its recipients are tried. */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "mta/lib/io.h"
+#include "mta/lib/schedule.h"
+#include "mta/send/send.h"
+
+#define STARTS_A_STEP 4
+#define RECORDS_A_STEP 4096
+
+static struct job *find_free_job(const struct channel *channel)
+{
+    for (unsigned i = 0; i <= channel->slot_count; i++)
+        if (!channel->jobs[i].message)
+            return &channel->jobs[i];
+    return NULL; /* there is one more than slots, and each other has one in use or is the pass */
+}
+
+static void job_release(struct job *job)
+{
+    io_close(&job->fd);
+    buf_free(&job->file);
+    buf_free(&job->sender);
+    memset(job, 0, sizeof *job);
+    job->fd = -1;
+}
+
+/* Opens and reads local/N or remote/N.  0 or -1 with errno. */
+static int read_channel_file(struct job *job, enum spool_kind kind)
+{
+    char path[SPOOL_PATH_SIZE];
+    struct spool_channel found;
+    uint64_t number = job->message->number;
+    job->fd = open(spool_path(path, kind, number), O_RDWR | O_CLOEXEC | O_NONBLOCK);
+    if (job->fd < 0 || io_read_all(job->fd, &job->file) < 0)
+        return -1;
+    if (spool_channel_parse(job->file.data, job->file.length, kind, number, &found) < 0)
+        return -1;
+    job->at = found.first;
+    job->to_do = found.to_do;
+    return 0;
+}
+
+/* info/N is damaged: without a sender nothing can be done.  All that is left is set aside. */
+static void message_aside(struct send *send, struct message *message)
+{
+    static const enum spool_kind kinds[] = {SPOOL_INFO, SPOOL_LOCAL, SPOOL_REMOTE, SPOOL_BOUNCE,
+                                            SPOOL_MESS};
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        file_aside(send, kinds[i], message->number);
+    message_drop(&send->messages, message);
+}
+
+/* A file of the message could not be read. */
+static void open_failed(struct send *send, struct channel *channel, struct message *message,
+                        enum spool_kind kind, int error)
+{
+    if (error == EBADMSG && kind == SPOOL_INFO) {
+        struct channel *other = &send->channels[1 - channel->index];
+        for (unsigned i = 0; i <= other->slot_count; i++)
+            if (other->jobs[i].message == message)
+                error = EBUSY; /* when the other channel lets go of it */
+        if (error == EBADMSG) {
+            message_aside(send, message);
+            return;
+        }
+    }
+    if (error == EBADMSG) {
+        file_aside(send, kind, message->number);
+        message_channel_done(send, message, channel->index);
+        return;
+    }
+    if (error == ENOENT && kind == channel->kind) { /* nobody is left in it */
+        message_channel_done(send, message, channel->index);
+        return;
+    }
+    file_warn(send, "unable to open", kind, message->number);
+    message_due(&send->messages, message, channel->index, send->time.now + PAUSE_TROUBLE);
+}
+
+static void pass_begin(struct send *send, struct channel *channel, struct message *message)
+{
+    struct job *job = find_free_job(channel);
+    message_not_due(&send->messages, message, channel->index);
+    job->message = message;
+    enum spool_kind failed = SPOOL_INFO;
+    int result = info_read_sender(message->number, &job->sender);
+    if (result == 0) {
+        failed = channel->kind;
+        result = read_channel_file(job, channel->kind);
+    }
+    if (result < 0) {
+        int error = errno;
+        job_release(job);
+        open_failed(send, channel, message, failed, error);
+        return;
+    }
+    int64_t now = send->time.now;
+    job->retry = schedule_next(message->birth, now, channel->skip);
+    job->dying = now > message->birth + send->lifetime;
+    job->passing = true;
+    channel->pass = job;
+}
+
+/* Nothing is left to wait for: the message waits for its next try, or is done in this channel. */
+static void job_end(struct send *send, struct channel *channel, struct job *job)
+{
+    struct message *message = job->message;
+    size_t to_do = job->to_do;
+    int64_t retry = job->retry;
+    job_release(job);
+    if (to_do > 0) {
+        message_due(&send->messages, message, channel->index, retry);
+        return;
+    }
+    send_dirty(send);
+    if (file_remove(channel->kind, message->number) < 0) {
+        file_warn(send, "unable to unlink", channel->kind, message->number);
+        message_due(&send->messages, message, channel->index, send->time.now + PAUSE_TROUBLE);
+        return;
+    }
+    message_channel_done(send, message, channel->index);
+}
+
+void job_check(struct send *send, struct channel *channel, struct job *job)
+{
+    if (!job->passing && job->outstanding == 0)
+        job_end(send, channel, job);
+}
+
+/* Goes on with the pass for one step. */
+static void pass_go_on(struct send *send, struct channel *channel)
+{
+    struct job *job = channel->pass;
+    struct record record;
+    unsigned starts = 0;
+    for (unsigned i = 0; i < RECORDS_A_STEP; i++) {
+        size_t at = job->at;
+        if (record_next(job->file.data, job->file.length, &at, &record) != 1) {
+            job->passing = false;
+            channel->pass = NULL;
+            job_check(send, channel, job);
+            return;
+        }
+        if (record.letter == 'T') {
+            if (channel->used >= channel->slot_count || starts++ == STARTS_A_STEP)
+                return;
+            if (delivery_start(send, channel, job, record.offset) < 0)
+                return;
+        }
+        job->at = at;
+    }
+}
+
+bool pass_ready(const struct send *send, const struct channel *channel)
+{
+    const struct message *message = message_first(&send->messages, channel->index);
+    if (send->exit_asap || channel->used >= channel->slot_count ||
+        channel->stalled_until > send->time.now)
+        return false;
+    return channel->pass || (message && message->due[channel->index] <= send->time.now);
+}
+
+void pass_step(struct send *send, struct channel *channel)
+{
+    if (!pass_ready(send, channel))
+        return;
+    if (!channel->pass)
+        pass_begin(send, channel, message_first(&send->messages, channel->index));
+    if (channel->pass)
+        pass_go_on(send, channel);
+}

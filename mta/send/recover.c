@@ -1,0 +1,496 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Start-up: whatever a crash left, every number is brought into one of S1 to S5 before the first
+ * delivery (docs/architecture.md, "send").
+ *
+ *   todo checks out and its mess is whole          S4: preprocessed again
+ *   todo does not, but info does, and mess is there S5, without the name in todo
+ *   info and mess, no todo                         S5
+ *   info without mess                              finished: the rest is removed
+ *   todo without whole mess, or damaged            never accepted if of an earlier boot: removed;
+ *                                                  else set aside
+ *   neither todo nor info                          garbage: removed when nobody can be writing it
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "mta/lib/io.h"
+#include "mta/lib/mem.h"
+#include "mta/lib/number.h"
+#include "mta/lib/schedule.h"
+#include "mta/send/send.h"
+
+#define BIT(kind) (1u << (kind))
+#define OUT_MAX 16384 /* bytes of commands after which clean is waited for */
+
+struct entry {
+    uint64_t number;
+    unsigned kinds; /* BITs */
+};
+
+struct list {
+    struct entry *entries;
+    size_t count, capacity;
+};
+
+/* --- what is there ------------------------------------------------------------------------- */
+
+static int list_add(struct list *list, uint64_t number, unsigned kinds)
+{
+    if (list->count == list->capacity) {
+        size_t capacity = list->capacity ? list->capacity * 2 : 256;
+        struct entry *entries = mem_resize(list->entries, capacity * sizeof *entries);
+        if (!entries)
+            return -1;
+        list->entries = entries;
+        list->capacity = capacity;
+    }
+    list->entries[list->count++] = (struct entry){number, kinds};
+    return 0;
+}
+
+/* A bounce that was being written anew when the power went. */
+static void remove_fresh_bounce(const char *name)
+{
+    char path[300] = "bounce/";
+    size_t length = strlen(name);
+    if (length <= 4 || length > 255 || strcmp(name + length - 4, ".new") != 0)
+        return;
+    memcpy(path + 7, name, length + 1);
+    unlink(path);
+}
+
+static int list_directory(struct list *list, enum spool_kind kind)
+{
+    DIR *directory = opendir(spool_directory(kind));
+    if (!directory)
+        return -1;
+    int result = 0;
+    struct dirent *entry;
+    while (result == 0 && (entry = readdir(directory))) {
+        uint64_t number;
+        if (spool_number_parse(entry->d_name, strlen(entry->d_name), &number) == 0)
+            result = list_add(list, number, BIT(kind));
+        else if (kind == SPOOL_BOUNCE)
+            remove_fresh_bounce(entry->d_name);
+    }
+    int saved = errno;
+    closedir(directory);
+    errno = saved;
+    return result;
+}
+
+static int compare_entries(const void *a, const void *b)
+{
+    const struct entry *left = a, *right = b;
+    if (left->number != right->number)
+        return left->number < right->number ? -1 : 1;
+    return left->kinds < right->kinds ? -1 : left->kinds > right->kinds;
+}
+
+/* All numbers in ascending order.  0 or -1 with errno. */
+static int list_all(struct list *list)
+{
+    static const enum spool_kind kinds[] = {SPOOL_MESS,  SPOOL_TODO,   SPOOL_INFO,
+                                            SPOOL_LOCAL, SPOOL_REMOTE, SPOOL_BOUNCE};
+    list->count = 0;
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (list_directory(list, kinds[i]) < 0)
+            return -1;
+    if (list->count)
+        qsort(list->entries, list->count, sizeof *list->entries, compare_entries);
+    size_t merged = 0;
+    for (size_t i = 0; i < list->count; i++) {
+        if (merged && list->entries[merged - 1].number == list->entries[i].number)
+            list->entries[merged - 1].kinds |= list->entries[i].kinds;
+        else
+            list->entries[merged++] = list->entries[i];
+    }
+    list->count = merged;
+    return 0;
+}
+
+/* --- messages that are no more, or should not be ------------------------------------------- */
+
+static const enum spool_kind own_kinds[] = {SPOOL_LOCAL, SPOOL_REMOTE, SPOOL_BOUNCE, SPOOL_INFO};
+#define OWN_COUNT (sizeof own_kinds / sizeof *own_kinds)
+
+/* Asks clean; 0 or -1 with errno. */
+static int ask(struct send *send, const char *command, uint64_t number)
+{
+    send_dirty(send);
+    return cleaner_ask(&send->cleaner, command, number, NULL);
+}
+
+static int remove_own(struct send *send, const struct entry *entry)
+{
+    for (size_t i = 0; i < OWN_COUNT; i++) {
+        if (!(entry->kinds & BIT(own_kinds[i])))
+            continue;
+        send_dirty(send);
+        if (file_remove(own_kinds[i], entry->number) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int remove_all(struct send *send, const struct entry *entry)
+{
+    if (remove_own(send, entry) < 0)
+        return -1;
+    if ((entry->kinds & BIT(SPOOL_TODO)) && ask(send, "todo", entry->number) < 0)
+        return -1;
+    if ((entry->kinds & BIT(SPOOL_MESS)) && ask(send, "mess", entry->number) < 0)
+        return -1;
+    return 0;
+}
+
+static int set_all_aside(struct send *send, const struct entry *entry)
+{
+    for (size_t i = 0; i < OWN_COUNT; i++)
+        if (entry->kinds & BIT(own_kinds[i]))
+            file_aside(send, own_kinds[i], entry->number);
+    if (entry->kinds & BIT(SPOOL_TODO))
+        file_aside(send, SPOOL_TODO, entry->number);
+    if (entry->kinds & BIT(SPOOL_MESS))
+        file_aside(send, SPOOL_MESS, entry->number);
+    return 0;
+}
+
+/* Neither todo nor info. */
+static int recover_garbage(struct send *send, struct entry *entry)
+{
+    if (entry->kinds & BIT(SPOOL_MESS) && !left_over_is_old(send, entry->number))
+        entry->kinds &= ~BIT(SPOOL_MESS); /* being received, perhaps */
+    return remove_all(send, entry);
+}
+
+/* todo is damaged, or its message is not whole. */
+static int recover_unfinished(struct send *send, const struct entry *entry)
+{
+    if (entry->number >= send->cleanup.floor)
+        return set_all_aside(send, entry);
+    logline(&send->log, "warning: msg %n was never finished; removed", entry->number);
+    return remove_all(send, entry);
+}
+
+/* --- S5 ------------------------------------------------------------------------------------ */
+
+/* How often a recipient stands in the pieces of the bounce. */
+static size_t count_pieces(const struct buf *bounce, uint64_t number, const struct record *record)
+{
+    struct spool_bounce piece;
+    size_t at = 0, count = 0;
+    while (spool_bounce_next(bounce->data, bounce->length, number, &at, &piece) == 1)
+        count += piece.recipient_size == record->size &&
+                 memcmp(piece.recipient, record->text, record->size) == 0;
+    return count;
+}
+
+static size_t count_done(const struct buf *file, size_t first, const struct record *record)
+{
+    struct record other;
+    size_t at = first, count = 0;
+    while (record_next(file->data, file->length, &at, &other) == 1)
+        count += other.letter == 'D' && other.size == record->size &&
+                 memcmp(other.text, record->text, record->size) == 0;
+    return count;
+}
+
+/* A recipient whose failure stands in the bounce must not be tried again: marks what the crash
+ * left unmarked. */
+static int mark_failed(struct send *send, int fd, struct buf *file, uint64_t number,
+                       struct spool_channel *channel, const struct buf *bounce)
+{
+    struct record record;
+    size_t at = channel->first;
+    if (!bounce->length)
+        return 0;
+    while (record_next(file->data, file->length, &at, &record) == 1) {
+        if (record.letter != 'T' ||
+            count_pieces(bounce, number, &record) <= count_done(file, channel->first, &record))
+            continue;
+        if (spool_channel_mark(fd, record.offset) < 0)
+            return -1;
+        send_dirty(send);
+        file->data[record.offset] = 'D';
+        channel->to_do--;
+        channel->done++;
+    }
+    return 0;
+}
+
+/* When a channel is due that says `next_try`: never later than the schedule could have said. */
+static int64_t due_time(const struct send *send, const struct message *message,
+                        const struct spool_channel *found, unsigned skip)
+{
+    int64_t now = send->time.now;
+    if (!found->next_try_known)
+        return now;
+    int64_t due = steady_from_wall(&send->time, found->next_try);
+    int64_t largest = schedule_largest_step(send->lifetime, skip);
+    return due > now + largest ? schedule_next(message->birth, now, skip) : due;
+}
+
+static int read_channel(struct send *send, struct message *message, const struct channel *channel,
+                        const struct buf *bounce, int fd, struct buf *file)
+{
+    struct spool_channel found;
+    uint64_t number = message->number;
+    if (fd < 0)
+        return errno == ENOENT ? 0 : -1;
+    if (io_read_all(fd, file) < 0)
+        return -1;
+    if (spool_channel_parse(file->data, file->length, channel->kind, number, &found) < 0) {
+        file_aside(send, channel->kind, number);
+        return 0;
+    }
+    if (mark_failed(send, fd, file, number, &found, bounce) < 0)
+        return -1;
+    if (found.to_do == 0) {
+        send_dirty(send);
+        return file_remove(channel->kind, number);
+    }
+    message->has[channel->index] = true;
+    message_due(&send->messages, message, channel->index,
+                due_time(send, message, &found, channel->skip));
+    return 0;
+}
+
+static int recover_channel(struct send *send, struct message *message,
+                           const struct channel *channel, const struct buf *bounce)
+{
+    char path[SPOOL_PATH_SIZE];
+    struct buf file = BUF_INIT(0);
+    int fd =
+        open(spool_path(path, channel->kind, message->number), O_RDWR | O_CLOEXEC | O_NONBLOCK);
+    int result = read_channel(send, message, channel, bounce, fd, &file);
+    int saved = errno;
+    io_close(&fd);
+    buf_free(&file);
+    errno = saved;
+    return result;
+}
+
+/* Reads the bounce and, if it is torn, replaces it by its whole pieces. */
+static int recover_bounce(struct send *send, struct message *message, struct buf *bounce)
+{
+    uint64_t number = message->number;
+    struct buf whole = BUF_INIT(0);
+    struct spool_bounce piece;
+    size_t at = 0, from = 0;
+    int found;
+    if (file_read(SPOOL_BOUNCE, number, bounce) < 0)
+        return errno == ENOENT ? 0 : -1;
+    while ((found = spool_bounce_next(bounce->data, bounce->length, number, &at, &piece)) != 0) {
+        if (found == 1 && buf_add(&whole, bounce->data + from, at - from) < 0)
+            break;
+        from = at;
+    }
+    int result = found == 0 ? 0 : -1;
+    if (result == 0 && whole.length != bounce->length) {
+        logline(&send->log, "warning: bounce/%n was torn; its whole records are kept", number);
+        send_dirty(send);
+        result = whole.length ? bounce_replace(number, whole.data, whole.length)
+                              : file_remove(SPOOL_BOUNCE, number);
+    }
+    int saved = errno;
+    buf_free(bounce);
+    *bounce = whole;
+    errno = saved;
+    message->has_bounce = bounce->length > 0;
+    message->bounce_length = bounce->length;
+    message->bounce_durable = bounce->length;
+    return result;
+}
+
+static int recover_queued(struct send *send, const struct entry *entry,
+                          const struct spool_message *info)
+{
+    struct buf bounce = BUF_INIT(0);
+    int result = 0;
+    struct message *message = message_new(&send->messages, entry->number);
+    if (!message)
+        return -1;
+    message->state = MESSAGE_QUEUED;
+    message->birth = steady_from_wall(&send->time, info->birth);
+    if (message->birth > send->time.now)
+        message->birth = send->time.now;
+    if (entry->kinds & BIT(SPOOL_BOUNCE))
+        result = recover_bounce(send, message, &bounce);
+    for (int i = 0; i < CHANNEL_COUNT && result == 0; i++)
+        if (entry->kinds & BIT(send->channels[i].kind))
+            result = recover_channel(send, message, &send->channels[i], &bounce);
+    int saved = errno;
+    buf_free(&bounce);
+    if (result < 0) {
+        message_drop(&send->messages, message);
+        errno = saved;
+        return -1;
+    }
+    message_check_done(send, message);
+    return 0;
+}
+
+/* 1: mess/N is there and `length` bytes long; 0: it is there, but is not; -1 with errno. */
+static int look_at_mess(uint64_t number, uint64_t length)
+{
+    char path[SPOOL_PATH_SIZE];
+    struct stat st;
+    if (stat(spool_path(path, SPOOL_MESS, number), &st) < 0)
+        return -1;
+    return S_ISREG(st.st_mode) && (uint64_t) st.st_size == length;
+}
+
+/* info is damaged. */
+static int recover_bad_info(struct send *send, const struct entry *entry)
+{
+    unsigned work = BIT(SPOOL_LOCAL) | BIT(SPOOL_REMOTE) | BIT(SPOOL_BOUNCE);
+    if ((entry->kinds & BIT(SPOOL_MESS)) && (entry->kinds & work))
+        return set_all_aside(send, entry);
+    logline(&send->log, "warning: info/%n does not check out, and nothing is left to do; removed",
+            entry->number);
+    return remove_all(send, entry);
+}
+
+/* info, and todo not to be believed or not there. */
+static int recover_info(struct send *send, const struct entry *entry, const struct buf *content)
+{
+    struct spool_message info;
+    if (spool_info_parse(content->data, content->length, entry->number, &info) < 0)
+        return recover_bad_info(send, entry);
+    int mess = look_at_mess(entry->number, info.mess_length);
+    if (mess < 0)
+        return errno == ENOENT ? remove_all(send, entry) : -1;
+    if (mess == 0)
+        return set_all_aside(send, entry);
+    if ((entry->kinds & BIT(SPOOL_TODO)) && ask(send, "todo", entry->number) < 0)
+        return -1;
+    return recover_queued(send, entry, &info);
+}
+
+/* --- S4 ------------------------------------------------------------------------------------ */
+
+/* 1: todo checks out and its message is whole; 0: not; -1 with errno. */
+static int check_todo(uint64_t number, const struct buf *content)
+{
+    char path[SPOOL_PATH_SIZE];
+    struct spool_message todo;
+    if (spool_todo_parse(content->data, content->length, number, &todo) < 0)
+        return 0;
+    int fd = open(spool_path(path, SPOOL_MESS, number), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        return errno == ENOENT ? 0 : -1;
+    int result = spool_mess_check(fd, todo.mess_length, todo.mess_checksum);
+    int saved = errno;
+    close(fd);
+    errno = saved;
+    if (result == 0)
+        return 1;
+    return errno == EBADMSG ? 0 : -1;
+}
+
+static bool info_is_good(const struct entry *entry, const struct buf *content)
+{
+    struct spool_message info;
+    return spool_info_parse(content->data, content->length, entry->number, &info) == 0 &&
+           look_at_mess(entry->number, info.mess_length) == 1;
+}
+
+/* Reads a file that may not be there any more; its bit then goes. */
+static int read_if_there(struct entry *entry, enum spool_kind kind, struct buf *content)
+{
+    buf_reset(content);
+    if (!(entry->kinds & BIT(kind)) || file_read(kind, entry->number, content) == 0)
+        return 0;
+    if (errno != ENOENT)
+        return -1;
+    entry->kinds &= ~BIT(kind);
+    return 0;
+}
+
+static int recover_number(struct send *send, struct entry *entry, struct buf *content)
+{
+    int whole = 0;
+    if (read_if_there(entry, SPOOL_TODO, content) < 0)
+        return -1;
+    if (entry->kinds & BIT(SPOOL_TODO)) {
+        whole = check_todo(entry->number, content);
+        if (whole < 0)
+            return -1;
+    }
+    if (whole) /* what stands beside it is written anew; a bounce does not belong to S4 */
+        return entry->kinds & BIT(SPOOL_BOUNCE) ? file_remove(SPOOL_BOUNCE, entry->number) : 0;
+    if (read_if_there(entry, SPOOL_INFO, content) < 0)
+        return -1;
+    if (entry->kinds & BIT(SPOOL_TODO)) {
+        if ((entry->kinds & BIT(SPOOL_INFO)) && info_is_good(entry, content))
+            return recover_info(send, entry, content);
+        return recover_unfinished(send, entry);
+    }
+    if (entry->kinds & BIT(SPOOL_INFO))
+        return recover_info(send, entry, content);
+    return recover_garbage(send, entry);
+}
+
+/* --- all of it ----------------------------------------------------------------------------- */
+
+static void first_sync_done(struct send *send, uint64_t number, bool done)
+{
+    (void) number;
+    send->first_sync_done = done;
+}
+
+/* What is read may exist only in cache: it is made durable first. */
+static int first_sync(struct send *send)
+{
+    for (;;) {
+        if (cleaner_sync(&send->cleaner, 0, first_sync_done) == 0 && send_wait_cleaner(send) < 0)
+            return -1;
+        if (send->first_sync_done)
+            return 0;
+        logline(&send->log, "alert: unable to sync the queue, sleeping...");
+        if (send_pause(send, PAUSE_TROUBLE) < 0)
+            return -1;
+    }
+}
+
+static int trouble(struct send *send)
+{
+    logline(&send->log, errno == ENOMEM ? "alert: out of memory, sleeping..."
+                                        : "alert: unable to read the queue, sleeping...");
+    return send_pause(send, PAUSE_TROUBLE);
+}
+
+static int recover_all(struct send *send, struct list *list, struct buf *content)
+{
+    while (list_all(list) < 0 || number_floor(&send->cleanup.floor) < 0)
+        if (trouble(send) < 0)
+            return -1;
+    for (size_t i = 0; i < list->count; i++) {
+        steady_refresh(&send->time);
+        while (recover_number(send, &list->entries[i], content) < 0)
+            if (trouble(send) < 0)
+                return -1;
+        if (send->cleaner.out.length > OUT_MAX && send_wait_cleaner(send) < 0)
+            return -1;
+    }
+    return send_wait_cleaner(send);
+}
+
+int recover(struct send *send)
+{
+    struct list list = {0};
+    struct buf content = BUF_INIT(0);
+    if (first_sync(send) < 0)
+        return -1;
+    int result = recover_all(send, &list, &content);
+    mem_free(list.entries);
+    buf_free(&content);
+    return result;
+}

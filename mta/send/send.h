@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * nixie-send: what its files share.  One context, one loop; every function does a bounded piece of
+ * work and none waits, but where it says so.
+ *
+ * The current directory is HOME/queue.  What must be durable before what is in
+ * docs/architecture.md, "Contract".
+ */
+#ifndef MTA_SEND_SEND_H
+#define MTA_SEND_SEND_H
+
+#include <dirent.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "mta/lib/buf.h"
+#include "mta/lib/rewrite.h"
+#include "mta/lib/spool.h"
+#include "mta/send/cleaner.h"
+#include "mta/send/delivery.h"
+#include "mta/send/logline.h"
+#include "mta/send/message.h"
+#include "mta/send/steady.h"
+
+/* Descriptors; those of the channels are in channel.c's table. */
+#define FD_CLEAN_OUT 5
+#define FD_CLEAN_IN 6
+
+#define PAUSE_TROUBLE 10        /* s, after no memory, no descriptors, no room */
+#define PAUSE_CHORE 123         /* s, after a file could not be removed or a bounce not sent */
+#define PAUSE_TODO 1500         /* s, between looks at todo without a trigger */
+#define PAUSE_CLEANUP 76431     /* s, between looks for left-overs */
+#define LEFT_OVER_AGE 129600    /* s, from when on an unfinished message is garbage */
+#define DIRTY_MAX 5             /* s, from a mark or a removal to the sync that covers it */
+#define LIFETIME_DEFAULT 604800 /* s */
+
+struct todo {
+    DIR *directory;    /* open while being gone through */
+    bool wanted;       /* something was added since `directory` was opened */
+    int64_t next_look; /* steady seconds */
+    int trigger_read, trigger_write;
+};
+
+struct cleanup {
+    DIR *directory;
+    int64_t next_look;
+    uint64_t floor; /* lower numbers are of an earlier boot */
+};
+
+struct send {
+    struct buf home;
+    struct rewrite rewrite;
+    int64_t lifetime;
+    struct buf bounce_from, bounce_host, double_to, double_host, me;
+    struct logline log;
+    struct steady time;
+    struct cleaner cleaner;
+    struct messages messages;
+    struct channel channels[CHANNEL_COUNT];
+    struct todo todo;
+    struct cleanup cleanup;
+    uint64_t delivery_count;
+    uint64_t failure_batch; /* of the failures that wait for the next sync */
+    bool failures_to_sync;  /* there are such, and the sync was not asked for yet */
+    char *const *environment;
+    int mutex, signals;
+    bool exit_asap;
+    bool dirty; /* something is not durable that should be soon */
+    int64_t dirty_since;
+    bool first_sync_done; /* start-up */
+    bool last_sync_asked; /* exit */
+};
+
+/* main.c */
+
+/* Writes what can be written of `out` to `fd`, which does not block.  0, or -1 with errno. */
+int send_flush(int fd, struct buf *out);
+/* Something was changed that is to be durable soon. */
+void send_dirty(struct send *send);
+/* Takes signals, waits at most `seconds`.  Start-up only.  -1 if we are told to end. */
+int send_pause(struct send *send, int64_t seconds);
+/* Flushes and takes answers until clean has answered everything.  Start-up only; waits.
+ * -1: clean is gone. */
+int send_wait_cleaner(struct send *send);
+
+/* controls.c: current directory is the home.  0, or -1 after an alert line. */
+int controls_read(struct send *send);
+/* HUP.  -1 if there is no way back to the queue directory. */
+int controls_reread(struct send *send);
+void controls_free(struct send *send);
+
+/* files.c */
+
+/* The whole file KIND/NUMBER into `content`.  0 or -1 with errno. */
+int file_read(enum spool_kind kind, uint64_t number, struct buf *content);
+/* Writes it as a new file, whatever had the name before.  0 or -1 with errno; nothing is left. */
+int file_write(enum spool_kind kind, uint64_t number, const struct buf *content);
+/* The sender from info/N, NUL-ended.  0 or -1 with errno; EBADMSG: it does not check out. */
+int info_read_sender(uint64_t number, struct buf *sender);
+/* Unlinks it; 0 also if there is none. */
+int file_remove(enum spool_kind kind, uint64_t number);
+/* A file that does not check out: says so and moves it to corrupt/. */
+void file_aside(struct send *send, enum spool_kind kind, uint64_t number);
+/* Logs "warning: WHAT KIND/NUMBER; will try again later". */
+void file_warn(struct send *send, const char *what, enum spool_kind kind, uint64_t number);
+
+/* recover.c: brings every number into S1 to S5 and learns all messages.  Waits.  0; -1 if clean is
+ * gone or we are told to end. */
+int recover(struct send *send);
+
+/* cleanup.c */
+void cleanup_step(struct send *send);
+bool cleanup_due(const struct send *send);
+void cleanup_close(struct send *send);
+/* True if nobody can be working on a message that is in S2 or S3. */
+bool left_over_is_old(const struct send *send, uint64_t number);
+
+/* todo.c */
+int todo_open_trigger(struct send *send);
+void todo_triggered(struct send *send);
+void todo_step(struct send *send);
+bool todo_due(const struct send *send);
+void todo_remove(struct send *send, struct message *message);
+void todo_close(struct send *send);
+
+/* chores.c: what is to be done to a message as a whole. */
+void chores_step(struct send *send);
+bool chores_due(const struct send *send);
+/* Goes on to the end of a message in S5 that has no channels. */
+void message_check_done(struct send *send, struct message *message);
+/* A channel of the message is done; goes on to its end when it was the last. */
+void message_channel_done(struct send *send, struct message *message, enum due_kind channel);
+
+/* bounce.c */
+
+/* Adds one failed recipient's piece to the message's bounce.  Not synced.  0, or -1 with errno. */
+int bounce_append(struct message *message, const struct buf *piece);
+/* Makes bounce/N hold these bytes, as a fresh file.  Not synced.  0, or -1 with errno. */
+int bounce_replace(uint64_t number, const char *bytes, size_t size);
+/* Hands the bounce of a message to the queue (waits for that).  Returns 0: accepted or rightly
+ * discarded; -1: later. */
+int bounce_inject(struct send *send, struct message *message);
+
+#endif

@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Preprocessing, S4 to S5: info/N, local/N and remote/N are written anew, made durable (many
+ * messages with one sync), and only then is todo/N removed.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "mta/lib/io.h"
+#include "mta/send/send.h"
+
+#define TRIGGER "lock/trigger"
+#define ENTRIES_A_STEP 64
+#define MESSAGES_A_STEP 16
+
+/* --- the trigger --------------------------------------------------------------------------- */
+
+int todo_open_trigger(struct send *send)
+{
+    struct todo *todo = &send->todo;
+    if (mkfifo(TRIGGER, 0622) == 0)
+        chmod(TRIGGER, 0622); /* whatever the umask */
+    else if (errno != EEXIST)
+        return -1;
+    todo->trigger_read = open(TRIGGER, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    if (todo->trigger_read < 0)
+        return -1;
+    /* Held open, so that the other end never looks closed. */
+    todo->trigger_write = open(TRIGGER, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+    return todo->trigger_write;
+}
+
+void todo_triggered(struct send *send)
+{
+    char bytes[1024];
+    io_read(send->todo.trigger_read, bytes, sizeof bytes);
+    send->todo.wanted = true;
+}
+
+/* --- one message --------------------------------------------------------------------------- */
+
+struct preparation {
+    struct buf todo;
+    struct spool_message message;
+    struct buf info;
+    struct buf channels[CHANNEL_COUNT];
+    size_t starts[CHANNEL_COUNT];
+    bool has[CHANNEL_COUNT];
+    struct buf address;
+};
+
+static const enum spool_kind channel_kinds[CHANNEL_COUNT] = {SPOOL_LOCAL, SPOOL_REMOTE};
+
+static void preparation_free(struct preparation *preparation)
+{
+    buf_free(&preparation->todo);
+    buf_free(&preparation->info);
+    for (int i = 0; i < CHANNEL_COUNT; i++)
+        buf_free(&preparation->channels[i]);
+    buf_free(&preparation->address);
+}
+
+static int add_recipient(const struct send *send, struct preparation *preparation, uint64_t number,
+                         const char *recipient)
+{
+    bool is_local;
+    if (rewrite_recipient(&send->rewrite, recipient, &preparation->address, &is_local) < 0)
+        return -1;
+    int index = is_local ? DUE_LOCAL : DUE_REMOTE;
+    struct buf *file = &preparation->channels[index];
+    if (!preparation->has[index] &&
+        spool_channel_begin(file, channel_kinds[index], number, 0, &preparation->starts[index]) < 0)
+        return -1;
+    preparation->has[index] = true;
+    return spool_channel_add(file, preparation->address.data, preparation->address.length);
+}
+
+/* Makes the contents of all files in memory. */
+static int build(const struct send *send, struct preparation *preparation, uint64_t number)
+{
+    const struct spool_message *message = &preparation->message;
+    struct record record;
+    size_t at = 0;
+    while (record_next(message->recipients, message->recipients_size, &at, &record) == 1)
+        if (add_recipient(send, preparation, number, record.text) < 0)
+            return -1;
+    for (int i = 0; i < CHANNEL_COUNT; i++)
+        if (preparation->has[i])
+            spool_end(&preparation->channels[i], preparation->starts[i], channel_kinds[i], number);
+    return spool_info_build(&preparation->info, number, message);
+}
+
+static int remove_prepared(uint64_t number)
+{
+    if (file_remove(SPOOL_LOCAL, number) < 0 || file_remove(SPOOL_REMOTE, number) < 0 ||
+        file_remove(SPOOL_BOUNCE, number) < 0)
+        return -1;
+    return file_remove(SPOOL_INFO, number);
+}
+
+static int write_files(const struct preparation *preparation, uint64_t number)
+{
+    if (remove_prepared(number) < 0)
+        return -1;
+    int result = file_write(SPOOL_INFO, number, &preparation->info);
+    for (int i = 0; i < CHANNEL_COUNT && result == 0; i++)
+        if (preparation->has[i])
+            result = file_write(channel_kinds[i], number, &preparation->channels[i]);
+    if (result == 0)
+        return 0;
+    int saved = errno;
+    remove_prepared(number);
+    errno = saved;
+    return -1;
+}
+
+static void try_later(struct send *send)
+{
+    send->todo.wanted = false;
+    send->todo.next_look = send->time.now + PAUSE_TROUBLE;
+}
+
+static void trouble(struct send *send, const char *what, enum spool_kind kind, uint64_t number)
+{
+    file_warn(send, what, kind, number);
+    try_later(send);
+}
+
+static void todo_synced(struct send *send, uint64_t number, bool done);
+
+static void log_new(struct send *send, const struct spool_message *message, uint64_t number)
+{
+    logline(&send->log, "new msg %n", number);
+    logline(&send->log, "info msg %n: bytes %n from <%t> qp %n uid %n", number,
+            message->mess_length, message->sender, message->qp, message->uid);
+}
+
+/* Writes the files and waits for the sync.  0 or -1 with errno. */
+static int enter(struct send *send, struct preparation *preparation, uint64_t number)
+{
+    if (build(send, preparation, number) < 0)
+        return -1;
+    struct message *message = message_new(&send->messages, number);
+    if (!message)
+        return -1;
+    message->state = MESSAGE_PREPARED;
+    message->birth = steady_from_wall(&send->time, preparation->message.birth);
+    if (message->birth > send->time.now)
+        message->birth = send->time.now;
+    memcpy(message->has, preparation->has, sizeof message->has);
+    if (write_files(preparation, number) < 0 ||
+        cleaner_sync(&send->cleaner, number, todo_synced) < 0) {
+        int saved = errno;
+        message_drop(&send->messages, message);
+        errno = saved;
+        return -1;
+    }
+    log_new(send, &preparation->message, number);
+    return 0;
+}
+
+/* todo/N has been read: is the message there? */
+static void prepare_read(struct send *send, struct preparation *preparation, uint64_t number)
+{
+    char path[SPOOL_PATH_SIZE];
+    struct stat st;
+    if (stat(spool_path(path, SPOOL_MESS, number), &st) < 0 && errno != ENOENT) {
+        trouble(send, "unable to stat", SPOOL_MESS, number);
+        return;
+    }
+    bool whole = stat(path, &st) == 0 && (uint64_t) st.st_size == preparation->message.mess_length;
+    if (!whole) {
+        file_aside(send, SPOOL_TODO, number);
+        file_aside(send, SPOOL_MESS, number);
+        return;
+    }
+    if (enter(send, preparation, number) < 0)
+        trouble(send, "unable to preprocess", SPOOL_TODO, number);
+}
+
+static void prepare(struct send *send, uint64_t number)
+{
+    struct preparation preparation = {0};
+    if (file_read(SPOOL_TODO, number, &preparation.todo) < 0) {
+        if (errno != ENOENT)
+            trouble(send, "unable to open", SPOOL_TODO, number);
+    } else if (spool_todo_parse(preparation.todo.data, preparation.todo.length, number,
+                                &preparation.message) < 0) {
+        file_aside(send, SPOOL_TODO, number);
+    } else {
+        prepare_read(send, &preparation, number);
+    }
+    preparation_free(&preparation);
+}
+
+/* --- after the sync ------------------------------------------------------------------------ */
+
+static void todo_removed(struct send *send, uint64_t number, bool done)
+{
+    struct message *message = message_find(&send->messages, number);
+    if (!message)
+        return;
+    if (!done) {
+        logline(&send->log, "warning: nixie-clean unable to clean up todo/%n", number);
+        message_due(&send->messages, message, DUE_CHORE, send->time.now + PAUSE_TROUBLE);
+        return;
+    }
+    send_dirty(send);
+    message->state = MESSAGE_QUEUED;
+    for (int i = 0; i < CHANNEL_COUNT; i++)
+        if (message->has[i])
+            message_due(&send->messages, message, (enum due_kind) i, send->time.now);
+    message_check_done(send, message);
+}
+
+void todo_remove(struct send *send, struct message *message)
+{
+    message->state = MESSAGE_SYNCED;
+    message_not_due(&send->messages, message, DUE_CHORE);
+    if (cleaner_ask(&send->cleaner, "todo", message->number, todo_removed) < 0)
+        message_due(&send->messages, message, DUE_CHORE, send->time.now + PAUSE_TROUBLE);
+}
+
+static void todo_synced(struct send *send, uint64_t number, bool done)
+{
+    struct message *message = message_find(&send->messages, number);
+    if (!message)
+        return;
+    if (done) {
+        todo_remove(send, message);
+        return;
+    }
+    /* Nothing that was written is believed: from todo/N again, with fresh files. */
+    trouble(send, "trouble fsyncing", SPOOL_INFO, number);
+    remove_prepared(number);
+    message_drop(&send->messages, message);
+}
+
+/* --- the directory ------------------------------------------------------------------------- */
+
+bool todo_due(const struct send *send)
+{
+    if (send->exit_asap)
+        return false;
+    return send->todo.directory || send->todo.wanted || send->todo.next_look <= send->time.now;
+}
+
+void todo_close(struct send *send)
+{
+    if (send->todo.directory)
+        closedir(send->todo.directory);
+    send->todo.directory = NULL;
+}
+
+static bool todo_begin(struct send *send)
+{
+    send->todo.wanted = false;
+    send->todo.next_look = send->time.now + PAUSE_TODO;
+    send->todo.directory = opendir("todo");
+    if (send->todo.directory)
+        return true;
+    logline(&send->log, "alert: unable to opendir todo, sleeping...");
+    try_later(send);
+    return false;
+}
+
+void todo_step(struct send *send)
+{
+    unsigned messages = 0;
+    if (!todo_due(send) || (!send->todo.directory && !todo_begin(send)))
+        return;
+    for (unsigned i = 0; i < ENTRIES_A_STEP && messages < MESSAGES_A_STEP; i++) {
+        uint64_t number;
+        struct dirent *entry = readdir(send->todo.directory);
+        if (!entry) {
+            todo_close(send);
+            return;
+        }
+        if (spool_number_parse(entry->d_name, strlen(entry->d_name), &number) < 0 ||
+            message_find(&send->messages, number))
+            continue;
+        prepare(send, number);
+        messages++;
+    }
+}
