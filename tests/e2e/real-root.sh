@@ -1,0 +1,130 @@
+#!/bin/bash
+# A real server with separate users, and a full disk.  Needs root: it makes a mount namespace with a
+# copy of /etc, in which it may add users, and small file systems.
+. tests/e2e/tap.bash
+. tests/e2e/server.bash
+unset NIXIE_HOME
+if [ "$(id -u)" != 0 ]; then
+    skip "a server with separate users" "only root can make one"
+    tap_end
+fi
+if [ "${1-}" != --inside ]; then
+    unshare --mount --propagation private true 2>/dev/null || {
+        skip "a server with separate users" "this root may not make a mount namespace"
+        tap_end
+    }
+    exec unshare --mount --propagation private bash "$0" --inside
+fi
+
+# --- a machine of our own ------------------------------------------------------------------------
+new_folder
+take_programs
+mkdir "$tmp/etc" && cp -a /etc/. "$tmp/etc/" && mount -t tmpfs -o size=64m,mode=755 tmpfs /etc && cp -a "$tmp/etc/." /etc/ &&
+    mount -t tmpfs -o size=512m,mode=755 tmpfs "$tmp/etc" || exit 1
+sed -i '/^nixie/d' /etc/passwd /etc/group /etc/shadow /etc/gshadow
+home=$tmp/etc/home small=$tmp/small
+trap 'for p in start send queue; do server_kill "$home" $p; server_kill "$small/home" $p; done; umount -l "$tmp/etc" "$small" 2>/dev/null; rm -rf "$tmp"' EXIT
+chmod 755 "$tmp/bin"/*
+as_someone() { setpriv --reuid=64999 --regid=64999 --clear-groups "$@"; }
+inject() { as_someone "$home/bin/nixie-inject" "$@"; }
+
+# --- separate users ------------------------------------------------------------------------------
+check_status 3 "init without the users" "$nixie" mta init "$home" --domain $domain
+is "names the commands" "$(grep -c 'useradd .* nixie[qsrdla]$' <<<"$output") $(grep -c 'groupadd .*nixie$' <<<"$output")" "6 1"
+check "and makes no home" test ! -e "$home"
+check_status 2 "single-user mode is refused" "$nixie" mta init "$home" --domain $domain --single-user
+check_status 0 "init --create-users" "$nixie" mta init "$home" --domain $domain --create-users
+is "nixie-queue is setuid nixieq" "$(stat -c '%U %a' "$home/bin/nixie-queue")" "nixieq 4711"
+is "owners of the queue" "$(cd "$home/queue" && stat -c '%n:%U:%a' ./* | tr '\n' ' ')" \
+    "./bounce:nixies:700 ./corrupt:nixies:770 ./info:nixies:700 ./intd:nixieq:700 ./local:nixies:700 ./lock:nixieq:770 ./mess:nixieq:750 ./pid:nixieq:700 ./remote:nixies:700 ./todo:nixieq:750 "
+check_status 3 "a user that the system has not" "$nixie" mta user "$home" alice
+check_status 0 "user --create-users" "$nixie" mta user "$home" alice --create-users
+check_status 0 "another" "$nixie" mta user "$home" bob --create-users
+is "the mailbox belongs to the user" "$(stat -c '%U %a' "$home/users/alice/Maildir/new")" "alice 700"
+check_status 3 "an ordinary user cannot start it" as_someone "$nixie" mta start "$home"
+check "start" server_start "$home"
+users_of() {
+    local program pid
+    for program in "$@"; do
+        for pid in $(server_pids "$home" "$program"); do
+            printf '%s:%s ' "$program" "$(stat -c %U "/proc/$pid")"
+        done
+    done
+}
+is "each part is its user" "$(users_of log queue send clean lspawn)" "log:nixiel queue:nixieq send:nixies clean:nixieq lspawn:root "
+for program in log queue send clean; do
+    for pid in $(server_pids "$home" $program); do
+        is "$program has no way back" "$(awk '/^Uid:|^Gid:/ {print ($2 == $3 && $3 == $4 && $4 == $5 && $2 != 0)}' "/proc/$pid/status" | tr '\n' ' ')" "1 1 "
+        is "$program has no rights" "$(awk '/^CapEff:|^CapPrm:/ {print $2}' "/proc/$pid/status" | sort -u)" 0000000000000000
+        is "$program is not in root's group" "$(awk '/^Groups:/ {for (i = 2; i <= NF; i++) if ($i == 0) print "root"}' "/proc/$pid/status")" ""
+    done
+done
+
+check "someone injects" inject -f "bob@$domain" "alice@$domain" <<<$'Subject: first\n\nHello.'
+check "it arrives" wait_for 10 has_mails "$home" alice 1
+mail=$(mails "$home" alice | head -1)
+is "as alice's" "$(stat -c %U "$mail")" alice
+is "Received says who" "$(grep -c 'by uid 64999' "$mail")" 1
+check "the one-shot queue" bash -c 'printf "Subject: second\n\nbody\n" | setpriv --reuid=64999 --regid=64999 --clear-groups "$0/bin/nixie-queue" 1< <(printf "Fbob@'$domain'\0Talice@'$domain'\0\0")' "$home"
+check "arrives too" wait_for 10 has_mails "$home" alice 2
+check "to nobody" inject -f "bob@$domain" "nobody@$domain" <<<$'Subject: third\n\nHello?'
+check "bounces" wait_for 10 has_mails "$home" bob 1
+check "to the postmaster" inject -f "bob@$domain" "postmaster@$domain" <<<$'Subject: fourth\n\nHello?'
+check "goes to alice" wait_for 10 has_mails "$home" alice 3
+echo '|id -un >>ran; exit 0' >>"$home/users/alice/.qmail"
+check "a program" inject -f "bob@$domain" "alice@$domain" <<<$'Subject: fifth\n\nHello?'
+wait_for 10 test -s "$home/users/alice/ran"
+is "runs as alice" "$(cat "$home/users/alice/ran")" alice
+check "the queue is empty" wait_empty "$home" 10
+check_status 1 "nobody else reads alice's mail" as_someone cat "$mail"
+check_status 2 "nobody else looks into the queue" as_someone ls "$home/queue/mess"
+check_status 0 "status" "$nixie" mta status "$home"
+server_stop "$home"
+check "mail is taken while it is stopped" inject -f "bob@$domain" "alice@$domain" <<<$'Subject: sixth\n\nHello.'
+is "and is nixieq's" "$(stat -c %U "$home"/queue/mess/* "$home"/queue/todo/* | sort -u)" nixieq
+check "start again" server_start "$home"
+check "it arrives" wait_for 10 has_mails "$home" alice 5
+server_stop "$home"
+check_status 0 "a second init" "$nixie" mta init "$home"
+is "keeps nixie-queue setuid" "$(stat -c '%U %a' "$home/bin/nixie-queue")" "nixieq 4711"
+
+# --- a full disk ---------------------------------------------------------------------------------
+mkdir "$small" && mount -t tmpfs -o size=16m,mode=755 tmpfs "$small" || exit 1
+home=$small/home
+check "a home on a small disk" server_make "$home" >/dev/null
+"$nixie" mta user "$home" alice >/dev/null
+"$nixie" mta user "$home" bob >/dev/null
+check "start" server_start "$home"
+check "a message while there is space" inject -f "bob@$domain" "alice@$domain" <<<$'Subject: before\n\nHello.'
+wait_for 10 has_mails "$home" alice 1
+cat /dev/zero >"$small/filler" 2>/dev/null
+check_status 111 "with a full disk inject says: later" inject -f "bob@$domain" "alice@$domain" <<<$'Subject: full\n\nHello.'
+server_stop "$home"
+check "the one-shot queue says 53 or 63" bash -c 'printf "Subject: full\n\n" | setpriv --reuid=64999 --regid=64999 --clear-groups "$0/bin/nixie-queue" 1< <(printf "Fbob@'$domain'\0Talice@'$domain'\0\0"); s=$?; echo $s; [ $s = 53 ] || [ $s = 63 ]' "$home"
+check_status 3 "init says so too" "$nixie" mta init "$home"
+is "with what to do" "$(grep -c 'free some space' <<<"$output")" 1
+rm "$small/filler"
+check "init with space" "$nixie" mta init "$home"
+
+# Accepted before the disk was full, delivered after.
+for i in {1..20}; do
+    inject -f "bob@$domain" "alice@$domain" <<<"Subject: kept $i
+
+Hello." || break
+done
+cat /dev/zero >"$small/filler" 2>/dev/null
+server_start "$home"
+sleep 1
+rm "$small/filler"
+for pid in $(server_pids "$home" send); do
+    kill -ALRM "$pid"
+done
+alarm_and_count() {
+    local pid
+    for pid in $(server_pids "$home" send); do kill -ALRM "$pid"; done
+    sleep 0.5
+    [ "$(mails "$home" alice | xargs grep -h '^Subject: kept' | sort -u | wc -l)" = 20 ]
+}
+check "what was accepted arrives when there is space again" wait_for 30 alarm_and_count
+server_stop "$home"
+tap_end
