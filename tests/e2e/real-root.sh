@@ -32,6 +32,10 @@ inject() { as_someone "$home/bin/nixie-inject" "$@"; }
 check_status 3 "init without the users" "$nixie" mta init "$home" --domain $domain
 is "names the commands" "$(grep -c 'useradd .* nixie[qsrdla]$' <<<"$output") $(grep -c 'groupadd .*nixie$' <<<"$output")" "6 1"
 check "and makes no home" test ! -e "$home"
+mkdir "$tmp/etc/foreign" && chown 64999 "$tmp/etc/foreign"
+check_status 3 "init in someone else's folder" "$nixie" mta init "$tmp/etc/foreign" --domain $domain
+mkdir -p "$tmp/etc/closed/home" && chmod 700 "$tmp/etc/closed"
+check_status 3 "init where others cannot reach" "$nixie" mta init "$tmp/etc/closed/home" --domain $domain
 check_status 2 "single-user mode is refused" "$nixie" mta init "$home" --domain $domain --single-user
 check_status 0 "init --create-users" "$nixie" mta init "$home" --domain $domain --create-users
 is "nixie-queue is setuid nixieq" "$(stat -c '%U %a' "$home/bin/nixie-queue")" "nixieq 4711"
