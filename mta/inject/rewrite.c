@@ -217,8 +217,11 @@ static int take_return_path(struct rewrite *rewrite, const struct header_field *
     struct address_reader reader;
     struct address address;
     address_reader_init(&reader, field->body, field->body_size, rewrite->scratch);
-    if (address_next(&reader, &address) != 1)
+    int found = address_next(&reader, &address);
+    if (found < 0)
         return fail_line(field);
+    if (found == 0) /* names nobody, not even nobody */
+        return 0;
     result->sender_is_set = true;
     if (is_null(&address))
         return 0;

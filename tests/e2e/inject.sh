@@ -91,6 +91,9 @@ check "-f <>" envelope_is 'F|Ta@x.y||' '\n' "$inject" -f '<>' a@x.y
 check "-f #@[]" envelope_is 'F#@[]|Ta@x.y||' '\n' "$inject" -f '#@[]' a@x.y
 check "Return-Path sets the sender" envelope_is 'Fc@x.y|Ta@x.y||' 'Return-Path: <c@x.y>\n\n' "$inject" a@x.y
 check "Return-Path: <>" envelope_is 'F|Ta@x.y||' 'Return-Path: <>\n\n' "$inject" a@x.y
+check "Return-Path: with nothing" envelope_is "${me}Ta@x.y||" 'Return-Path: \n\n' "$inject" a@x.y
+check "the first Return-Path counts" envelope_is "Fb@x.y|Ta@x.y||" \
+    'Return-Path: <b@x.y>\nReturn-Path: <c@x.y>\n\n' "$inject" a@x.y
 check "QMAILINJECT s" envelope_is "${me}Ta@x.y||" 'Return-Path: <c@x.y>\n\n' \
     env QMAILINJECT=s "$inject" a@x.y
 check "QMAILSUSER, QMAILSHOST" envelope_is 'Fu@h.example.com|Ta@x.y||' '\n' \
@@ -131,6 +134,40 @@ else
     report $? "100 MB in 40 MB of address space"
 fi
 rm -f "$work/message"
+
+# --- mail that others wrote ---
+# Behind the first empty line every byte stays; in the header every field but those that inject
+# may touch.
+touched='^(From|Sender|Reply-To|To|Cc|Bcc|Apparently-To|Return-Path|Content-Length|Errors-To|Return-Receipt-To|Mail-Followup-To|Mail-Reply-To|Notice-Requested-Upon-Delivery-To|Date|Message-ID|Resent-[A-Za-z-]*)[ \t]*:'
+untouched_fields() {
+    LC_ALL=C awk -v touched="$touched" 'BEGIN {IGNORECASE = 1; touched = tolower(touched)}
+        /^\r?$/ || (/^[^ \t]/ && !/^[!-9;-~]+[ \t]*:/) {exit}
+        /^[^ \t]/ {keep = tolower($0) !~ touched}
+        keep' "$1"
+}
+unchanged() {
+    LC_ALL=C sed '1,/^\r\{0,1\}$/d' "$1" >"$work/body"
+    tail -c "$(stat -c %s "$work/body")" "$work/message" | cmp -s - "$work/body" || return 1
+    sed '1{/^From /d}' "$1" >"$work/input"
+    untouched_fields "$work/input" >"$work/want"
+    untouched_fields "$work/message" | cmp -s - "$work/want"
+}
+corpus=${CORPUS:-$(dirname "$0")/../../../shared/corpus}
+mapfile -t mails < <(find "$corpus" "$(dirname "$0")/../../fixtures/messages" -name '*.eml' -o -name '*.msg' 2>/dev/null | LC_ALL=C sort)
+if [ ${#mails[@]} -eq 0 ]; then
+    count=$((count + 1))
+    echo "ok $count - others' mail stays as it is # SKIP no corpus"
+else
+    wrong=0
+    for mail in "${mails[@]}"; do
+        rm -f "$work/message"
+        queue "$inject" -a a@x.y <"$mail" && unchanged "$mail" && continue
+        echo "# $mail: $(cat "$work/err")"
+        wrong=$((wrong + 1))
+    done
+    [ $wrong -eq 0 ]
+    report $? "${#mails[@]} mails of others stay as they are"
+fi
 
 # --- what is refused ---
 refused() { # STATUS TEXT MESSAGE COMMAND...
