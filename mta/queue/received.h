@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: ISC */
+/* The Received field that every message gets in front (RFC 5321 4.4, in qmail's words). */
+#ifndef MTA_QUEUE_RECEIVED_H
+#define MTA_QUEUE_RECEIVED_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define RECEIVED_SIZE 160
+
+/* Users whose messages are told apart; (uid_t) -1 where there is none. */
+struct received_users {
+    uid_t network; /* nixied */
+    uid_t alias;   /* alias */
+    uid_t bounce;  /* nixies */
+};
+
+/* Looks them up; in single-user mode nobody is told apart.  May read /etc/passwd. */
+void received_users_find(struct received_users *users, int single_user);
+
+/* The field with its newline into `to`, NUL-terminated; returns its length.  `number` is the
+ * message's, `now` Unix seconds. */
+size_t received_format(char to[RECEIVED_SIZE], const struct received_users *users, uint64_t number,
+                       uid_t uid, int64_t now);
+
+#endif
