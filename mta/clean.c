@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * nixie-clean: unlinks, for nixie-send, what belongs to the queue's user, and waits for the disk
+ * for it.  Reads NUL-terminated commands from descriptor 0 and answers each with one byte on
+ * descriptor 1: `+` done, `!` failed, `x` not understood.  Ends with 0 at the end of its input.
+ *
+ *   sync          makes everything on the queue's file system durable
+ *   todo/N        unlinks intd/N, then todo/N
+ *   mess/N        unlinks intd/N, then mess/N
+ *   aside/KIND/N  moves KIND/N (mess, intd or todo) to corrupt/KIND.N
+ *   sweep         removes left-overs in pid/
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "mta/lib/clock.h"
+#include "mta/lib/home.h"
+#include "mta/lib/io.h"
+#include "mta/lib/number.h"
+#include "mta/lib/spool.h"
+
+#define COMMAND_MAX 64
+#define OLD_SECONDS (36 * 3600)
+
+enum { EXIT_HOME = 111 };
+
+struct clean {
+    int queue_fd; /* opened at start, so that syncfs tells of every write-back error since */
+    char command[COMMAND_MAX];
+    size_t length;
+    bool too_long;
+};
+
+/* --- commands --- */
+
+/* Gone is as good as removed. */
+static int remove_file(enum spool_kind kind, uint64_t number)
+{
+    char path[SPOOL_PATH_SIZE];
+    if (unlink(spool_path(path, kind, number)) == 0 || errno == ENOENT)
+        return 0;
+    return -1;
+}
+
+static char remove_both(enum spool_kind kind, uint64_t number)
+{
+    if (remove_file(SPOOL_INTD, number) < 0)
+        return '!';
+    return remove_file(kind, number) < 0 ? '!' : '+';
+}
+
+/* Only if nothing has that name yet: what was set aside is never lost. */
+static char set_aside(enum spool_kind kind, uint64_t number)
+{
+    char from[SPOOL_PATH_SIZE];
+    char to[64];
+    spool_path(from, kind, number);
+    snprintf(to, sizeof to, "corrupt/%s.%llu", spool_directory(kind), (unsigned long long) number);
+    if (link(from, to) < 0 && errno != EEXIST)
+        return '!';
+    struct stat old, new;
+    if (stat(from, &old) < 0 || stat(to, &new) < 0 || old.st_ino != new.st_ino)
+        return '!';
+    return unlink(from) < 0 ? '!' : '+';
+}
+
+/* Of an earlier boot, or untouched for long.  What is no number was never ours. */
+static bool is_left_over(const char *name, uint64_t floor)
+{
+    uint64_t number;
+    char path[SPOOL_PATH_SIZE];
+    struct stat st;
+    if (spool_number_parse(name, strlen(name), &number) < 0)
+        return false;
+    if (number < floor)
+        return true;
+    if (stat(spool_path(path, SPOOL_PID, number), &st) < 0)
+        return false;
+    return clock_wall() - st.st_mtime > OLD_SECONDS;
+}
+
+static char sweep_directory(DIR *directory, uint64_t floor)
+{
+    char result = '+';
+    for (;;) {
+        errno = 0;
+        struct dirent *entry = readdir(directory);
+        if (!entry)
+            return errno ? '!' : result;
+        uint64_t number;
+        if (!is_left_over(entry->d_name, floor) ||
+            spool_number_parse(entry->d_name, strlen(entry->d_name), &number) < 0)
+            continue;
+        if (remove_file(SPOOL_PID, number) < 0)
+            result = '!';
+    }
+}
+
+static char sweep(void)
+{
+    uint64_t floor;
+    if (number_floor(&floor) < 0)
+        return '!';
+    DIR *directory = opendir(spool_directory(SPOOL_PID));
+    if (!directory)
+        return '!';
+    char result = sweep_directory(directory, floor);
+    closedir(directory);
+    return result;
+}
+
+/* KIND/N.  -1 if it is not that, or another kind than mess, intd and todo. */
+static int parse_path(const char *text, size_t size, enum spool_kind *kind, uint64_t *number)
+{
+    const char *slash = memchr(text, '/', size);
+    if (!slash || spool_kind_parse(text, (size_t) (slash - text), kind) < 0)
+        return -1;
+    if (*kind != SPOOL_MESS && *kind != SPOOL_INTD && *kind != SPOOL_TODO)
+        return -1;
+    return spool_number_parse(slash + 1, size - (size_t) (slash - text) - 1, number);
+}
+
+static bool is_word(const struct clean *clean, const char *word)
+{
+    return clean->length == strlen(word) && memcmp(clean->command, word, clean->length) == 0;
+}
+
+static char obey(const struct clean *clean)
+{
+    static const char aside[] = "aside/";
+    const size_t aside_size = sizeof aside - 1;
+    enum spool_kind kind;
+    uint64_t number;
+    if (clean->too_long)
+        return 'x';
+    if (is_word(clean, "sync"))
+        return syncfs(clean->queue_fd) < 0 ? '!' : '+';
+    if (is_word(clean, "sweep"))
+        return sweep();
+    if (clean->length > aside_size && memcmp(clean->command, aside, aside_size) == 0) {
+        if (parse_path(clean->command + aside_size, clean->length - aside_size, &kind, &number) < 0)
+            return 'x';
+        return set_aside(kind, number);
+    }
+    if (parse_path(clean->command, clean->length, &kind, &number) < 0 || kind == SPOOL_INTD)
+        return 'x';
+    return remove_both(kind, number);
+}
+
+/* --- the dialogue --- */
+
+/* Obeys all commands that end in these bytes.  -1: nobody takes the answer. */
+static int feed(struct clean *clean, const char *bytes, size_t size)
+{
+    for (size_t i = 0; i < size; i++) {
+        if (bytes[i] == 0) {
+            char answer = obey(clean);
+            clean->length = 0;
+            clean->too_long = false;
+            if (io_write(1, &answer, 1) < 0)
+                return -1;
+        } else if (clean->length == COMMAND_MAX) {
+            clean->too_long = true;
+        } else {
+            clean->command[clean->length++] = bytes[i];
+        }
+    }
+    return 0;
+}
+
+static int serve(struct clean *clean)
+{
+    char block[1024];
+    for (;;) {
+        ssize_t count = io_read(0, block, sizeof block);
+        if (count <= 0)
+            return count < 0 ? EXIT_HOME : 0;
+        if (feed(clean, block, (size_t) count) < 0)
+            return 0;
+    }
+}
+
+static int go_to_queue(char **environment)
+{
+    struct buf home = BUF_INIT(0);
+    int result = home_enter(environment, &home);
+    buf_free(&home);
+    if (result < 0)
+        return -1;
+    return chdir("queue");
+}
+
+int main(int argc, char **argv, char **environment)
+{
+    struct clean clean = {.queue_fd = -1};
+    struct sigaction ignore;
+    (void) argc;
+    (void) argv;
+    memset(&ignore, 0, sizeof ignore);
+    ignore.sa_handler = SIG_IGN;
+    if (sigaction(SIGPIPE, &ignore, NULL) < 0 || go_to_queue(environment) < 0)
+        return EXIT_HOME;
+    umask(007);
+    clean.queue_fd = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (clean.queue_fd < 0)
+        return EXIT_HOME;
+    int status = serve(&clean);
+    close(clean.queue_fd);
+    return status;
+}
