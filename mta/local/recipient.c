@@ -72,7 +72,7 @@ static int make_file_part(struct local *local)
         if (buf_add_byte(&local->file_part, c == '.' ? ':' : c) < 0)
             return -1;
     }
-    return 0;
+    return buf_text(&local->file_part) ? 0 : -1;
 }
 
 static int make_lines(struct local *local)
