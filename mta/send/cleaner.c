@@ -19,7 +19,7 @@ static int queue_reserve(struct cleaner_queue *queue)
     struct cleaner_request *requests = mem_alloc(capacity * sizeof *requests);
     if (!requests)
         return -1;
-    for (size_t i = 0; i < queue->count; i++)
+    for (size_t i = 0; queue->capacity && i < queue->count; i++)
         requests[i] = queue->requests[(queue->first + i) % queue->capacity];
     mem_free(queue->requests);
     queue->requests = requests;

@@ -41,8 +41,8 @@ void *arena_alloc(struct arena *arena, size_t size);
 void *arena_alloc_hidden(struct arena *arena, size_t size);
 
 /* Like realloc and free; `block` may be NULL and must be of this arena. */
-void *arena_realloc(struct arena *arena, void *block, size_t size);
-void arena_free(struct arena *arena, void *block);
+void *arena_realloc(struct arena *arena, void *data, size_t size);
+void arena_free(struct arena *arena, void *data);
 
 /* Frees the pool. */
 void arena_trim(void);

@@ -366,7 +366,7 @@ static void write_rights(struct msghdr *header, struct socket_message *message, 
         install_files(message, fit, control ? control + CMSG_LEN(0) : NULL, close_on_exec);
     if (given < message->file_count)
         message->out_flags |= MSG_CTRUNC;
-    if (given == 0)
+    if (given == 0 || !control)
         return;
     struct cmsghdr head = {
         .cmsg_len = CMSG_LEN(given * sizeof(int)),

@@ -117,8 +117,8 @@ static void take_identity(struct process *process, const struct stat *stat)
 int exec_load(struct process *process, const char *path, char *const *argv,
               char *const *environment, struct arena *old)
 {
-    struct image image;
-    size_t argument_count, environment_count, bytes = 0;
+    struct image image = {0};
+    size_t argument_count = 0, environment_count = 0, bytes = 0;
     int result = measure(argv, &argument_count, &bytes);
     if (result == 0)
         result = measure(environment, &environment_count, &bytes);

@@ -133,8 +133,9 @@ struct process *host_find_process(struct host *host, const char *program);
  * is decoded: paths are as given; `data` are the bytes read or written. */
 #define CALL_LIST(X)                                                                               \
     X(open)                                                                                        \
-    X(close) X(read) X(write) X(lseek) X(fstat) X(stat) X(lstat) X(link) X(unlink) X(rename)       \
-        X(mkdir) X(rmdir) X(symlink) X(readlink) X(ftruncate) X(fsync) X(fdatasync) X(syncfs)      \
+    X(close)                                                                                       \
+    X(read) X(write) X(lseek) X(fstat) X(stat) X(lstat) X(link) X(unlink) X(rename) X(mkdir)       \
+        X(rmdir) X(symlink) X(readlink) X(ftruncate) X(fsync) X(fdatasync) X(syncfs)               \
             X(sync_file_range) X(fcntl) X(dup) X(pipe) X(mkfifo) X(socket) X(socketpair) X(bind)   \
                 X(listen) X(accept) X(connect) X(sendmsg) X(recvmsg) X(getsockopt) X(setsockopt)   \
                     X(shutdown) X(getsockname) X(poll) X(flock) X(spawn) X(exec) X(wait) X(kill)   \
@@ -185,7 +186,7 @@ int64_t kernel_now(const struct kernel *kernel);          /* ns since the start 
 int64_t kernel_wall(const struct kernel *kernel);         /* ns since 1970 */
 void kernel_step_wall(struct kernel *kernel, int64_t ns); /* the wall clock jumps, monotonic not */
 /* Calls back at a virtual time (outside of any process).  Same time: in the order added. */
-void kernel_at(struct kernel *kernel, int64_t time_ns, void (*callback)(void *context),
+void kernel_at(struct kernel *kernel, int64_t time_ns, void (*function)(void *context),
                void *context);
 
 enum kernel_end {

@@ -222,7 +222,7 @@ static int fill(struct layout_home *home, const struct mta_options *options, con
 
 int mta_init(const struct mta_options *options)
 {
-    struct layout_home home;
+    struct layout_home home = {.fd = -1};
     char domain[DOMAIN_MAX + 1];
     bool made;
     if (options->domain && !domain_read(options->domain, domain))

@@ -183,8 +183,10 @@ static int assign(const struct layout_home *home, const struct person *person)
     if (!table)
         return say_errno("read", "users/assign", ENOMEM);
     ssize_t length = files_read(home->fd, "users/assign", table, ASSIGN_MAX);
-    if (length < 0 && errno == ENOENT)
-        length = table[0] = 0;
+    if (length < 0 && errno == ENOENT) {
+        table[0] = 0;
+        length = 0;
+    }
     int result = length < 0 ? -1 : write_table(home, person, table);
     int error = errno;
     free(table);

@@ -196,6 +196,8 @@ static void place_inner_comments(struct reader *reader, unsigned indent)
         add_comment(reader, reader->levels[depth].parent, comment);
         used++;
     }
+    if (used == 0)
+        return;
     memmove(reader->comments, reader->comments + used,
             (reader->comment_count - used) * sizeof *reader->comments);
     reader->comment_count -= used;
