@@ -268,13 +268,24 @@ bool host_is_up(const struct host *host)
     return host->up;
 }
 
-void host_kill_all(struct host *host)
+/* The first of those that shall go. */
+static struct process *first_to_go(const struct host *host)
 {
-    /* First nobody may be told of anybody's end, then all go. */
-    for (struct process *process = host->first; process; process = process->next_in_host)
+    struct process *process = host->first;
+    while (process && !process->kill_quietly)
+        process = process->next_in_host;
+    return process;
+}
+
+void host_end_processes(struct host *host, bool tell)
+{
+    /* First nobody may be told of anybody's end, then all go; what an `ended` starts stays. */
+    for (struct process *process = host->first; process; process = process->next_in_host) {
         process->kill_quietly = true;
-    while (host->first) {
-        struct process *process = host->first;
+        if (!tell)
+            process->ended = NULL;
+    }
+    for (struct process *process; (process = first_to_go(host));) {
         if (process_is_alive(process))
             process_end(process, -1);
         else
@@ -282,11 +293,17 @@ void host_kill_all(struct host *host)
     }
 }
 
+void host_kill_all(struct host *host)
+{
+    host_end_processes(host, true);
+}
+
 void host_crash(struct host *host, const struct chooser *chooser)
 {
     assert(host->up);
     vfs_power_off(host->vfs);
-    host_kill_all(host);
+    host_end_processes(host, true);
+    assert(!host->first && "a process was started while the power went");
     sync_cancel_all(host);
     inode_unref(host->null_device);
     host->null_device = NULL;

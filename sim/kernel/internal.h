@@ -153,6 +153,8 @@ struct kernel {
     bool stop;
     const char *spinner;
     char spinner_text[160];
+    uint64_t fault_count;
+    char fault_text[160];
     struct random schedule_random, disk_random, getrandom_random, boot_random;
     size_t live_files;
     struct process *free_processes;
@@ -188,6 +190,11 @@ void scheduler_timer_set(struct kernel *kernel, struct timer *timer, int64_t tim
 /* --- watchdog.c --------------------------------------------------------------------------------*/
 void watchdog_arm(struct kernel *kernel);
 void watchdog_disarm(struct kernel *kernel);
+
+/* --- faults.c ----------------------------------------------------------------------------------*/
+/* While simulated code runs, its crashes end its process only. */
+void faults_catch(void);
+void faults_release(void);
 
 /* --- process.c ---------------------------------------------------------------------------------*/
 struct process *process_create(struct host *host, struct process *parent);
@@ -237,6 +244,8 @@ void sync_cancel_all(struct host *host);
 
 /* --- hosts and users ---------------------------------------------------------------------------*/
 void host_destroy(struct host *host);
+/* Ends all processes as if the power had gone; `tell`: call their `ended`. */
+void host_end_processes(struct host *host, bool tell);
 const struct user_record *host_user(const struct host *host, const char *name);
 const struct user_record *host_user_by_id(const struct host *host, uid_t uid);
 const struct group_record *host_group(const struct host *host, const char *name);

@@ -174,6 +174,16 @@ const char *kernel_spinner(const struct kernel *kernel)
     return kernel->spinner_text;
 }
 
+uint64_t kernel_fault_count(const struct kernel *kernel)
+{
+    return kernel->fault_count;
+}
+
+const char *kernel_fault(const struct kernel *kernel)
+{
+    return kernel->fault_text;
+}
+
 size_t kernel_live_bytes(const struct kernel *kernel)
 {
     size_t bytes = 0;
@@ -230,7 +240,7 @@ void kernel_destroy(struct kernel *kernel)
 {
     assert(!running && "kernel_destroy inside a simulated process");
     for (struct host *host = kernel->hosts; host; host = host->next)
-        host_kill_all(host);
+        host_end_processes(host, false);
     while (kernel->hosts) {
         struct host *host = kernel->hosts;
         kernel->hosts = host->next;

@@ -42,12 +42,13 @@ struct kernel_options {
 };
 
 struct kernel *kernel_create(const struct kernel_options *options);
-/* Ends all processes and frees everything. */
+/* Ends all processes (no `ended` is called) and frees everything.  Stacks and memory chunks stay
+ * in pools of the program for the next kernel. */
 void kernel_destroy(struct kernel *kernel);
 
 /* --- programs --------------------------------------------------------------------------------
  * An executable file on a simulated disk is a regular file with an x bit that holds
- * "#!nixie NAME\n"; execve runs the program registered as NAME. */
+ * "#!nixie NAME\n"; execve runs the program registered as NAME (ENOEXEC if there is none). */
 typedef int program_main(int argc, char **argv, char **environment);
 void kernel_register_program(struct kernel *kernel, const char *name, program_main *main);
 
@@ -91,7 +92,8 @@ void host_observe(struct host *host, vfs_observer *observer, void *context);
 /* Power loss: every process is gone, the disk is what the model allows and the chooser answers,
  * the host is down. */
 void host_crash(struct host *host, const struct chooser *chooser);
-/* Kills every process; nothing else happens. */
+/* Kills every process (`ended` tells -1), nobody is signalled; nothing else happens: the disk keeps
+ * all that was written. */
 void host_kill_all(struct host *host);
 /* The machine comes up again with a new boot id.  Start its first process then. */
 void host_boot(struct host *host);
@@ -114,15 +116,17 @@ struct process_spec {
     void (*ended)(void *context, struct process *process, int status);
     void *context;
 };
-/* Starts a process that has no parent.  Returns it, or NULL with *error = errno. */
+/* Starts a process that has no parent (getppid tells 1) on a host that is up.  Returns it, or NULL
+ * with *error = errno.  The pointer is good until `ended` returns; other processes' pointers,
+ * as watchers see them, are good while the call lasts: keep pids, not pointers. */
 struct process *process_start(struct host *host, const struct process_spec *spec, int *error);
+/* As kill(2) by root.  Also for the process whose call a watcher watches. */
 void process_signal(struct process *process, int signal);
 
 pid_t process_pid(const struct process *process);
 const char *process_name(const struct process *process); /* the program's name */
 struct host *process_host(const struct process *process);
-/* The first process of its tree (what process_start made), and a number that the starter of a
- * tree can set, inherited by children. */
+/* A number that the starter of a tree of processes can set; children inherit it at spawn. */
 uint64_t process_tag(const struct process *process);
 void process_set_tag(struct process *process, uint64_t tag);
 /* The live process of a host whose program has that name, the one with the lowest pid; or NULL. */
@@ -130,19 +134,23 @@ struct process *host_find_process(struct host *host, const char *program);
 
 /* --- calls ------------------------------------------------------------------------------------
  * Every outside call of a process is told twice: before it has any effect and after it.  `call`
- * is decoded: paths are as given; `data` are the bytes read or written. */
-#define CALL_LIST(X)                                                                               \
-    X(open)                                                                                        \
-    X(close)                                                                                       \
-    X(read) X(write) X(lseek) X(fstat) X(stat) X(lstat) X(link) X(unlink) X(rename) X(mkdir)       \
-        X(rmdir) X(symlink) X(readlink) X(ftruncate) X(fsync) X(fdatasync) X(syncfs)               \
-            X(sync_file_range) X(fcntl) X(dup) X(pipe) X(mkfifo) X(socket) X(socketpair) X(bind)   \
-                X(listen) X(accept) X(connect) X(sendmsg) X(recvmsg) X(getsockopt) X(setsockopt)   \
-                    X(shutdown) X(getsockname) X(poll) X(flock) X(spawn) X(exec) X(wait) X(kill)   \
-                        X(exit) X(signal_mask) X(signal_action) X(signalfd) X(clock) X(random)     \
-                            X(get_id) X(set_id) X(chdir) X(getcwd) X(umask) X(chmod) X(chown)      \
-                                X(utimens) X(getpw) X(opendir) X(readdir) X(statvfs) X(rlimit)     \
-                                    X(memory) X(hostname) X(sleep)
+ * is decoded: paths are as given; `data` are the bytes read or written; calls.h says what
+ * `argument` holds for each call.  Memory calls are not told.
+ *
+ * Watchers run on the process's stack (256 KiB, of which the process has used some): no large
+ * arrays.  They may stop the run, crash or kill a host, signal or start processes, set timers;
+ * they must not make simulated calls or run the kernel. */
+/* clang-format off */
+#define CALL_LIST(X) \
+    X(open) X(close) X(read) X(write) X(lseek) X(fstat) X(stat) X(lstat) X(link) X(unlink) \
+    X(rename) X(mkdir) X(rmdir) X(symlink) X(readlink) X(ftruncate) X(fsync) X(fdatasync) \
+    X(syncfs) X(sync_file_range) X(fcntl) X(dup) X(pipe) X(mkfifo) X(socket) X(socketpair) \
+    X(bind) X(listen) X(accept) X(connect) X(sendmsg) X(recvmsg) X(getsockopt) X(setsockopt) \
+    X(shutdown) X(getsockname) X(poll) X(flock) X(spawn) X(exec) X(wait) X(kill) X(exit) \
+    X(signal_mask) X(signal_action) X(signalfd) X(clock) X(random) X(get_id) X(set_id) X(chdir) \
+    X(getcwd) X(umask) X(chmod) X(chown) X(utimens) X(getpw) X(opendir) X(readdir) X(statvfs) \
+    X(rlimit) X(hostname)
+/* clang-format on */
 enum call_id {
 #define CALL_ENUM(name) CALL_##name,
     CALL_LIST(CALL_ENUM)
@@ -154,8 +162,8 @@ const char *call_name(enum call_id id);
 struct call {
     enum call_id id;
     struct process *process;
-    uint64_t number; /* counts all calls of the run from 1 */
-    int64_t time_ns;
+    uint64_t number;  /* counts all calls of the run from 1, in the order they took effect */
+    int64_t time_ns;  /* before: when it began; after: when it ended */
     const char *path; /* first path or NULL */
     const char *path2;
     int fd; /* or -1 */
@@ -167,9 +175,12 @@ struct call {
 };
 
 struct kernel_watch {
-    /* Before any effect.  A result other than 0 (an errno) makes the call fail with it. */
+    /* Before any effect.  A result other than 0 (an errno) makes the call fail with it; exit and
+     * get_id cannot fail.  May be NULL. */
     int (*before)(void *context, const struct call *call);
-    /* After the effect, before the process goes on. */
+    /* After the effect, before the process goes on.  An exit is told before the process's
+     * descriptors are closed; a process that is killed inside a call has no `after`.  May be
+     * NULL. */
     void (*after)(void *context, const struct call *call);
     void *context;
 };
@@ -186,6 +197,7 @@ int64_t kernel_now(const struct kernel *kernel);          /* ns since the start 
 int64_t kernel_wall(const struct kernel *kernel);         /* ns since 1970 */
 void kernel_step_wall(struct kernel *kernel, int64_t ns); /* the wall clock jumps, monotonic not */
 /* Calls back at a virtual time (outside of any process).  Same time: in the order added. */
+/* A time that has passed: at the next step.  There is no taking back. */
 void kernel_at(struct kernel *kernel, int64_t time_ns, void (*function)(void *context),
                void *context);
 
@@ -193,11 +205,18 @@ enum kernel_end {
     KERNEL_IDLE,    /* every process waits for something that will not come, and no timer is set */
     KERNEL_UNTIL,   /* the time given is reached */
     KERNEL_STOPPED, /* kernel_stop */
-    KERNEL_SPIN     /* a process spins; kernel_spinner says who */
+    KERNEL_SPIN     /* a process spins; kernel_spinner says who.  One that makes calls may go on
+                       when the run is continued; one that loops without calls has been ended. */
 };
-/* Lets the processes run until virtual time `until_ns` (INT64_MAX: until idle). */
+/* Lets the processes run until virtual time `until_ns` (INT64_MAX: until idle).  When idle before
+ * that, time stays where it is: use kernel_at to let it pass. */
 enum kernel_end kernel_run(struct kernel *kernel, int64_t until_ns);
 const char *kernel_spinner(const struct kernel *kernel);
+/* Simulated programs that crashed (wild pointer, failed assertion; not in builds with
+ * AddressSanitizer, which ends the whole program with its report): how many, and the first in
+ * words, "" if none.  Each has died of its signal, and the run has gone on. */
+uint64_t kernel_fault_count(const struct kernel *kernel);
+const char *kernel_fault(const struct kernel *kernel);
 /* The earliest timer or wait that is set, INT64_MAX if none. */
 int64_t kernel_next_timer(const struct kernel *kernel);
 
@@ -211,8 +230,8 @@ void kernel_tell_processes(const struct kernel *kernel,
                            void (*tell)(void *context, const struct process *process,
                                         size_t live_bytes, unsigned descriptors),
                            void *context);
-/* The n-th allocation from now of a process whose program has that name fails (ENOMEM); n from 1.
- */
+/* The n-th allocation from now of a process whose program has that name fails (ENOMEM); n from 1,
+ * 0 takes it back. */
 void kernel_fail_allocation(struct kernel *kernel, const char *program, uint64_t n);
 
 #endif

@@ -230,8 +230,10 @@ enum kernel_end kernel_run(struct kernel *kernel, int64_t until_ns)
     kernel->until_ns = until_ns;
     kernel->spinner = NULL;
     watchdog_arm(kernel);
+    faults_catch();
     while (step(kernel, &end))
         ;
+    faults_release();
     watchdog_disarm(kernel);
     return end;
 }

@@ -10,6 +10,14 @@
 
 #include "tests/unit/sim/machine.h"
 
+#if defined(__SANITIZE_ADDRESS__)
+#define SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+
 #define UNUSED (void) argc, (void) argv, (void) environment
 
 /* --- signals -----------------------------------------------------------------------------------*/
@@ -152,6 +160,35 @@ static int loop_main(int argc, char **argv, char **environment)
     return 0;
 }
 
+/* A wild pointer with no argument, endless recursion with one. */
+static int deeper(int depth)
+{
+    volatile char room[4096];
+    room[0] = (char) depth;
+    return never ? 0 : deeper(depth + 1) + room[0];
+}
+
+static int crasher_main(int argc, char **argv, char **environment)
+{
+    (void) argv;
+    (void) environment;
+    volatile int *volatile wild = NULL;
+    return argc > 1 ? deeper(0) : *wild;
+}
+
+static int survivor_main(int argc, char **argv, char **environment)
+{
+    UNUSED;
+    char *const wild[] = {TEXT("crasher"), NULL};
+    char *const deep[] = {TEXT("crasher"), TEXT("deep"), NULL};
+    int status;
+    MUST(spawn_program("/bin/crasher", wild) > 0 && sim_waitpid(-1, &status, 0) > 0);
+    MUST(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV);
+    MUST(spawn_program("/bin/crasher", deep) > 0 && sim_waitpid(-1, &status, 0) > 0);
+    MUST(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV);
+    return 0;
+}
+
 /* --- a busy little world -------------------------------------------------------------------------
  * Workers append what they draw to one file under a lock and tell the parent through a pipe. */
 
@@ -215,6 +252,8 @@ static const struct test_program programs[] = {{"sleeper", sleeper_main},
                                                {"loop", loop_main},
                                                {"worker", worker_main},
                                                {"world", world_main},
+                                               {"crasher", crasher_main},
+                                               {"survivor", survivor_main},
                                                {0, 0}};
 
 static struct machine *machine;
@@ -268,6 +307,16 @@ START_TEST(test_loop_without_calls_is_ended)
     ck_assert_int_eq(WTERMSIG(machine->status), SIGKILL);
     /* The rest of the world lives on. */
     expect_ok("time");
+}
+END_TEST
+
+START_TEST(test_crashing_programs_are_named)
+{
+#ifndef SANITIZED
+    expect_ok("survivor");
+    ck_assert_uint_eq(kernel_fault_count(machine->kernel), 2);
+    ck_assert_str_eq(kernel_fault(machine->kernel), "crasher (pid 101 on mail.test) died of SEGV");
+#endif
 }
 END_TEST
 
@@ -488,6 +537,7 @@ int main(void)
     tcase_add_test(tests, test_time);
     tcase_add_test(tests, test_spin_is_reported);
     tcase_add_test(tests, test_loop_without_calls_is_ended);
+    tcase_add_test(tests, test_crashing_programs_are_named);
     tcase_add_test(tests, test_timers_of_the_outside);
     tcase_add_test(tests, test_crash_keeps_what_was_synced);
     tcase_add_test(tests, test_watchers_see_and_fail_calls);
