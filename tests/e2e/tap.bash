@@ -22,6 +22,7 @@ tap_result() {
         tap_failed=$((tap_failed + 1))
         echo "not ok $tap_count - $2"
         [ -n "${3-}" ] && head -c 2000 <<<"$3" | sed 's/^/# /'
+        [ -r "${home-}/log/current" ] && tail -8 "$home/log/current" | sed 's/^/# log: /'
     fi
     return "$1"
 }
