@@ -111,25 +111,32 @@ is "with what to do" "$(grep -c 'free some space' <<<"$output")" 1
 rm "$small/filler"
 check "init with space" "$nixie" mta init "$home"
 
-# Accepted before the disk was full, delivered after.
+# Accepted before the disk was full, delivered after: bob defers until a file of his is there.
+printf '|test -e ready || exit 111\n./Maildir/\n' >"$home/users/bob/.qmail"
+server_start "$home"
 for i in {1..20}; do
-    inject -f "bob@$domain" "alice@$domain" <<<"Subject: kept $i
+    inject -f "alice@$domain" "bob@$domain" <<<"Subject: kept $i
 
 Hello." || break
 done
+wait_for 10 bash -c "[ \$(ls $home/queue/todo | wc -l) = 0 ]"
 cat /dev/zero >"$small/filler" 2>/dev/null
-server_start "$home"
-sleep 1
-rm "$small/filler"
-for pid in $(server_pids "$home" send); do
-    kill -ALRM "$pid"
-done
-alarm_and_count() {
+touch "$home/users/bob/ready"
+try_now() {
     local pid
     for pid in $(server_pids "$home" send); do kill -ALRM "$pid"; done
     sleep 0.5
-    [ "$(mails "$home" alice | xargs grep -h '^Subject: kept' | sort -u | wc -l)" = 20 ]
 }
-check "what was accepted arrives when there is space again" wait_for 30 alarm_and_count
+try_now
+try_now
+is "nothing arrives while there is no space" "$(count_mails "$home" bob)" 0
+check "the server still runs" "$nixie" mta status "$home"
+rm "$small/filler"
+all_kept() {
+    try_now
+    [ "$(mails "$home" bob | xargs -r grep -h '^Subject: kept' | sort -u | wc -l)" = 20 ]
+}
+check "what was accepted arrives when there is space again" wait_for 30 all_kept
+check "and the queue drains" wait_empty "$home" 10
 server_stop "$home"
 tap_end
