@@ -24,13 +24,23 @@
 
 #define COMMIT_NS 5000000000
 
+static void commit_mark(const struct change *mark)
+{
+    struct change_list *data = &mark->inode->data;
+    if (mark->mark.flushes)
+        changes_settle(data, mark->operation);
+    while (data->first && data->first->kind == CHANGE_TRUNCATE &&
+           data->first->operation <= mark->operation)
+        change_drop(data->first);
+}
+
 /* Puts the log up to `operation` on disk. */
 static void commit(struct vfs *vfs, uint64_t operation)
 {
     while (vfs->metadata.first && vfs->metadata.first->operation <= operation) {
         struct change *change = vfs->metadata.first;
-        if (change->kind == CHANGE_MARK && change->mark.flushes)
-            changes_settle(&change->inode->data, change->operation);
+        if (change->kind == CHANGE_MARK)
+            commit_mark(change);
         change_drop(change);
     }
     if (vfs->committed < operation)

@@ -19,6 +19,8 @@
  *    number, and of all files made after the freeing the first 4 and the last.
  * 7. A file that was freed and comes back holds what rule 8 says, or nothing.
  * 8. Data that no sync covers: disk_data.c.  Attributes that no sync covers: any they had.
+ *    An entry keeps its first values since the last sync and the newest, a file its first writes,
+ *    and the later ones joined where they touch (vfs_change.c).
  * 9. What no entry names is gone, with all that is in it.  A directory has one name: when two would
  *    survive, the second is dropped (as fsck does).
  */
@@ -260,5 +262,6 @@ static void strict_crash(struct vfs *vfs, const struct chooser *chooser)
 const struct disk_model disk_strict = {.name = "strict",
                                        .logs_metadata = true,
                                        .logs_data = true,
+                                       .joins_names = true,
                                        .sync_end = strict_sync_end,
                                        .crash = strict_crash};

@@ -5,8 +5,10 @@
 #include <stdio.h>
 #include <string.h>
 
-/* A file with so many pending writes joins further appends to the last one. */
-#define APPENDS_APART 8
+/* So many pending writes of a file, or changes of an entry, are kept apart.  Further ones are
+ * joined to the last one where that is possible, so that what is never synced does not grow for
+ * ever. */
+#define APART 8
 
 static struct change_list *log_of(struct change *change)
 {
@@ -37,6 +39,24 @@ static void log_remove(struct change *change)
     log->count--;
 }
 
+static void own_append(struct change *change)
+{
+    struct change_list *own = own_of(change);
+    change->own_previous = own->last;
+    change->own_next = NULL;
+    *(own->last ? &own->last->own_next : &own->first) = change;
+    own->last = change;
+    own->count++;
+}
+
+static void own_remove(struct change *change)
+{
+    struct change_list *own = own_of(change);
+    *(change->own_previous ? &change->own_previous->own_next : &own->first) = change->own_next;
+    *(change->own_next ? &change->own_next->own_previous : &own->last) = change->own_previous;
+    own->count--;
+}
+
 static struct change *change_new(struct inode *inode, enum change_kind kind)
 {
     struct change *change = vfs_allocate(sizeof *change);
@@ -45,18 +65,38 @@ static struct change *change_new(struct inode *inode, enum change_kind kind)
     change->operation = inode->vfs->operation;
     change->time_ns = vfs_now(inode->vfs);
     log_append(change);
-    struct change_list *own = own_of(change);
-    change->own_previous = own->last;
-    *(own->last ? &own->last->own_next : &own->first) = change;
-    own->last = change;
-    own->count++;
+    own_append(change);
     return change;
+}
+
+/* The change happens again, now. */
+static void change_renew(struct change *change)
+{
+    log_remove(change);
+    own_remove(change);
+    change->operation = change->inode->vfs->operation;
+    change->time_ns = vfs_now(change->inode->vfs);
+    log_append(change);
+    own_append(change);
+}
+
+/* Whether this change of the entry can be taken as part of the last one: what the entry named in
+ * between is forgotten.  Not if a sync under way covers one and not the other. */
+static bool may_join_name(const struct slot *slot)
+{
+    const struct vfs *vfs = slot->directory->vfs;
+    return vfs->options.model->joins_names && slot->change_count >= APART &&
+           slot->last->operation > vfs->last_sync_operation;
 }
 
 void change_log_name(struct slot *slot)
 {
     if (!slot->directory->vfs->options.model->logs_metadata)
         return;
+    if (may_join_name(slot)) {
+        change_renew(slot->last);
+        return;
+    }
     struct change *change = change_new(slot->directory, CHANGE_NAME);
     change->name.slot = slot;
     change->name.old = slot->live;
@@ -64,6 +104,7 @@ void change_log_name(struct slot *slot)
         inode_hold(slot->live);
     *(slot->last ? &slot->last->name.later : &slot->first) = change;
     slot->last = change;
+    slot->change_count++;
 }
 
 void change_log_attribute(struct inode *inode)
@@ -98,27 +139,28 @@ static void save(struct change *change, uint64_t offset, uint64_t size)
     memcpy(change->data.saved, content->bytes + offset, size);
 }
 
-/* Whether an append at the end can be made part of the last pending write. */
-static bool may_join(const struct inode *inode, uint64_t offset)
+/* Whether a write can be made part of the last pending one: it goes on where that ended, at the
+ * end of the file, or writes over the very same bytes.  Not if a sync or a mark lies between. */
+static bool may_join_write(const struct inode *inode, uint64_t offset, size_t size)
 {
-    const struct change *last = inode->data.last;
-    return inode->data.count >= APPENDS_APART && offset == inode->content.size &&
-           last->kind == CHANGE_WRITE && last->data.offset >= last->data.old_size &&
-           last->data.offset + last->data.size == offset &&
-           last->operation > inode->vfs->last_sync_operation;
+    const struct change *last = inode->data.last, *mark = inode->metadata.last;
+    if (inode->data.count < APART || last->kind != CHANGE_WRITE ||
+        last->operation <= inode->vfs->last_sync_operation ||
+        (mark && mark->operation >= last->operation))
+        return false;
+    if (last->data.offset >= last->data.old_size) /* an append */
+        return offset == inode->content.size && last->data.offset + last->data.size == offset;
+    return last->data.offset == offset && last->data.size == size && last->data.saved_size == size;
 }
 
 void change_log_write(struct inode *inode, uint64_t offset, size_t size)
 {
     if (!inode->vfs->options.model->logs_data)
         return;
-    if (may_join(inode, offset)) {
+    if (may_join_write(inode, offset, size)) {
         struct change *last = inode->data.last;
-        last->data.size += size;
-        last->operation = inode->vfs->operation;
-        last->time_ns = vfs_now(inode->vfs);
-        log_remove(last);
-        log_append(last);
+        last->data.size = offset + size - last->data.offset;
+        change_renew(last);
         return;
     }
     struct change *change = change_new(inode, CHANGE_WRITE);
@@ -148,11 +190,8 @@ void change_log_truncate(struct inode *inode, uint64_t size)
 
 void change_drop(struct change *change)
 {
-    struct change_list *own = own_of(change);
     log_remove(change);
-    *(change->own_previous ? &change->own_previous->own_next : &own->first) = change->own_next;
-    *(change->own_next ? &change->own_next->own_previous : &own->last) = change->own_previous;
-    own->count--;
+    own_remove(change);
     struct inode *old = NULL;
     if (change->kind == CHANGE_NAME) {
         struct slot *slot = change->name.slot;
@@ -160,6 +199,7 @@ void change_drop(struct change *change)
         slot->first = change->name.later;
         if (!slot->first)
             slot->last = NULL;
+        slot->change_count--;
         slot_forget_if_empty(slot);
         old = change->name.old;
     } else if (change->kind == CHANGE_MARK) {

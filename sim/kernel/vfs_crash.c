@@ -59,6 +59,7 @@ static void forget_changes(struct vfs *vfs)
             slot->first = last ? NULL : change->name.later;
             if (last) {
                 slot->last = NULL;
+                slot->change_count = 0;
                 slot_forget_if_empty(slot);
             }
         }

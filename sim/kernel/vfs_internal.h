@@ -91,6 +91,7 @@ struct slot {
     struct slot *name_previous, *name_next; /* other names of `live` */
     struct change *first, *last;            /* pending changes of this entry, oldest first */
     uint64_t hash;
+    unsigned change_count;
     unsigned short length;
     char name[];
 };
@@ -173,6 +174,7 @@ struct vfs {
 struct disk_model {
     const char *name;
     bool logs_metadata, logs_data; /* whether these changes are kept as pending at all */
+    bool joins_names; /* an entry that changes again and again need not keep each value */
     /* Called before each operation: what becomes durable by age.  May be NULL. */
     void (*tick)(struct vfs *vfs);
     /* A regular file's data are about to become what a name stands for in place of another file

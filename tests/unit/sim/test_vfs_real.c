@@ -145,6 +145,30 @@ static void describe_stat(const struct stat *stat, char *to)
                 (unsigned) stat->st_nlink, (unsigned long long) stat->st_size);
 }
 
+/* What can be read, in short. */
+static void describe_bytes(const char *bytes, ssize_t size, char *to)
+{
+    uint64_t sum = 14695981039346656037u;
+    for (ssize_t i = 0; i < size; i++)
+        sum = (sum ^ (unsigned char) bytes[i]) * 1099511628211u;
+    sprintf(to + strlen(to), " reads %zd %llx", size, (unsigned long long) sum);
+}
+
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(*(char *const *) a, *(char *const *) b);
+}
+
+/* Names of a directory, sorted; releases them. */
+static void describe_names(char **names, size_t count, char *to)
+{
+    qsort(names, count, sizeof *names, by_text);
+    for (size_t i = 0; i < count; i++) {
+        sprintf(to + strlen(to), " %.20s", names[i]);
+        free(names[i]);
+    }
+}
+
 static int error_of(int result)
 {
     return result < 0 ? -errno : result;
@@ -167,7 +191,21 @@ static int real_with_open(const struct step *step, char *note)
     }
     ck_assert(fstat(fd, &stat) == 0);
     describe_stat(&stat, note);
-    close(fd);
+    if (S_ISREG(stat.st_mode) && (step->flags & O_ACCMODE) != O_WRONLY) {
+        ssize_t got = pread(fd, bytes, sizeof bytes, (off_t) (step->number % 5));
+        describe_bytes(bytes, got, note);
+    }
+    if (S_ISDIR(stat.st_mode)) {
+        DIR *directory = fdopendir(fd);
+        char *names[100];
+        size_t count = 0;
+        for (struct dirent *entry; (entry = readdir(directory));)
+            names[count++] = strdup(entry->d_name);
+        describe_names(names, count, note);
+        closedir(directory);
+    } else {
+        close(fd);
+    }
     return result;
 }
 
@@ -217,6 +255,18 @@ static int real_step(const struct step *step, char *note)
     }
 }
 
+static void simulated_names(struct inode *directory, char *note)
+{
+    char *names[100];
+    size_t count = 0;
+    struct vfs_cursor cursor = {0};
+    struct vfs_entry entry;
+    while (vfs_readdir(directory, &cursor, &entry) == 1)
+        names[count++] = strdup(entry.name);
+    vfs_cursor_close(&cursor);
+    describe_names(names, count, note);
+}
+
 static int simulated_with_open(struct both *both, const struct step *step, char *note)
 {
     struct inode *inode;
@@ -248,6 +298,12 @@ static int simulated_with_open(struct both *both, const struct step *step, char 
     struct stat stat;
     vfs_stat(inode, &stat);
     describe_stat(&stat, note);
+    if (S_ISREG(mode) && (step->flags & O_ACCMODE) != O_WRONLY) {
+        ssize_t got = inode_read(inode, bytes, sizeof bytes, step->number % 5);
+        describe_bytes(bytes, got, note);
+    }
+    if (S_ISDIR(mode))
+        simulated_names(inode, note);
     inode_unref(inode);
     return result;
 }
@@ -406,7 +462,9 @@ static void run_sequence(const char *directory, uint64_t seed)
 
 START_TEST(same_results_as_the_real_one)
 {
-    char directory[] = "/tmp/nixie-vfs-XXXXXX";
+    char directory[100]; /* in memory where there is room, for speed */
+    strcpy(directory, access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+    strcat(directory, "/nixie-vfs-XXXXXX");
     ck_assert(mkdtemp(directory) != NULL && chmod(directory, 0777) == 0);
     memset(long_name, 'x', 256);
     memset(full_name, 'y', 255);
