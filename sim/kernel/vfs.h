@@ -161,6 +161,9 @@ void vfs_cursor_close(struct vfs_cursor *cursor);
 struct vfs_sync;
 struct vfs_sync *vfs_sync_begin(struct vfs *vfs, struct inode *inode, bool data_only);
 void vfs_sync_end(struct vfs_sync *sync);
+/* Ends it without anything becoming durable: a sync that fails, or that lies.  What it covered is
+ * still pending. */
+void vfs_sync_cancel(struct vfs_sync *sync);
 
 /* The power is gone: nothing that happens from here to vfs_crash, which must follow, changes what
  * will be found.  Call it before the references of the processes are dropped: else files that were
@@ -170,6 +173,12 @@ void vfs_power_off(struct vfs *vfs);
 /* Power loss: replaces the tree by one that the model allows, as `chooser` answers; then nothing
  * is pending.  All inode references but the root's must be gone.  Inode numbers stay. */
 void vfs_crash(struct vfs *vfs, const struct chooser *chooser);
+
+/* A copy of the file system as it is when the power goes now: vfs_power_off is done, and only
+ * vfs_crash (then everything else) and vfs_destroy may be called.  So an explorer can see all that
+ * may be found, by vfs_hash, without another run.  References are not copied; the observer is not
+ * either. */
+struct vfs *vfs_clone(const struct vfs *vfs);
 
 /* Makes everything durable at once, as a clean unmount does (set-up of a scenario). */
 void vfs_settle(struct vfs *vfs);

@@ -64,9 +64,19 @@ static struct change *change_new(struct inode *inode, enum change_kind kind)
     change->inode = inode;
     change->operation = inode->vfs->operation;
     change->time_ns = vfs_now(inode->vfs);
+    return change;
+}
+
+void change_append(struct change *change)
+{
     log_append(change);
     own_append(change);
-    return change;
+    if (change->kind != CHANGE_NAME)
+        return;
+    struct slot *slot = change->name.slot;
+    *(slot->last ? &slot->last->name.later : &slot->first) = change;
+    slot->last = change;
+    slot->change_count++;
 }
 
 /* The change happens again, now. */
@@ -102,9 +112,7 @@ void change_log_name(struct slot *slot)
     change->name.old = slot->live;
     if (slot->live)
         inode_hold(slot->live);
-    *(slot->last ? &slot->last->name.later : &slot->first) = change;
-    slot->last = change;
-    slot->change_count++;
+    change_append(change);
 }
 
 void change_log_attribute(struct inode *inode)
@@ -115,12 +123,14 @@ void change_log_attribute(struct inode *inode)
     change->old.mode = inode->mode;
     change->old.uid = inode->uid;
     change->old.gid = inode->gid;
+    change_append(change);
 }
 
 void change_log_mark(struct inode *inode, bool flushes)
 {
     struct change *change = change_new(inode, CHANGE_MARK);
     change->mark.flushes = flushes;
+    change_append(change);
     inode->vfs->marks++;
 }
 
@@ -167,6 +177,7 @@ void change_log_write(struct inode *inode, uint64_t offset, size_t size)
     change->data.offset = offset;
     change->data.size = size;
     change->data.old_size = inode->content.size;
+    change_append(change);
     save(change, offset, size);
 }
 
@@ -177,6 +188,7 @@ void change_log_truncate(struct inode *inode, uint64_t size)
     struct change *change = change_new(inode, CHANGE_TRUNCATE);
     change->data.offset = size;
     change->data.old_size = inode->content.size;
+    change_append(change);
     if (size > 0) {
         save(change, size, UINT64_MAX - size);
         return;

@@ -92,6 +92,7 @@ struct slot {
     struct change *first, *last;            /* pending changes of this entry, oldest first */
     uint64_t hash;
     unsigned change_count;
+    struct slot *copy; /* while vfs_clone runs */
     unsigned short length;
     char name[];
 };
@@ -256,6 +257,8 @@ void content_free(struct content *content);
 uint64_t content_blocks(const struct content *content);
 
 /* vfs_change.c */
+/* Puts it at the end of all lists that it belongs to. */
+void change_append(struct change *change);
 void change_log_name(struct slot *slot); /* before the change */
 void change_log_attribute(struct inode *inode);
 void change_log_mark(struct inode *inode, bool flushes);

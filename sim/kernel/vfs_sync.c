@@ -38,15 +38,9 @@ static void tell_durable(const struct vfs_sync *sync)
         vfs->observer(vfs->observer_context, VFS_DURABLE, "", NULL);
 }
 
-void vfs_sync_end(struct vfs_sync *sync)
+void vfs_sync_cancel(struct vfs_sync *sync)
 {
     struct vfs *vfs = sync->vfs;
-    tick(vfs);
-    size_t pending = vfs_pending_count(vfs);
-    if (vfs->options.model->sync_end)
-        vfs->options.model->sync_end(sync);
-    if (vfs_pending_count(vfs) != pending)
-        tell_durable(sync);
     *(sync->previous ? &sync->previous->next : &vfs->syncs) = sync->next;
     if (sync->next)
         sync->next->previous = sync->previous;
@@ -57,6 +51,18 @@ void vfs_sync_end(struct vfs_sync *sync)
     if (sync->inode)
         inode_unref(sync->inode);
     free(sync);
+}
+
+void vfs_sync_end(struct vfs_sync *sync)
+{
+    struct vfs *vfs = sync->vfs;
+    tick(vfs);
+    size_t pending = vfs_pending_count(vfs);
+    if (vfs->options.model->sync_end)
+        vfs->options.model->sync_end(sync);
+    if (vfs_pending_count(vfs) != pending)
+        tell_durable(sync);
+    vfs_sync_cancel(sync);
 }
 
 void vfs_settle(struct vfs *vfs)

@@ -347,6 +347,9 @@ static inline void states_walk(struct states *states, const struct disk_model *m
                                const char *program, size_t most, bool strictly, bool with_text)
 {
     *states = (struct states){.complete = true};
+    struct machine machine;
+    machine_start(&machine, model);
+    machine_run(&machine, program, strictly);
     struct choose_walk walk;
     choose_walk_first(&walk);
     do {
@@ -354,16 +357,15 @@ static inline void states_walk(struct states *states, const struct disk_model *m
             states->complete = false;
             break;
         }
-        struct machine machine;
-        machine_start(&machine, model);
-        machine_run(&machine, program, strictly);
-        machine_crash(&machine, &walk.chooser);
-        states_add(states, machine.vfs, with_text);
-        vfs_destroy(machine.vfs);
+        struct vfs *found = vfs_clone(machine.vfs);
+        vfs_crash(found, &walk.chooser);
+        states_add(states, found, with_text);
+        vfs_destroy(found);
         if (states->leaves % 4096 == 0)
             states_make_set(states);
     } while (choose_walk_next(&walk));
     choose_walk_end(&walk);
+    vfs_destroy(machine.vfs);
     states_make_set(states);
 }
 

@@ -530,6 +530,46 @@ START_TEST(a_crash_leaves_a_working_file_system)
 }
 END_TEST
 
+/* Steps that leave changes of every kind pending, open files and a sync under way. */
+#define MUCH                                                                                       \
+    "mkdir d; put a 12345; put d/b 1; settle; over a 1 zz; link d/b b; rewrite b xyz; rm d/b;"     \
+    "mkdir e; mv a e/a; chmod e/a 600; put c 1; hold c; rm c; begin e; put f 1; cut f 7; mv d e/d"
+
+START_TEST(a_clone_crashes_as_the_original_would)
+{
+    for (size_t model = 0; disk_models[model]; model++)
+        for (uint64_t seed = 0; seed < 100; seed++) {
+            start(disk_models[model]);
+            machine_run(&machine, MUCH, true);
+            uint64_t seen = vfs_hash(vfs);
+            struct choose_random chance;
+            struct vfs *clone = vfs_clone(vfs), *unused = vfs_clone(vfs);
+            choose_random_start(&chance, seed, 1);
+            vfs_crash(clone, &chance.chooser);
+            ck_assert_uint_eq(vfs_hash(vfs), seen);
+            choose_random_start(&chance, seed, 1);
+            machine_crash(&machine, &chance.chooser);
+            ck_assert_uint_eq(vfs_hash(vfs), vfs_hash(clone));
+            vfs_destroy(vfs);
+            vfs_destroy(clone);
+            vfs_destroy(unused);
+        }
+}
+END_TEST
+
+START_TEST(a_sync_that_is_cancelled_does_nothing)
+{
+    start(&disk_strict);
+    machine_run(&machine, "put a x", true);
+    struct inode *a = machine_find(&machine, "a");
+    vfs_sync_cancel(vfs_sync_begin(vfs, a, false));
+    vfs_sync_cancel(vfs_sync_begin(vfs, NULL, false));
+    inode_unref(a);
+    ck_assert_uint_eq(vfs_pending_count(vfs), 2);
+    vfs_destroy(vfs);
+}
+END_TEST
+
 START_TEST(endpoints_are_cleared)
 {
     start(&disk_strict);
@@ -573,6 +613,8 @@ int main(void)
     tcase_add_test(tests, what_is_never_synced_stays_small);
     tcase_add_test(tests, the_hash_is_of_what_is_seen);
     tcase_add_test(tests, a_crash_leaves_a_working_file_system);
+    tcase_add_test(tests, a_clone_crashes_as_the_original_would);
+    tcase_add_test(tests, a_sync_that_is_cancelled_does_nothing);
     tcase_add_test(tests, endpoints_are_cleared);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
