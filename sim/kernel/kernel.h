@@ -230,6 +230,10 @@ void kernel_tell_processes(const struct kernel *kernel,
                            void (*tell)(void *context, const struct process *process,
                                         size_t live_bytes, unsigned descriptors),
                            void *context);
+/* Of one process: what its program has allocated and not freed, and how many descriptors it has.
+ * In the `before` of an exit they tell what it leaves. */
+size_t process_live_bytes(const struct process *process);
+unsigned process_descriptor_count(const struct process *process);
 /* The n-th allocation from now of a process whose program has that name fails (ENOMEM); n from 1,
  * 0 takes it back. */
 void kernel_fail_allocation(struct kernel *kernel, const char *program, uint64_t n);

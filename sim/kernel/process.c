@@ -317,6 +317,16 @@ struct host *process_host(const struct process *process)
     return process->host;
 }
 
+size_t process_live_bytes(const struct process *process)
+{
+    return process->arena.live_bytes;
+}
+
+unsigned process_descriptor_count(const struct process *process)
+{
+    return process->descriptors.used;
+}
+
 uint64_t process_tag(const struct process *process)
 {
     return process->tag;

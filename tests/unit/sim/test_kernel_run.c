@@ -173,6 +173,7 @@ static int crasher_main(int argc, char **argv, char **environment)
     (void) argv;
     (void) environment;
     volatile int *volatile wild = NULL;
+    /* cppcheck-suppress nullPointer */
     return argc > 1 ? deeper(0) : *wild;
 }
 
