@@ -12,6 +12,7 @@
 
 #include "mta/lib/address.h"
 #include "mta/lib/buf.h"
+#include "mta/lib/control.h"
 
 #define INJECT_PERMANENT 100
 #define INJECT_TEMPORARY 111
@@ -48,6 +49,8 @@ struct settings {
     struct address_hosts hosts;
     const char *id_host;
 
+    struct control_map lists; /* QMAILMFTFILE: addresses of mailing lists */
+
     struct buf control_values[4]; /* own the strings that come from control files */
 };
 
@@ -67,7 +70,8 @@ struct moment {
     uint64_t chance;
 };
 
-/* settings.c: reads options, environment and control files (current directory: the home). */
+/* settings.c: reads options; environment and the file it names (current directory: the user's);
+ * control files (current directory: the home). */
 int settings_from_arguments(struct settings *settings, int argc, char **argv);
 int settings_from_environment(struct settings *settings, char *const *environment);
 int settings_from_control(struct settings *settings, char *const *environment);
@@ -91,6 +95,7 @@ struct missing {
     bool message_id;
     bool from;
     bool receivers; /* To and Cc */
+    bool followup;  /* Mail-Followup-To: added only for a mailing list */
 };
 /* Adds them to `header`. 0 or -1 with errno, as buf_add. */
 int fields_add_missing(const struct settings *settings, const struct moment *moment,

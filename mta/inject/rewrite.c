@@ -5,7 +5,7 @@
  * - Bcc, Resent-Bcc, Return-Path and Content-Length go (and From, Message-ID if so wished);
  * - an address without a whole host name gets one, a source route goes: the address then stands
  *   there anew, what is around it stays;
- * - missing fields are added in front.
+ * - missing fields are added in front, Mail-Followup-To at the end.
  */
 #include "mta/inject/inject.h"
 
@@ -21,6 +21,7 @@ enum role {
     ROLE_RECEIVER,  /* To and Cc: also recipients */
     ROLE_HIDDEN,    /* Bcc: recipients, removed */
     ROLE_APPARENT,  /* Apparently-To: recipients, but not what a reader takes for To */
+    ROLE_FOLLOWUP,  /* Mail-Followup-To */
     ROLE_FROM,
     ROLE_DATE,
     ROLE_MESSAGE_ID,
@@ -42,7 +43,7 @@ static const struct known_field known_fields[] = {
     {"Date", ROLE_DATE, false},
     {"Errors-To", ROLE_ADDRESSES, false},
     {"From", ROLE_FROM, false},
-    {"Mail-Followup-To", ROLE_ADDRESSES, false},
+    {"Mail-Followup-To", ROLE_FOLLOWUP, false},
     {"Mail-Reply-To", ROLE_ADDRESSES, false},
     {"Message-ID", ROLE_MESSAGE_ID, false},
     {"Notice-Requested-Upon-Delivery-To", ROLE_ADDRESSES, false},
@@ -75,6 +76,8 @@ struct rewrite {
     struct buf host;  /* the completed host name of the address at hand */
     char *scratch;    /* for address_reader: as large as the header */
     bool from_header; /* recipients are taken from the header */
+    struct buf all;   /* addresses of To and Cc, for Mail-Followup-To */
+    bool has_list;    /* one of them is a mailing list's */
 };
 
 static bool has_resent_fields(const char *header, size_t size)
@@ -98,7 +101,7 @@ static bool is_deleted(const struct settings *settings, enum role role)
 static void note_missing(const struct settings *settings, const char *header, size_t size,
                          struct missing *missing)
 {
-    *missing = (struct missing){missing->forwarded, true, true, true, true};
+    *missing = (struct missing){missing->forwarded, true, true, true, true, !missing->forwarded};
     size_t at = 0;
     struct header_field field;
     while (header_next(header, size, &at, &field)) {
@@ -109,6 +112,7 @@ static void note_missing(const struct settings *settings, const char *header, si
         missing->message_id &= known->role != ROLE_MESSAGE_ID;
         missing->from &= known->role != ROLE_FROM;
         missing->receivers &= known->role != ROLE_RECEIVER;
+        missing->followup &= known->role != ROLE_FOLLOWUP;
     }
 }
 
@@ -119,6 +123,9 @@ static int fail_line(const struct header_field *field)
     memcpy(line, field->whole, size);
     while (size > 0 && (line[size - 1] == '\n' || line[size - 1] == '\r'))
         size--;
+    for (size_t i = 0; i < size; i++) /* for a terminal */
+        if (((unsigned char) line[i] < 32 && line[i] != '\n' && line[i] != '\t') || line[i] == 127)
+            line[i] = '?';
     line[size] = 0;
     return fail(INJECT_PERMANENT, "unable to parse this line:\n", line);
 }
@@ -171,9 +178,34 @@ static int copy_address(struct rewrite *rewrite, const char *text, const struct 
     return 0;
 }
 
-/* Copies an address field, completed; with `recipients` its addresses become recipients. */
+/* Keeps an address of To or Cc for Mail-Followup-To. */
+static int note_receiver(struct rewrite *rewrite, const struct address *address)
+{
+    struct buf *all = &rewrite->all;
+    if (all->length && buf_add_text(all, ",\n  ") < 0)
+        return -1;
+    size_t begin = all->length;
+    if (address_add_local(all, address->local, address->local_size) < 0 ||
+        buf_add_byte(all, '@') < 0 || buf_add(all, rewrite->host.data, rewrite->host.length) < 0)
+        return -1;
+    if (control_map_find(&rewrite->settings->lists, all->data + begin, all->length - begin))
+        rewrite->has_list = true;
+    return 0;
+}
+
+static int add_followup(struct rewrite *rewrite)
+{
+    struct buf *to = &rewrite->result->header;
+    if (buf_add_text(to, "Mail-Followup-To: ") < 0 ||
+        buf_add(to, rewrite->all.data, rewrite->all.length) < 0)
+        return -1;
+    return buf_add_byte(to, '\n');
+}
+
+/* Copies an address field, completed; with `recipients` its addresses become recipients,
+ * with `receivers` they may come into Mail-Followup-To. */
 static int copy_addresses(struct rewrite *rewrite, const struct header_field *field,
-                          bool recipients)
+                          bool recipients, bool receivers)
 {
     struct result *result = rewrite->result;
     size_t start = result->header.length;
@@ -188,6 +220,8 @@ static int copy_addresses(struct rewrite *rewrite, const struct header_field *fi
     while ((found = address_next(&reader, &address)) == 1) {
         if (complete_host(rewrite, &address) < 0 ||
             copy_address(rewrite, field->body, &address, &copied) < 0)
+            return fail_errno("header too large", errno);
+        if (receivers && !is_null(&address) && note_receiver(rewrite, &address) < 0)
             return fail_errno("header too large", errno);
         if (!recipients || is_null(&address))
             continue;
@@ -259,16 +293,19 @@ static int copy_field(struct rewrite *rewrite, const struct header_field *field)
         return take_return_path(rewrite, field);
     case ROLE_HIDDEN: {
         size_t length = rewrite->result->header.length;
-        int status = recipients ? copy_addresses(rewrite, field, true) : 0;
+        int status = recipients ? copy_addresses(rewrite, field, true, false) : 0;
         rewrite->result->header.length = length;
         return status;
     }
     case ROLE_RECEIVER:
+        return copy_addresses(rewrite, field, recipients,
+                              counts && !known->resent && rewrite->settings->lists.count > 0);
     case ROLE_APPARENT:
-        return copy_addresses(rewrite, field, recipients);
+        return copy_addresses(rewrite, field, recipients, false);
     case ROLE_ADDRESSES:
+    case ROLE_FOLLOWUP:
     case ROLE_FROM:
-        return copy_addresses(rewrite, field, false);
+        return copy_addresses(rewrite, field, false, false);
     }
     return 0;
 }
@@ -306,8 +343,11 @@ int rewrite_header(const struct settings *settings, const struct moment *moment,
     struct buf *out = &result->header;
     if (!status && out->length && out->data[out->length - 1] != '\n' && buf_add_byte(out, '\n') < 0)
         status = fail_errno("header too large", errno);
+    if (!status && missing.followup && rewrite.has_list && add_followup(&rewrite) < 0)
+        status = fail_errno("header too large", errno);
     mem_free(rewrite.scratch);
     buf_free(&rewrite.host);
+    buf_free(&rewrite.all);
     return status;
 }
 

@@ -6,6 +6,7 @@
 
 #include "mta/lib/control.h"
 #include "mta/lib/environment.h"
+#include "mta/lib/io.h"
 
 static int usage(const char *detail)
 {
@@ -81,6 +82,33 @@ static int refuse_control_bytes(const char *name, const char *value)
     return 0;
 }
 
+/* The lines of `path` without trailing blanks, each ended by NUL, as a table. */
+static int read_lists(struct settings *settings, const char *path)
+{
+    struct buf content = BUF_INIT(CONTROL_LIMIT), lines = BUF_INIT(CONTROL_LIMIT);
+    int result = io_read_file(path, &content);
+    size_t begin = 0;
+    while (result == 0 && begin < content.length) {
+        const char *line = content.data + begin;
+        const char *end = memchr(line, '\n', content.length - begin);
+        size_t size = end ? (size_t) (end - line) : content.length - begin;
+        begin += size + 1;
+        while (size > 0 && (line[size - 1] == ' ' || line[size - 1] == '\t'))
+            size--;
+        if (size > 0 && !memchr(line, 0, size) &&
+            (buf_add(&lines, line, size) < 0 || buf_add_byte(&lines, 0) < 0))
+            result = -1;
+    }
+    if (result == 0)
+        result = control_map_init(&settings->lists, &lines, 0);
+    int error = errno;
+    buf_free(&content);
+    buf_free(&lines);
+    if (result == 0 || error == ENOENT)
+        return 0;
+    return fail_errno("unable to read the file that QMAILMFTFILE names", error);
+}
+
 int settings_from_environment(struct settings *settings, char *const *environment)
 {
     static const char *const users[] = {"QMAILUSER", "MAILUSER", "USER", "LOGNAME", NULL};
@@ -112,7 +140,8 @@ int settings_from_environment(struct settings *settings, char *const *environmen
         settings->verp_recipient |= *letters == 'r';
         settings->verp_message |= *letters == 'm';
     }
-    return status;
+    const char *lists = environment_get(environment, "QMAILMFTFILE");
+    return !status && lists ? read_lists(settings, lists) : status;
 }
 
 /* The environment's value, else the control file's, else control/me, else the file's own name. */
@@ -152,4 +181,5 @@ void settings_free(struct settings *settings)
 {
     for (size_t i = 0; i < sizeof settings->control_values / sizeof *settings->control_values; i++)
         buf_free(&settings->control_values[i]);
+    control_map_free(&settings->lists);
 }

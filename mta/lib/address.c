@@ -369,7 +369,7 @@ int address_add_host(struct buf *buf, const char *domain, size_t size,
         suffix = hosts->default_domain;
     if (buf_add(buf, domain, plus ? size - 1 : size) < 0)
         return -1;
-    if (!suffix)
+    if (!suffix || !*suffix)
         return 0;
     if (buf_add_byte(buf, '.') < 0)
         return -1;

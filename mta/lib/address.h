@@ -52,7 +52,7 @@ int address_next(struct address_reader *reader, struct address *address);
  * (RFC 5322 3.2.3, RFC 5321 4.1.2).  0 or -1 as buf_add. */
 int address_add_local(struct buf *buf, const char *local, size_t size);
 
-/* Names that complete a host name; each NUL-terminated. */
+/* Names that complete a host name; each NUL-terminated.  An empty domain adds nothing. */
 struct address_hosts {
     const char *default_host;   /* for addresses without a host */
     const char *default_domain; /* for hosts without a dot */

@@ -198,6 +198,10 @@ report $? "a header over 1 MiB"
 printf '\n' | env -i NIXIE_HOME="$work/nowhere" "$inject" a@x.y 2>"$work/err"
 [ ${PIPESTATUS[1]} -eq 111 ]
 report $? "no home: temporary"
+printf 'To: a@x.y\n\n' | queue env QMAILMFTFILE="$work" "$inject"
+[ $? -eq 111 ]
+report $? "an unreadable QMAILMFTFILE: temporary"
+check "a missing QMAILMFTFILE" envelope_is "${me}Ta@x.y||" 'To: a@x.y\n\n' env QMAILMFTFILE="$work/none" "$inject"
 queue "$inject" a@x.y <"$work"
 [ $? -eq 111 ]
 report $? "an unreadable message: temporary"
