@@ -8,7 +8,7 @@
 
 int lock_file(const char *path, mode_t mode, bool wait)
 {
-    int fd = open(path, O_RDWR | O_CLOEXEC | (mode ? O_CREAT : 0), mode);
+    int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | (mode ? O_CREAT : 0), mode);
     if (fd < 0)
         return -1;
     int result;

@@ -7,7 +7,8 @@
 
 /* Opens (and with `mode` other than 0 creates) the file `path` and takes an exclusive flock on it,
  * waiting for it if `wait` (may block without bound).  Returns a close-on-exec descriptor that
- * holds the lock until closed, or -1 with errno: EWOULDBLOCK if someone else has it. */
+ * holds the lock until closed, or -1 with errno: EWOULDBLOCK if someone else has it, ELOOP if
+ * `path` is a symbolic link (root locks in directories of others). */
 int lock_file(const char *path, mode_t mode, bool wait);
 
 #endif

@@ -110,7 +110,8 @@ static int find_users(struct start *start)
             return complain(start, "there is no user ", member_kinds[i].user,
                             ": `nixie mta init` makes it");
         num_format(start->ids[i][0], user->pw_uid);
-        num_format(start->ids[i][1], gid);
+        /* the group may read the queue, which is not the log's business */
+        num_format(start->ids[i][1], i == MEMBER_LOG ? user->pw_gid : gid);
     }
     return 0;
 }

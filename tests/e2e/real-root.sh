@@ -64,6 +64,9 @@ for program in log queue send clean; do
     done
 done
 
+for pid in $(server_pids "$home" log); do
+    is "log is not in group nixie" "$(stat -c %G "/proc/$pid")" nixiel
+done
 check "someone injects" inject -f "bob@$domain" "alice@$domain" <<<$'Subject: first\n\nHello.'
 check "it arrives" wait_for 10 has_mails "$home" alice 1
 mail=$(mails "$home" alice | head -1)
@@ -86,6 +89,11 @@ check_status 0 "status" "$nixie" mta status "$home"
 server_stop "$home"
 check "mail is taken while it is stopped" inject -f "bob@$domain" "alice@$domain" <<<$'Subject: sixth\n\nHello.'
 is "and is nixieq's" "$(stat -c %U "$home"/queue/mess/* "$home"/queue/todo/* | sort -u)" nixieq
+echo precious >"$tmp/etc/victim"
+(cd "$home/run" && setpriv --reuid=nixieq --regid=nixie --clear-groups bash -c 'rm -f start.pid; ln -s "$0" start.pid' "$tmp/etc/victim")
+check_status 111 "start does not follow a link that nixieq made" timeout 10 "$nixie" mta start "$home"
+is "and writes nothing there" "$(cat "$tmp/etc/victim")" precious
+rm "$home/run/start.pid"
 check "start again" server_start "$home"
 check "it arrives" wait_for 10 has_mails "$home" alice 5
 server_stop "$home"
