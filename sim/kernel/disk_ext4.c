@@ -22,6 +22,8 @@
  */
 #include "sim/kernel/vfs_internal.h"
 
+#include <stdio.h>
+
 #define COMMIT_NS 5000000000
 
 static void commit_mark(const struct change *mark)
@@ -77,9 +79,7 @@ static void ext4_closes(struct inode *inode)
 /* A file cut to nothing needs none of what was written before. */
 static void ext4_truncated(struct inode *inode)
 {
-    bool emptied = inode->content.size == 0;
-    inode->flush_on_close |= emptied;
-    change_log_mark(inode, emptied);
+    change_log_mark(inode, inode->content.size == 0);
 }
 
 static bool has_pending_append(const struct inode *inode)
@@ -113,20 +113,36 @@ static void ext4_sync_end(struct vfs_sync *sync)
 
 /* --- power loss -------------------------------------------------------------------------------*/
 
-/* The first operation whose metadata is lost. */
+/* The pending operations of the log: the first change of each, NULL at the end. */
+static struct change **log_operations(struct vfs *vfs, size_t *count)
+{
+    struct change **log = vfs_allocate((vfs->metadata.count + 1) * sizeof(struct change *));
+    *count = 0;
+    for (struct change *change = vfs->metadata.first; change; change = change->log_next)
+        if (*count == 0 || log[*count - 1]->operation != change->operation)
+            log[(*count)++] = change;
+    return log;
+}
+
+/* The first operation whose metadata is lost.  Asked by halves: few questions, and answers drawn at
+ * random make every length about as likely. */
 static uint64_t choose_prefix(struct vfs *vfs, const struct chooser *chooser)
 {
-    char what[LABEL_MAX + 64];
-    uint64_t asked = 0;
-    for (struct change *change = vfs->metadata.first; change; change = change->log_next) {
-        if (change->operation == asked)
-            continue;
-        asked = change->operation;
-        change_describe(change, what, sizeof what);
-        if (chooser->choose(chooser->context, 2, what) == 0)
-            return asked;
+    char change[LABEL_MAX + 64], what[LABEL_MAX + 100];
+    size_t most, least = 0; /* operations that survive */
+    struct change **log = log_operations(vfs, &most);
+    while (least < most) {
+        size_t middle = least + (most - least + 1) / 2;
+        snprintf(what, sizeof what, "%s, and the log before it",
+                 change_describe(log[middle - 1], change, sizeof change));
+        if (chooser->choose(chooser->context, 2, what) == 1)
+            least = middle;
+        else
+            most = middle - 1;
     }
-    return UINT64_MAX;
+    uint64_t lost = log[least] ? log[least]->operation : UINT64_MAX;
+    free(log);
+    return lost;
 }
 
 static void take_back(struct vfs *vfs, uint64_t lost)

@@ -27,6 +27,7 @@
 #include "sim/kernel/vfs_internal.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #define LATER_FIRST 4 /* of files made after the freeing */
 #define LATER_SAME 4  /* with the same number */
@@ -107,19 +108,20 @@ static void add_later_files(struct strict *strict, const struct inode *old)
         }
 }
 
+/* "queue/todo/1: entry added, removed" */
 static void label_entry(const struct slot *slot, char *to, size_t size)
 {
-    char path[LABEL_MAX];
-    if (slot->first == slot->last)
-        change_describe(slot->first, to, size);
-    else
-        snprintf(to, size, "%s: entry changed several times", slot_path(slot, path, sizeof path));
+    change_describe(slot->first, to, size);
+    size_t length = strlen(to);
+    for (const struct change *change = slot->first->name.later; change && length < size;
+         change = change->name.later)
+        length += (size_t) snprintf(to + length, size - length, ", %s", change_verb(change));
 }
 
 /* Answer 0 is what is durable, the last one what processes saw. */
 static void choose_entry(struct strict *strict, struct slot *slot)
 {
-    char what[LABEL_MAX + 64];
+    char what[LABEL_MAX + 300];
     strict->state_count = 0;
     for (struct change *change = slot->first; change; change = change->name.later) {
         state_add(strict, change->name.old);

@@ -243,6 +243,13 @@ struct inode *change_new_name(const struct change *change)
     return change->name.later ? change->name.later->name.old : change->name.slot->live;
 }
 
+const char *change_verb(const struct change *change)
+{
+    if (!change_new_name(change))
+        return "removed";
+    return change->name.old ? "replaced" : "added";
+}
+
 static const char *name_of_inode(const struct inode *inode, char *to, size_t size)
 {
     if (inode == inode->vfs->root)
@@ -258,10 +265,8 @@ const char *change_describe(const struct change *change, char *to, size_t size)
 {
     char path[LABEL_MAX];
     if (change->kind == CHANGE_NAME) {
-        const char *what = !change_new_name(change) ? "removed"
-                           : change->name.old       ? "replaced"
-                                                    : "added";
-        snprintf(to, size, "%s: entry %s", slot_path(change->name.slot, path, sizeof path), what);
+        snprintf(to, size, "%s: entry %s", slot_path(change->name.slot, path, sizeof path),
+                 change_verb(change));
         return to;
     }
     const char *name = name_of_inode(change->inode, path, sizeof path);

@@ -141,6 +141,7 @@ int inode_truncate(struct inode *inode, uint64_t size)
         change_log_truncate(inode, size);
     content_cut(&inode->content, size);
     data_changed(inode, held, changes);
+    inode->flush_on_close |= size == 0;
     if (changes && vfs->options.model->truncated)
         vfs->options.model->truncated(inode);
     return 0;

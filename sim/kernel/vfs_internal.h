@@ -271,6 +271,8 @@ void changes_drop_all(struct inode *inode);
 void changes_settle(struct change_list *list, uint64_t operation);
 /* What the entry names after this change of it. */
 struct inode *change_new_name(const struct change *change);
+/* What a name change did: "added", "removed", "replaced". */
+const char *change_verb(const struct change *change);
 /* "queue/todo/1: entry added", written to `to` */
 const char *change_describe(const struct change *change, char *to, size_t size);
 

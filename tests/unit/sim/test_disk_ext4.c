@@ -10,6 +10,8 @@ static void ext4(const char *program, const char *wanted)
 START_TEST(rule_1_a_prefix_of_the_log)
 {
     ext4("new a; new b; rm a", "|a=|a= b=|b=");
+    ext4("new a; new b; new c; new d; new e; new f; new g",
+         "|a=|a= b=|a= b= c=|a= b= c= d=|a= b= c= d= e=|a= b= c= d= e= f=|a= b= c= d= e= f= g=");
     ext4("put a x; settle; mv a b", "a=x|b=x");
     ext4("put a x; put b y; settle; mv a b", "a=x b=y|b=x");
     ext4("put a x; settle; rm a", "a=x|");
@@ -78,6 +80,7 @@ START_TEST(rule_6_files_that_replace_others)
     ext4("put a old; settle; put t new; mv t a; wait 5", "a=new");
     ext4("put a old; settle; rewrite a new", "a=old|a=|a=new");
     ext4("put a old; settle; rewrite a new; wait 5", "a=new");
+    ext4("new a; settle; rewrite a new; wait 5", "a=new");
     ext4("put t new; link t b; wait 5", "b= t=|b=new t=new");
     ext4("put t new; mv t b; wait 5", "b=|b=new");
 }

@@ -166,6 +166,43 @@ START_TEST(the_queue)
 }
 END_TEST
 
+static char asked[4000];
+
+static unsigned note_question(void *context, unsigned count, const char *what)
+{
+    const unsigned *answer = context;
+    sprintf(asked + strlen(asked), "%s? %u|", what, count);
+    return *answer < count ? *answer : count - 1;
+}
+
+static void check_questions(const char *program, unsigned answer, const char *wanted)
+{
+    struct machine machine;
+    machine_start(&machine, &disk_strict);
+    machine_run(&machine, program, true);
+    struct chooser chooser = {note_question, &answer};
+    asked[0] = '\0';
+    machine_crash(&machine, &chooser);
+    vfs_destroy(machine.vfs);
+    ck_assert_str_eq(asked, wanted);
+}
+
+START_TEST(questions_are_few_and_in_words)
+{
+    const char *program = "mkdir q; mkdir q/t; settle; put q/t/1 abcd; chmod q/t/1 600; put m x;"
+                          "over q/t/1 1 B; new t; mv t m; cut q/t/1 2";
+    check_questions(program, 99,
+                    "m: entry added, replaced? 3|t: entry added, removed? 3|q/t/1: entry added? 2|"
+                    "q/t/1: mode or owner changed? 2|q/t/1: write of 4 bytes at 0? 5|"
+                    "q/t/1: write of 4 bytes at 0: length? 3|q/t/1: write of 1 bytes at 1? 2|"
+                    "q/t/1: size set to 2? 2|");
+    /* nothing is asked about files that no surviving name reaches */
+    check_questions(
+        program, 0,
+        "m: entry added, replaced? 3|t: entry added, removed? 3|q/t/1: entry added? 2|");
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("strict");
@@ -185,6 +222,7 @@ int main(void)
     tcase_add_test(tests, rule_8_attributes);
     tcase_add_test(tests, rule_9_directories);
     tcase_add_test(tests, the_queue);
+    tcase_add_test(tests, questions_are_few_and_in_words);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

@@ -76,14 +76,19 @@ static void draw_step(struct random *random, char *to)
     }
 }
 
-static void draw_program(struct random *random, char *to)
+static void draw_steps(struct random *random, unsigned steps, char *to)
 {
-    strcpy(to, "mkdir d; put a 123; put d/b 45; settle");
-    unsigned steps = 1 + below(random, 7);
     for (unsigned i = 0; i < steps; i++) {
         strcat(to, "; ");
         draw_step(random, to + strlen(to));
     }
+}
+
+static void draw_program(struct random *random, char *to)
+{
+    strcpy(to, "mkdir d; put a 123; put d/b 45; settle");
+    unsigned steps = 1 + below(random, 7);
+    draw_steps(random, steps, to);
 }
 
 static void check_subset(const struct disk_model *model, const struct states *strict,
@@ -139,12 +144,40 @@ START_TEST(states_of_milder_models_are_states_of_strict)
 }
 END_TEST
 
+/* What was synced, file and directory, is found by all models whatever else is going on. */
+START_TEST(what_was_synced_is_there)
+{
+    struct random random;
+    random_seed(&random, 1, 2);
+    char program[1000];
+    for (unsigned i = 0; i < PROGRAMS / 2; i++) {
+        strcpy(program, "mkdir d; put a 123; settle");
+        draw_steps(&random, below(&random, 4), program);
+        strcat(program, "; put d/kept safe; fsync d/kept; link d/kept safe; fsync d; fsync .");
+        draw_steps(&random, 1 + below(&random, 4), program);
+        if (strstr(program, "rmdir d") || strstr(program, "mv d e"))
+            continue;
+        for (size_t k = 0; disk_models[k]; k++) {
+            struct states states;
+            states_walk(&states, disk_models[k], program, MOST_PATHS, false, true);
+            for (size_t n = 0; n < states.count; n++)
+                ck_assert_msg(strstr(states.list[n].text, "d/kept=safe") &&
+                                  strstr(states.list[n].text, " safe=safe"),
+                              "%s lost it, after '%s': '%s'", disk_model_name(disk_models[k]),
+                              program, states.list[n].text);
+            states_free(&states);
+        }
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("subset");
     TCase *tests = tcase_create("subset");
     tcase_set_timeout(tests, 120);
     tcase_add_test(tests, states_of_milder_models_are_states_of_strict);
+    tcase_add_test(tests, what_was_synced_is_there);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
