@@ -139,7 +139,8 @@ static void call_back(struct timer *timer)
     void (*function)(void *) = callback->function;
     void *context = callback->context;
     free(callback);
-    function(context);
+    if (function)
+        function(context);
 }
 
 void kernel_at(struct kernel *kernel, int64_t time_ns, void (*function)(void *context),

@@ -197,7 +197,8 @@ int64_t kernel_now(const struct kernel *kernel);          /* ns since the start 
 int64_t kernel_wall(const struct kernel *kernel);         /* ns since 1970 */
 void kernel_step_wall(struct kernel *kernel, int64_t ns); /* the wall clock jumps, monotonic not */
 /* Calls back at a virtual time (outside of any process).  Same time: in the order added. */
-/* A time that has passed: at the next step.  There is no taking back. */
+/* A time that has passed: at the next step.  There is no taking back.
+ * `function` NULL: time only comes that far, although nothing else may happen. */
 void kernel_at(struct kernel *kernel, int64_t time_ns, void (*function)(void *context),
                void *context);
 

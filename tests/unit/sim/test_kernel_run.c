@@ -340,6 +340,9 @@ START_TEST(test_timers_of_the_outside)
     ck_assert_int_eq(kernel_wall(machine->kernel), 1767225600LL * NANOSECONDS + 2999000);
     ck_assert_int_eq(kernel_run(machine->kernel, INT64_MAX), KERNEL_IDLE);
     ck_assert_str_eq(machine->output, "2000 5000 ");
+    kernel_at(machine->kernel, 9000000, NULL, NULL);
+    ck_assert_int_eq(kernel_run(machine->kernel, INT64_MAX), KERNEL_IDLE);
+    ck_assert_int_eq(kernel_now(machine->kernel), 9000000);
 }
 END_TEST
 
