@@ -38,17 +38,21 @@ static int add_descriptors(posix_spawn_file_actions_t *actions, const struct chi
     return 0;
 }
 
-static int set_signals(posix_spawnattr_t *attributes)
+static int set_attributes(posix_spawnattr_t *attributes, bool own_group)
 {
     sigset_t none, all;
+    short flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF;
     sigemptyset(&none);
     sigfillset(&all);
     int error = posix_spawnattr_setsigmask(attributes, &none);
     if (!error)
         error = posix_spawnattr_setsigdefault(attributes, &all);
+    if (!error && own_group) {
+        flags |= POSIX_SPAWN_SETPGROUP;
+        error = posix_spawnattr_setpgroup(attributes, 0);
+    }
     if (!error)
-        error =
-            posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+        error = posix_spawnattr_setflags(attributes, flags);
     return error;
 }
 
@@ -65,7 +69,7 @@ pid_t child_start(const struct child *child)
     }
     error = posix_spawnattr_init(&attributes);
     if (!error) {
-        error = set_signals(&attributes);
+        error = set_attributes(&attributes, child->own_group);
         if (!error)
             error = add_descriptors(&actions, child, lifted);
         if (!error)

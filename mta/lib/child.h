@@ -3,6 +3,7 @@
 #ifndef MTA_LIB_CHILD_H
 #define MTA_LIB_CHILD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -13,6 +14,7 @@ struct child {
     char *const *argv;
     char *const *environment;
     int fds[CHILD_FDS_MAX]; /* the child's descriptor i is our fds[i]; -1: closed */
+    bool own_group;         /* in a process group of its own: no ^C of a terminal */
     unsigned fd_count;      /* descriptors at and above are those not close-on-exec: none */
 };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * nixie-send: the scheduler.  Descriptors: 0 log lines out; 1 and 2 lspawn; 3 and 4 rspawn; 5 and
- * 6 clean.
+ * 6 clean; 7, if open, ends when nixie-start is gone, which counts as TERM.
  *
  * TERM: starts nothing more, waits for running deliveries, exits 0.  ALRM: everything is due now.
  * HUP: reads locals and virtualdomains again.  Exit status: 0 after TERM; 111 after an alert line.
@@ -62,6 +62,14 @@ static int take_over_signals(struct send *send)
     return send->signals;
 }
 
+static void exit_soon(struct send *send)
+{
+    if (send->exit_asap)
+        return;
+    send->exit_asap = true;
+    channel_log_status(send);
+}
+
 /* Takes what signals there are; -1 after HUP if there is no way back to the queue. */
 static int take_signals(struct send *send)
 {
@@ -77,10 +85,7 @@ static int take_signals(struct send *send)
                 messages_hurry(&send->messages, (enum due_kind) i, send->time.now);
             break;
         default:
-            if (!send->exit_asap) {
-                send->exit_asap = true;
-                channel_log_status(send);
-            }
+            exit_soon(send);
         }
     }
     return 0;
@@ -128,8 +133,9 @@ static int cannot_start(struct send *send, const char *why)
     return -1;
 }
 
-static int set_descriptors(void)
+static int set_descriptors(struct send *send)
 {
+    send->has_life = io_set_cloexec(FD_LIFE) == 0;
     for (int fd = 0; fd <= FD_CLEAN_IN; fd++)
         if (io_set_cloexec(fd) < 0)
             return -1;
@@ -140,7 +146,7 @@ static int start_up(struct send *send, char *const *environment)
 {
     send->environment = environment;
     umask(077);
-    if (logline_init(&send->log) < 0 || set_descriptors() < 0 || take_over_signals(send) < 0)
+    if (logline_init(&send->log) < 0 || set_descriptors(send) < 0 || take_over_signals(send) < 0)
         return cannot_start(send, "unable to set up descriptors and signals");
     if (home_enter(environment, &send->home) < 0)
         return cannot_start(send, "unable to switch to home directory");
@@ -248,7 +254,7 @@ static void do_work(struct send *send)
     sync_if_due(send);
 }
 
-#define FDS_MAX 8
+#define FDS_MAX 9
 struct polled {
     struct pollfd fds[FDS_MAX];
     nfds_t count;
@@ -274,6 +280,8 @@ static void wait_for_something(struct send *send, struct polled *polled)
     add_fd(polled, send->signals, POLLIN);
     add_fd(polled, send->todo.trigger_read, POLLIN);
     add_fd(polled, FD_CLEAN_IN, POLLIN);
+    if (send->has_life && !send->exit_asap)
+        add_fd(polled, FD_LIFE, 0);
     if (send->cleaner.out.length)
         add_fd(polled, FD_CLEAN_OUT, POLLOUT);
     for (int i = 0; i < CHANNEL_COUNT; i++) {
@@ -325,6 +333,8 @@ static int hear(struct send *send, const struct polled *polled)
             return -1;
         }
     }
+    if (send->has_life && is_ready(polled, FD_LIFE))
+        exit_soon(send);
     if (is_ready(polled, send->todo.trigger_read))
         todo_triggered(send);
     return 0;

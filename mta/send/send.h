@@ -25,6 +25,7 @@
 /* Descriptors; those of the channels are in channel.c's table. */
 #define FD_CLEAN_OUT 5
 #define FD_CLEAN_IN 6
+#define FD_LIFE 7
 
 #define PAUSE_TROUBLE 10        /* s, after no memory, no descriptors, no room */
 #define PAUSE_CHORE 123         /* s, after a file could not be removed or a bounce not sent */
@@ -64,6 +65,7 @@ struct send {
     bool failures_to_sync;  /* there are such, and the sync was not asked for yet */
     char *const *environment;
     int mutex, signals;
+    bool has_life; /* FD_LIFE is open */
     bool exit_asap;
     bool dirty; /* something is not durable that should be soon */
     int64_t dirty_since;

@@ -96,7 +96,7 @@ static int start_tree(struct start *start)
     static const enum member partners[3] = {MEMBER_LSPAWN, MEMBER_RSPAWN, MEMBER_CLEAN};
     struct pipes pipes[3];
     memset(pipes, -1, sizeof pipes);
-    int send_fds[7] = {start->log_write, -1, -1, -1, -1, -1, -1};
+    int send_fds[8] = {start->log_write, -1, -1, -1, -1, -1, -1, start->life_read};
     int result = 0;
     for (int i = 0; i < 3 && result == 0; i++) {
         result = pipes_open(&pipes[i]);
@@ -109,7 +109,7 @@ static int start_tree(struct start *start)
         send_fds[2 + 2 * i] = pipes[i].report[0];
     }
     if (result == 0)
-        result = spawn_member(start, MEMBER_SEND, send_fds, 7);
+        result = spawn_member(start, MEMBER_SEND, send_fds, 8);
     int saved = errno;
     for (int i = 0; i < 3; i++)
         pipes_close(&pipes[i]);

@@ -48,7 +48,7 @@ struct start {
     int signals;                   /* signalfd */
     int lock;                      /* run/start.pid */
     int log_read, log_write;       /* kept open, so that no line is lost when log is restarted */
-    int life_read, life_write;     /* fd 0 of queue: ends when we end */
+    int life_read, life_write;     /* ends when we end: fd 0 of queue, 7 of send */
     pid_t pids[MEMBER_COUNT];      /* 0: not running */
     struct unit_state units[UNIT_COUNT];
     bool has_remote; /* bin/nixie-rspawn exists */
