@@ -1,0 +1,280 @@
+#!/bin/bash
+# nixie-send by itself: real files, partners played by send_rig.  Prints TAP.
+. tests/e2e/tap.bash
+new_folder
+source=$PWD
+build=$(cd "$BUILD" && pwd)
+sanitize=
+nm "$build/libmta.a" 2>/dev/null | grep -q __asan && sanitize=-fsanitize=address,undefined
+# shellcheck disable=SC2086
+${CC:-cc} -D_GNU_SOURCE $sanitize -I"$source" "$source/tests/e2e/send_rig.c" "$build/libmta.a" \
+    -o "$tmp/send_rig" || { check "the rig compiles" false; tap_end; }
+kill_rig() { [ -e "$home/rig/pid" ] && kill -9 "$(cat "$home/rig/pid")" 2>/dev/null; }
+trap 'kill_rig; rm -rf "$tmp"' EXIT
+
+home=
+# A fresh home; the rig's files are in $home/rig.
+make_home() {
+    home=$(mktemp -d "$tmp/home.XXXXXX")
+    mkdir -p "$home"/control "$home"/queue/{pid,mess,intd,todo,info,local,remote,bounce,corrupt,lock} \
+        "$home"/run "$home"/rig "$home"/bin
+    echo mail.example >"$home/control/me"
+    cat >"$home/rig/queue" <<'END'
+#!/bin/sh
+cd "$NIXIE_HOME/rig" || exit 61
+[ -e queuefails ] && exit 53
+n=1
+while ! mkdir bounce.$n 2>/dev/null; do n=$((n + 1)); done
+cat >bounce.$n/mess
+exec 3<&1
+tr '\0' ' ' <&3 >bounce.$n/envelope
+END
+    chmod +x "$home/rig/queue"
+    export NIXIE_HOME=$home NIXIEQUEUE=$home/rig/queue
+}
+put() { (cd "$home" && "$tmp/send_rig" put "$@" <<<$'Subject: hello\n\nbody'); }
+start() {
+    cat "$home/rig/log" >>"$home/rig/log.all" 2>/dev/null
+    rm -f "$home/rig/log"
+    (cd "$home" && exec timeout 60 "$tmp/send_rig" run "$build/bin/nixie-send" "$@" >>rig/log 2>>rig/errors) &
+    rig=$!
+    wait_for 10 grep -q '^status' "$home/rig/log"
+}
+said() { grep -qE -- "$1" "$home/rig/log"; }
+says() { wait_for "${2:-5}" said "$1"; }
+signal() { kill -"$1" "$(cat "$home/rig/pid")"; }
+stop() {
+    signal TERM
+    wait $rig
+}
+spool() { (cd "$home/queue" && find . -type f ! -path './lock/*' | sort | tr '\n' ' '); }
+exists() { [ -e "$home/$1" ]; }
+gone() { [ ! -e "$home/$1" ]; }
+next_try() { dd if="$home/queue/$1" bs=1 skip=64 count=20 2>/dev/null | sed 's/^0*//'; }
+now() { date +%s; }
+tried_twice() { [ "$(grep -c slow "$home/rig/deliveries")" = 2 ]; }
+answer() { printf '%b' "$2" >"$home/rig/answer.$1.new" && mv "$home/rig/answer.$1.new" "$home/rig/answer.$1"; }
+
+# --- one message ---------------------------------------------------------------------------------
+make_home
+put 5 "$(now)" joe@away.example a@mail.example
+start
+check "a message ends" says '^end msg 5$'
+is "the log's lines" "$(cat "$home/rig/log")" "status: local 0/8 remote 0/0
+new msg 5
+info msg 5: bytes 21 from <joe@away.example> qp 5 uid 7
+starting delivery 1: msg 5 to local a@mail.example
+status: local 1/8 remote 0/0
+delivery 1: success: ok/
+status: local 0/8 remote 0/0
+end msg 5"
+put 6 "$(now)" joe@away.example b
+check "the trigger is heard, and a bare name gets a host" says 'msg 6 to local b@mail.example'
+check "that one ends too" says '^end msg 6$'
+stop
+is "TERM: exit 0" $? 0
+is "nothing is left" "$(spool)" ""
+check "the log says so" said '^status: exiting$'
+is "todo is removed after a sync" "$(grep -B1 todo/5 "$home/rig/commands" | tr '\n' ' ')" "sync todo/5 "
+
+# --- failure, bounce -----------------------------------------------------------------------------
+make_home
+answer bad@mail.example 'Dno such\n\nuser\n'
+put 7 "$(now)" joe@away.example bad@mail.example good@mail.example
+start
+check "a failure ends as a bounce" says '^end msg 7$'
+check "the failure is logged" said '^delivery [12]: failure: no_such//user/$'
+check "the bounce is logged" said '^bounce msg 7 qp '
+is "its envelope" "$(cat "$home/rig/bounce.1/envelope")" "F Tjoe@away.example  "
+is "its text" "$(sed 1d "$home/rig/bounce.1/mess")" "From: MAILER-DAEMON@mail.example
+To: joe@away.example
+Subject: failure notice
+
+Hi. This is the nixie-send program at mail.example.
+I'm afraid I wasn't able to deliver your message to the following addresses.
+This is a permanent error; I've given up. Sorry it didn't work out.
+
+<bad@mail.example>:
+no such
+/user
+
+--- Below this line is a copy of the message.
+
+Return-Path: <joe@away.example>
+Subject: hello
+
+body"
+check "dated" grep -qE '^Date: [0-9]+ [A-Z][a-z]{2} [0-9]{4} [0-9:]{8} -0000$' "$home/rig/bounce.1/mess"
+put 8 "$(now)" "" bad@mail.example
+check "a bounce that fails" says '^end msg 8$'
+is "goes to postmaster" "$(cat "$home/rig/bounce.2/envelope")" "F#@[] Tpostmaster@mail.example  "
+check "and says so" grep -q '^I tried to deliver a bounce message to this address, but the bounce bounced!$' \
+    "$home/rig/bounce.2/mess"
+put 9 "$(now)" "#@[]" bad@mail.example
+check "a double bounce that fails" says '^end msg 9$'
+check "is discarded, with a line" said '^triple bounce: discarding bounce/9$'
+check "and nothing is sent" gone rig/bounce.3
+put 10 "$(now)" "list-@away.example-@[]" bad@mail.example
+check "a list's message" says '^end msg 10$'
+check "has a sender for each recipient" grep -q '^10 <list-bad=mail.example@away.example> bad' "$home/rig/deliveries"
+is "and bounces to the list's owner" "$(cat "$home/rig/bounce.3/envelope")" "F Tlist-@away.example  "
+touch "$home/rig/queuefails"
+put 11 "$(now)" joe@away.example bad@mail.example
+check "a queue that refuses the bounce" says '^warning: trouble injecting bounce message, will try later$'
+check "keeps it" exists queue/bounce/11
+stop
+rm "$home/rig/queuefails"
+start
+check "and it is sent by the next run" says '^end msg 11$'
+stop
+is "nothing is left" "$(spool)" ""
+
+# --- deferral, schedule, expiry ------------------------------------------------------------------
+make_home
+answer slow@mail.example 'Zlater\n'
+birth=$(($(now) - 400))
+put 3 $birth joe@away.example slow@mail.example x@far.example
+start
+check "a deferral" says '^delivery [12]: deferral: later/$'
+check "no spawner, no remote delivery" says '^delivery [12]: deferral: This_server_has_no_program'
+stop
+is "the next local try is 900 s after birth" "$(next_try local/3)" $((birth + 900))
+is "the next remote try 1600 s" "$(next_try remote/3)" $((birth + 1600))
+is "the message waits" "$(spool)" "./info/3 ./local/3 ./mess/3 ./remote/3 "
+start
+sleep 0.3
+is "not tried before its time" "$(grep -c slow "$home/rig/deliveries")" 1
+signal ALRM
+check "ALRM makes all due" wait_for 5 tried_twice
+answer slow@mail.example 'Kfine\n'
+answer slow2@mail.example 'Zlater\n\n'
+put 4 $(($(now) - 604900)) joe@away.example slow2@mail.example y@far.example
+check "a message past its lifetime" says '^end msg 4$'
+check "fails with its last deferral" said "failure: later/I'm_not_going_to_try_again;_this_message_has_been_in_the_queue_too_long./\$"
+check "for every recipient" grep -q '^<y@far.example>:$' "$home/rig/bounce.1/mess"
+stop
+put 12 "$(now)" joe@away.example a@far.example
+start remote
+check "with a remote spawner" says '^status: local 0/8 remote 1/8$'
+check "remote recipients are delivered" says '^end msg 12$'
+stop
+
+# --- control files -------------------------------------------------------------------------------
+make_home
+echo 1 >"$home/control/concurrencylocal"
+answer a@mail.example 'wait'
+put 1 "$(now)" s@x.example a@mail.example b@mail.example
+start
+check "concurrencylocal" says '^status: local 1/1 remote 0/0$'
+sleep 0.2
+is "is kept to" "$(wc -l <"$home/rig/deliveries")" 1
+echo 'virtual.example:joe' >"$home/control/virtualdomains"
+signal HUP
+answer a@mail.example 'Dno\n'
+check "then the next goes" says '^end msg 1$'
+put 2 "$(now)" s@x.example z@virtual.example
+check "HUP reads virtualdomains" says 'msg 2 to local joe-z@virtual.example'
+answer a@mail.example wait
+put 14 "$(now)" s@x.example a@mail.example
+check "TERM with a running delivery" says 'starting delivery .: msg 14'
+signal TERM
+check "waits" says '^status: local 1/1 remote 0/0 exitasap$'
+answer a@mail.example 'Kok\n'
+wait $rig
+is "and ends with 0" $? 0
+is "with all done" "$(spool)" ""
+echo ten >"$home/control/queuelifetime"
+(cd "$home" && timeout 10 "$tmp/send_rig" run "$build/bin/nixie-send" >rig/log2)
+is "a bad control file: 111" $? 111
+check "and is named" grep -q 'alert: cannot start: .*queuelifetime' "$home/rig/log2"
+rm "$home/control/queuelifetime"
+start
+spawner=$(cat "$home/rig/pid.spawn")
+(cd "$home" && timeout 10 "$tmp/send_rig" run "$build/bin/nixie-send" >rig/log2)
+is "a second send: 111" $? 111
+check "says that one runs" grep -q 'already running' "$home/rig/log2"
+answer a@mail.example wait
+put 15 "$(now)" s@x.example a@mail.example
+says 'msg 15 to'
+kill -9 "$spawner"
+check "a lost spawner" says 'alert: oh no! lost spawn connection! dying...'
+wait $rig
+is "ends send" $? 111
+rm "$home/rig/answer.a@mail.example"
+start
+check "and the next run delivers" says '^end msg 15$'
+stop
+
+# --- recovery ------------------------------------------------------------------------------------
+make_home
+put 20 "$(now)" s@x.example a@mail.example
+echo damaged >>"$home/queue/todo/20"
+put 21 "$(now)" s@x.example a@mail.example
+echo more >>"$home/queue/mess/21"
+echo left >"$home/queue/mess/22"
+echo left >"$home/queue/mess/23"
+touch -d '3 days ago' "$home/queue/mess/22"
+echo left >"$home/queue/local/24"
+put 25 "$(now)" s@x.example a@mail.example
+echo stale >"$home/queue/bounce/25"
+echo stale >"$home/queue/info/25"
+mkdir -p "$home/save"
+answer a@mail.example 'wait'
+answer b@mail.example 'Zlater\n'
+put 26 "$(now)" s@x.example b@mail.example c@mail.example
+start
+says 'delivery .: deferral'
+check "what is damaged is set aside" says '^warning: todo/20 does not check out'
+check "what is not whole too" exists queue/corrupt/mess.21
+check "old left-overs go" wait_for 5 gone queue/mess/22
+check "young ones stay" exists queue/mess/23
+check "what belongs to nothing goes" gone queue/local/24
+check "a whole todo is S4, whatever stands beside it" says 'starting delivery .: msg 25 to'
+wait_for 5 grep -q D "$home/queue/local/26"
+kill -9 "$(cat "$home/rig/pid")"
+wait $rig
+check "after a kill the message is still there" exists queue/info/25
+answer a@mail.example 'Kok\n'
+sed -i 's/^nixie1 info/nixie1 xnfo/' "$home/queue/info/26"
+start
+check "a damaged info is set aside" said '^warning: info/26 does not check out'
+check "with its message" exists queue/corrupt/mess.26
+check "and its recipients" exists queue/corrupt/local.26
+check "the delivery that was cut off is done again" says '^end msg 25$'
+stop
+
+# --- a torn bounce -------------------------------------------------------------------------------
+make_home
+answer a@mail.example 'Dfirst\n'
+answer b@mail.example 'wait'
+put 30 "$(now)" s@x.example a@mail.example b@mail.example
+start
+wait_for 5 grep -q 'Da@mail' -a "$home/queue/local/30"
+is "a failure is synced before its mark" "$(tail -1 "$home/rig/commands")" sync
+kill -9 "$(cat "$home/rig/pid")"
+wait $rig
+head -c 80 "$home/queue/bounce/30" >"$home/save"
+cat "$home/save" >>"$home/queue/bounce/30" # a second piece, torn
+sed -i 's/Da@mail/Ta@mail/' "$home/queue/local/30" # and its mark lost
+: >"$home/rig/deliveries"
+answer b@mail.example 'Dsecond\n'
+start
+check "a torn bounce is mended" said '^warning: bounce/30 was torn'
+check "the message ends" says '^end msg 30$'
+is "a failure on record is not tried again" "$(cat "$home/rig/deliveries")" "30 <s@x.example> b@mail.example"
+is "the bounce names each once" "$(grep -c '@mail.example>:' "$home/rig/bounce.1/mess")" 2
+stop
+
+# --- a sync that fails ---------------------------------------------------------------------------
+make_home
+start
+touch "$home/rig/syncfails"
+put 40 "$(now)" s@x.example a@mail.example
+check "a failed sync is told" says '^warning: trouble fsyncing info/40; will try again later$'
+check "nothing is delivered yet" gone rig/deliveries
+check "todo stays" exists queue/todo/40
+check "what was written is not kept" gone queue/info/40
+check "then it is done again" says '^end msg 40$' 15
+stop
+is "the errors of all runs" "$(cat "$tmp"/home.*/rig/errors)" ""
+tap_end

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Plays the partners of nixie-send for tests/e2e/send.sh.
+ *
+ *   send_rig put NUMBER BIRTH SENDER RECIPIENT...   writes mess/NUMBER (from fd 0) and todo/NUMBER
+ *   send_rig run PROGRAM [remote]                   starts PROGRAM with its descriptors: fd 0 is
+ * our fd 1; passes TERM, HUP and ALRM on send_rig clean | spawn                          the
+ * partners that `run` starts
+ *
+ * The current directory is the home.  `spawn` writes a line "NUMBER SENDER RECIPIENT" to
+ * rig/deliveries and answers with rig/answer.RECIPIENT, else rig/answer, else "Kok"; an answer
+ * "wait" holds the report back until the file says something else.  `clean` answers `sync` with
+ * '!' while rig/syncfails exists, and then removes it.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "mta/lib/buf.h"
+#include "mta/lib/checksum.h"
+#include "mta/lib/io.h"
+#include "mta/lib/spool.h"
+
+static void die(const char *what)
+{
+    perror(what);
+    exit(1);
+}
+
+static int put(int argc, char **argv)
+{
+    struct buf mess = BUF_INIT(0), todo = BUF_INIT(0), recipients = BUF_INIT(0);
+    if (argc < 3 || io_read_all(0, &mess) < 0)
+        die("put");
+    uint64_t number = strtoull(argv[0], NULL, 10);
+    for (int i = 3; i < argc; i++)
+        spool_channel_add(&recipients, argv[i], strlen(argv[i]));
+    struct spool_message message = {.uid = 7,
+                                    .qp = number,
+                                    .birth = strtoll(argv[1], NULL, 10),
+                                    .mess_length = mess.length,
+                                    .mess_checksum = checksum_of(mess.data, mess.length),
+                                    .sender = argv[2],
+                                    .sender_size = strlen(argv[2]),
+                                    .recipients = recipients.data,
+                                    .recipients_size = recipients.length};
+    if (spool_todo_build(&todo, number, &message) < 0 || chdir("queue") < 0)
+        die("put");
+    char path[SPOOL_PATH_SIZE];
+    int fd = open(spool_path(path, SPOOL_MESS, number), O_WRONLY | O_CREAT | O_EXCL, 0644);
+    if (fd < 0 || io_write(fd, mess.data, mess.length) < 0)
+        die(path);
+    fd = open(spool_path(path, SPOOL_TODO, number), O_WRONLY | O_CREAT | O_EXCL, 0644);
+    if (fd < 0 || io_write(fd, todo.data, todo.length) < 0)
+        die(path);
+    fd = open("lock/trigger", O_WRONLY | O_NONBLOCK);
+    if (fd >= 0)
+        io_write(fd, "", 1);
+    return 0;
+}
+
+static int read_string(char *to, size_t size)
+{
+    for (size_t i = 0; i < size; i++) {
+        ssize_t count = io_read(0, to + i, 1);
+        if (count <= 0)
+            return -1;
+        if (!to[i])
+            return 0;
+    }
+    return -1;
+}
+
+static char remove_file(const char *directory, const char *number)
+{
+    char path[256];
+    snprintf(path, sizeof path, "queue/%s/%s", directory, number);
+    return unlink(path) == 0 || errno == ENOENT ? '+' : '!';
+}
+
+static char obey(const char *command)
+{
+    if (strcmp(command, "sync") == 0)
+        return unlink("rig/syncfails") == 0 ? '!' : '+';
+    if (strcmp(command, "sweep") == 0)
+        return '+';
+    if (strncmp(command, "todo/", 5) == 0)
+        return remove_file("todo", command + 5);
+    if (strncmp(command, "mess/", 5) == 0)
+        return remove_file("mess", command + 5);
+    if (strncmp(command, "aside/", 6) == 0) {
+        char from[300], to[300];
+        snprintf(from, sizeof from, "queue/%s", command + 6);
+        snprintf(to, sizeof to, "queue/corrupt/%s", command + 6);
+        *strrchr(to, '/') = '.';
+        return rename(from, to) == 0 || errno == ENOENT ? '+' : '!';
+    }
+    return 'x';
+}
+
+static int clean(void)
+{
+    char command[256];
+    while (read_string(command, sizeof command) == 0) {
+        FILE *file = fopen("rig/commands", "a");
+        fprintf(file, "%s\n", command);
+        fclose(file);
+        char answer = obey(command);
+        io_write(1, &answer, 1);
+    }
+    return 0;
+}
+
+static void answer_for(const char *recipient, char *text, size_t size)
+{
+    char path[1200];
+    snprintf(path, sizeof path, "rig/answer.%s", recipient);
+    for (;;) {
+        FILE *file = fopen(path, "r");
+        if (!file)
+            file = fopen("rig/answer", "r");
+        size_t length = file ? fread(text, 1, size - 1, file) : 0;
+        if (!file)
+            length = (size_t) snprintf(text, size, "Kok\n");
+        text[length] = 0;
+        if (file)
+            fclose(file);
+        if (strncmp(text, "wait", 4) != 0)
+            return;
+        struct pollfd gone = {.fd = 0};
+        if (poll(&gone, 1, 20) > 0)
+            exit(0);
+    }
+}
+
+static int spawn(void)
+{
+    FILE *pid = fopen("rig/pid.spawn", "w");
+    fprintf(pid, "%d\n", (int) getpid());
+    fclose(pid);
+    io_write(1, "\x08\x00", 2);
+    for (;;) {
+        unsigned char slot[2];
+        char number[32], sender[1100], recipient[1100], text[20000];
+        if (io_read(0, slot, 1) != 1 || io_read(0, slot + 1, 1) != 1)
+            return 0;
+        if (read_string(number, sizeof number) < 0 || read_string(sender, sizeof sender) < 0 ||
+            read_string(recipient, sizeof recipient) < 0)
+            return 1;
+        FILE *file = fopen("rig/deliveries", "a");
+        fprintf(file, "%s <%s> %s\n", number, sender, recipient);
+        fclose(file);
+        answer_for(recipient, text, sizeof text);
+        io_write(1, slot, 2);
+        io_write(1, text, strlen(text) + 1);
+    }
+}
+
+static pid_t child;
+
+static void pass_on(int number)
+{
+    if (child > 0)
+        kill(child, number);
+}
+
+static pid_t partner(const char *self, const char *mode, int in, int out)
+{
+    pid_t pid = fork();
+    if (pid == 0) {
+        dup2(in, 0);
+        dup2(out, 1);
+        for (int fd = 3; fd < 64; fd++)
+            close(fd);
+        execl(self, self, mode, (char *) NULL);
+        _exit(127);
+    }
+    return pid;
+}
+
+static int run(const char *self, int argc, char **argv)
+{
+    int request[3][2], report[3][2];
+    static const char *const modes[3] = {"spawn", "spawn", "clean"};
+    bool remote = argc > 1 && strcmp(argv[1], "remote") == 0;
+    for (int i = 0; i < 3; i++) {
+        if (pipe(request[i]) < 0 || pipe(report[i]) < 0)
+            die("pipe");
+        for (int k = 0; k < 2; k++) { /* out of the way of the child's descriptors */
+            int fd = fcntl(request[i][k], F_DUPFD, 20);
+            close(request[i][k]);
+            request[i][k] = fd;
+            fd = fcntl(report[i][k], F_DUPFD, 20);
+            close(report[i][k]);
+            report[i][k] = fd;
+        }
+    }
+    for (int i = 0; i < 3; i++)
+        if (i != 1 || remote)
+            partner(self, modes[i], request[i][0], report[i][1]);
+    child = fork();
+    if (child == 0) {
+        dup2(1, 0);
+        for (int i = 0; i < 3; i++) {
+            dup2(request[i][1], 1 + 2 * i);
+            dup2(report[i][0], 2 + 2 * i);
+        }
+        for (int fd = 7; fd < 64; fd++)
+            close(fd);
+        execl(argv[0], argv[0], (char *) NULL);
+        _exit(127);
+    }
+    for (int i = 0; i < 3; i++) {
+        close(request[i][0]);
+        close(request[i][1]);
+        close(report[i][0]);
+        close(report[i][1]);
+    }
+    signal(SIGTERM, pass_on);
+    signal(SIGHUP, pass_on);
+    signal(SIGALRM, pass_on);
+    FILE *file = fopen("rig/pid", "w");
+    fprintf(file, "%d\n", (int) child);
+    fclose(file);
+    int status;
+    while (waitpid(child, &status, 0) < 0)
+        ;
+    int code = WIFEXITED(status) ? WEXITSTATUS(status) : 128;
+    while (wait(&status) > 0)
+        ;
+    return code;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc >= 6 && strcmp(argv[1], "put") == 0)
+        return put(argc - 2, argv + 2);
+    if (argc >= 3 && strcmp(argv[1], "run") == 0)
+        return run(argv[0], argc - 2, argv + 2);
+    if (argc == 2 && strcmp(argv[1], "clean") == 0)
+        return clean();
+    if (argc == 2 && strcmp(argv[1], "spawn") == 0)
+        return spawn();
+    fprintf(stderr, "send_rig: see its source\n");
+    return 100;
+}
