@@ -8,7 +8,7 @@
  *   todo/N        unlinks intd/N, then todo/N
  *   mess/N        unlinks intd/N, then mess/N
  *   aside/KIND/N  moves KIND/N (mess, intd or todo) to corrupt/KIND.N
- *   sweep         removes left-overs in pid/
+ *   sweep         removes left-overs in pid/, and in intd/ those without todo
  */
 #include <dirent.h>
 #include <errno.h>
@@ -70,36 +70,54 @@ static char set_aside(enum spool_kind kind, uint64_t number)
     return unlink(from) < 0 ? '!' : '+';
 }
 
-/* Of an earlier boot, or untouched for long.  What is no number was never ours. */
-static bool is_left_over(const char *name, uint64_t floor)
+/* Of an earlier boot, or untouched for long. */
+static bool is_left_over(enum spool_kind kind, uint64_t number, uint64_t floor)
 {
-    uint64_t number;
     char path[SPOOL_PATH_SIZE];
     struct stat st;
-    if (spool_number_parse(name, strlen(name), &number) < 0)
-        return false;
     if (number < floor)
         return true;
-    if (stat(spool_path(path, SPOOL_PID, number), &st) < 0)
+    if (stat(spool_path(path, kind, number), &st) < 0)
         return false;
     return clock_wall() - st.st_mtime > OLD_SECONDS;
 }
 
-static char sweep_directory(DIR *directory, uint64_t floor)
+/* What in intd belongs to no todo is of a message that was never finished, or that is past S4. */
+static bool is_needed(enum spool_kind kind, uint64_t number)
+{
+    char path[SPOOL_PATH_SIZE];
+    struct stat st;
+    if (kind != SPOOL_INTD)
+        return false;
+    return stat(spool_path(path, SPOOL_TODO, number), &st) == 0 || errno != ENOENT;
+}
+
+/* What is no number was never ours. */
+static char sweep_entries(DIR *directory, enum spool_kind kind, uint64_t floor)
 {
     char result = '+';
     for (;;) {
+        uint64_t number;
         errno = 0;
         struct dirent *entry = readdir(directory);
         if (!entry)
             return errno ? '!' : result;
-        uint64_t number;
-        if (!is_left_over(entry->d_name, floor) ||
-            spool_number_parse(entry->d_name, strlen(entry->d_name), &number) < 0)
+        if (spool_number_parse(entry->d_name, strlen(entry->d_name), &number) < 0 ||
+            !is_left_over(kind, number, floor) || is_needed(kind, number))
             continue;
-        if (remove_file(SPOOL_PID, number) < 0)
+        if (remove_file(kind, number) < 0)
             result = '!';
     }
+}
+
+static char sweep_directory(enum spool_kind kind, uint64_t floor)
+{
+    DIR *directory = opendir(spool_directory(kind));
+    if (!directory)
+        return '!';
+    char result = sweep_entries(directory, kind, floor);
+    closedir(directory);
+    return result;
 }
 
 static char sweep(void)
@@ -107,12 +125,9 @@ static char sweep(void)
     uint64_t floor;
     if (number_floor(&floor) < 0)
         return '!';
-    DIR *directory = opendir(spool_directory(SPOOL_PID));
-    if (!directory)
-        return '!';
-    char result = sweep_directory(directory, floor);
-    closedir(directory);
-    return result;
+    char pid = sweep_directory(SPOOL_PID, floor);
+    char intd = sweep_directory(SPOOL_INTD, floor);
+    return pid == '+' ? intd : pid;
 }
 
 /* KIND/N.  -1 if it is not that, or another kind than mess, intd and todo. */

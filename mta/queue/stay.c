@@ -41,7 +41,7 @@
 
 #define EXIT_TEMPORARY 111
 
-enum { POLL_SIGNAL, POLL_LISTEN, POLL_CLIENTS };
+enum { POLL_SIGNAL, POLL_LIFE, POLL_LISTEN, POLL_CLIENTS };
 
 struct stay {
     struct queue *queue;
@@ -216,6 +216,8 @@ static nfds_t prepare_poll(struct stay *stay, int64_t now_ms)
 {
     bool accepting = !stay->stop_by_ms && now_ms >= stay->accept_after_ms;
     stay->polled[POLL_SIGNAL] = (struct pollfd){.fd = stay->signal_fd, .events = POLLIN};
+    /* nixie-start gives us the end of a pipe that ends with it: nothing is read from it. */
+    stay->polled[POLL_LIFE] = (struct pollfd){.fd = stay->stop_by_ms ? -1 : 0, .events = 0};
     stay->polled[POLL_LISTEN] =
         (struct pollfd){.fd = accepting ? stay->listen_fd : -1, .events = POLLIN};
     for (size_t i = 0; i < stay->client_count; i++) {
@@ -287,8 +289,10 @@ static void let_go(struct stay *stay, int64_t now_ms)
 static void begin_stop(struct stay *stay)
 {
     struct signalfd_siginfo info;
-    ssize_t count = read(stay->signal_fd, &info, sizeof info);
-    if (count < 0 || stay->stop_by_ms)
+    while (io_read(stay->signal_fd, &info, sizeof info) > 0) {
+        /* which one does not matter */
+    }
+    if (stay->stop_by_ms)
         return;
     unlink(SOCKET_PATH);
     accept_clients(stay); /* who is connected already may have sent a whole message */
@@ -310,7 +314,7 @@ static bool turn(struct stay *stay)
     read_clients(stay, count, now_ms);
     if (stay->polled[POLL_LISTEN].revents)
         accept_clients(stay);
-    if (stay->polled[POLL_SIGNAL].revents)
+    if (stay->polled[POLL_SIGNAL].revents || (stay->polled[POLL_LIFE].revents & POLLHUP))
         begin_stop(stay);
     if (stay->done_count > 0)
         stay->rounds++;

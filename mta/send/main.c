@@ -168,7 +168,7 @@ static int start_up(struct send *send, char *const *environment)
         return cannot_start(send, "unable to open lock/trigger");
     steady_start(&send->time);
     send->todo.wanted = true;
-    send->cleanup.next_look = send->time.now;
+    send->cleanup.next_look = send->time.now + PAUSE_CLEANUP; /* recover looks at all */
     return 0;
 }
 

@@ -480,6 +480,9 @@ static int recover_all(struct send *send, struct list *list, struct buf *content
         if (send->cleaner.out.length > OUT_MAX && send_wait_cleaner(send) < 0)
             return -1;
     }
+    while (cleaner_sweep(&send->cleaner) < 0)
+        if (trouble(send) < 0)
+            return -1;
     return send_wait_cleaner(send);
 }
 
