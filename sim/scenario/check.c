@@ -221,21 +221,6 @@ size_t need_on_host(struct cursor *cursor)
     return 0;
 }
 
-const char *stage_name(enum stage stage)
-{
-    static const char *const names[] = {"none", "S1", "S2", "S3", "S4", "S5", "none of S1 to S5"};
-
-    return names[stage];
-}
-
-enum stage stage_named(const char *name)
-{
-    for (enum stage stage = STAGE_S1; stage <= STAGE_S5; stage++)
-        if (strcmp(name, stage_name(stage)) == 0)
-            return stage;
-    return STAGE_NONE;
-}
-
 enum stage need_stage(struct cursor *cursor)
 {
     const char *word = cursor_peek(cursor);

@@ -9,9 +9,8 @@
 #include "sim/scenario/scenario.h"
 #include "sim/scenario/source.h"
 #include "sim/world/spec.h"
+#include "sim/world/stage.h"
 #include "sim/world/words.h"
-
-enum stage { STAGE_NONE, STAGE_S1, STAGE_S2, STAGE_S3, STAGE_S4, STAGE_S5, STAGE_ODD };
 
 enum via { VIA_INJECT, VIA_QUEUE, VIA_SENDMAIL };
 
@@ -195,9 +194,5 @@ struct scenario {
 /* True if `selector` means message number `index`. */
 bool selector_matches(const struct scenario *scenario, const struct selector *selector,
                       size_t index);
-
-const char *stage_name(enum stage stage);
-/* "S4" -> STAGE_S4; STAGE_NONE if it is none. */
-enum stage stage_named(const char *name);
 
 #endif

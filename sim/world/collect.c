@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: ISC */
+/* What was delivered, read out of Maildirs, mbox files and programs' records at the end. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "sim/world/internal.h"
+
+/* --- mbox files while they grow --------------------------------------------------------------*/
+
+static bool in_maildir(const char *path)
+{
+    return strstr(path, "/tmp/") || strstr(path, "/new/") || strstr(path, "/cur/");
+}
+
+static uint64_t size_of(struct host *host, const char *path)
+{
+    struct vfs *vfs = host_vfs(host);
+    struct cred root = {.uid = 0};
+    struct inode *inode;
+    uint64_t size;
+
+    if (vfs_lookup(vfs, &root, vfs_root(vfs), path, true, &inode) < 0)
+        return 0;
+    size = inode_size(inode);
+    inode_unref(inode);
+    return size;
+}
+
+void growth_note(struct machine *machine, const char *path)
+{
+    struct world *world = machine->world;
+    struct mbox_file *mbox = NULL;
+    struct mbox_growth *growth;
+
+    if (in_maildir(path))
+        return;
+    for (size_t i = 0; i < world->mbox_count && !mbox; i++)
+        if (world->mboxes[i].machine == machine->index && strcmp(world->mboxes[i].path, path) == 0)
+            mbox = &world->mboxes[i];
+    if (!mbox) {
+        mbox = LIST_ADD(world->mboxes, world->mbox_count);
+        mbox->machine = machine->index;
+        mbox->path = must_copy(path, strlen(path));
+    }
+    growth = LIST_ADD(mbox->growth, mbox->growth_count);
+    growth->time_ns = kernel_now(world->kernel);
+    growth->size = size_of(machine->host, path);
+}
+
+/* --- copies ----------------------------------------------------------------------------------*/
+
+/* True if `data` ends as the letter's content does. */
+static bool is_unchanged(const struct letter *letter, const char *data, size_t size)
+{
+    const char *content = letter->content.data;
+    size_t length = letter->content.size, body;
+
+    if (letter->path == LETTER_BY_INJECT) {
+        body = body_offset(content, length);
+        content += body;
+        length -= body;
+    }
+    if (length <= size && memcmp(data + size - length, content, length) == 0)
+        return true;
+    /* a newline that was added behind a last line without one */
+    return size > length && data[size - 1] == '\n' && length > 0 && content[length - 1] != '\n' &&
+           memcmp(data + size - 1 - length, content, length) == 0;
+}
+
+/* Takes over `data`. */
+static struct copy *add_copy(struct world *world, size_t machine, enum copy_kind kind,
+                             const char *place, size_t place_size, char *data, size_t size)
+{
+    struct copy *copy = LIST_ADD(world->copies, world->copy_count);
+    struct identity identity;
+
+    identify(world, data, size, NULL, &identity);
+    copy->machine = machine;
+    copy->kind = kind;
+    copy->place = must_copy(place, place_size);
+    copy->path = must_copy(place, place_size);
+    copy->data = data;
+    copy->size = size;
+    copy->chain = identity.chain;
+    copy->letter = identity.letter;
+    copy->bounce = identity.bounce;
+    copy->unchanged = identity.letter == NO_LETTER || identity.bounce > 0 ||
+                      is_unchanged(&world->letters[identity.letter], data, size);
+    return copy;
+}
+
+static void collect_maildir(struct world *world, const struct arrival *arrival)
+{
+    const char *slash = strrchr(arrival->path, '/');
+    struct copy *copy;
+    char *data;
+    size_t size;
+
+    if (host_read_file(world->machines[arrival->machine].host, arrival->path, &data, &size) < 0)
+        return;
+    copy = add_copy(world, arrival->machine, COPY_MAILDIR, arrival->path,
+                    (size_t) (slash - arrival->path) - 4, data, size);
+    free(copy->path);
+    copy->path = must_copy(arrival->path, strlen(arrival->path));
+    copy->time_ns = arrival->time_ns;
+}
+
+/* --- mbox ------------------------------------------------------------------------------------*/
+
+/* The end of the message that begins at `at`: where the next "From " line behind an empty line
+ * stands, or the end of the file. */
+static size_t mbox_message_end(const char *data, size_t size, size_t at)
+{
+    const char *found = memmem(data + at, size - at, "\n\nFrom ", 7);
+
+    return found ? (size_t) (found - data) + 2 : size;
+}
+
+/* The message without its "From " line, the quoting of From lines, and the empty line behind. */
+static char *mbox_unquote(const char *from, size_t size, size_t *result_size)
+{
+    char *to = must_alloc(size + 1);
+    const char *end = from + size, *at = memchr(from, '\n', size);
+    size_t used = 0;
+
+    at = at ? at + 1 : end;
+    if (end - at >= 2 && end[-1] == '\n' && end[-2] == '\n')
+        end--;
+    while (at < end) {
+        const char *newline = memchr(at, '\n', (size_t) (end - at));
+        const char *stop = newline ? newline + 1 : end, *mark = at;
+
+        while (mark < stop && *mark == '>')
+            mark++;
+        if (mark > at && stop - mark >= 5 && memcmp(mark, "From ", 5) == 0)
+            at++;
+        memcpy(to + used, at, (size_t) (stop - at));
+        used += (size_t) (stop - at);
+        at = stop;
+    }
+    to[used] = 0;
+    *result_size = used;
+    return to;
+}
+
+/* When the file first was as long as that and stayed so. */
+static int64_t mbox_time(const struct mbox_file *mbox, uint64_t size)
+{
+    int64_t time = 0;
+    bool reached = false;
+
+    for (size_t i = 0; i < mbox->growth_count; i++) {
+        bool now = mbox->growth[i].size >= size;
+
+        if (now && !reached)
+            time = mbox->growth[i].time_ns;
+        reached = now;
+    }
+    return time;
+}
+
+static void collect_mbox(struct world *world, const struct mbox_file *mbox)
+{
+    size_t size, at = 0;
+    char *data;
+
+    if (host_read_file(world->machines[mbox->machine].host, mbox->path, &data, &size) < 0)
+        return;
+    if (size < 5 || memcmp(data, "From ", 5) != 0)
+        size = 0; /* some other file of a user's */
+    while (at < size) {
+        size_t end = mbox_message_end(data, size, at), message_size;
+        char *message = mbox_unquote(data + at, end - at, &message_size);
+        struct copy *copy = add_copy(world, mbox->machine, COPY_MBOX, mbox->path,
+                                     strlen(mbox->path), message, message_size);
+
+        copy->time_ns = mbox_time(mbox, end);
+        at = end;
+    }
+    free(data);
+}
+
+/* --- programs --------------------------------------------------------------------------------*/
+
+static const char *run_variable(const struct program_run *run, const char *name)
+{
+    size_t length = strlen(name);
+
+    for (size_t i = 0; i < run->environment_count; i++)
+        if (strncmp(run->environment[i], name, length) == 0 && run->environment[i][length] == '=')
+            return run->environment[i] + length + 1;
+    return NULL;
+}
+
+/* A run that took the message. */
+static void collect_run(struct world *world, const struct program_run *run)
+{
+    const char *recipient = run_variable(run, "RECIPIENT");
+    size_t length;
+    struct copy *copy;
+    char *chain;
+
+    if (!run->ended || (run->exit_code != 0 && run->exit_code != 99) || !recipient)
+        return;
+    copy = add_copy(world, run->machine, COPY_PROGRAM, run->program, strlen(run->program),
+                    must_copy(run->input ? run->input : "", run->input_size), run->input_size);
+    copy->time_ns = run->end_ns;
+    length = strlen(recipient);
+    if (strncmp(copy->chain, recipient, length) == 0 && copy->chain[length] == '\n' &&
+        run_variable(run, "DTLINE") &&
+        strncmp(copy->data, run_variable(run, "DTLINE"), strlen(run_variable(run, "DTLINE"))) == 0)
+        return; /* preline has put it there */
+    chain = must_alloc(length + strlen(copy->chain) + 2);
+    sprintf(chain, "%s\n%s", recipient, copy->chain);
+    free(copy->chain);
+    copy->chain = chain;
+}
+
+void world_collect(struct world *world)
+{
+    for (size_t i = 0; i < world->arrival_count; i++)
+        collect_maildir(world, &world->arrivals[i]);
+    for (size_t i = 0; i < world->mbox_count; i++)
+        collect_mbox(world, &world->mboxes[i]);
+    for (size_t i = 0; i < world->run_count; i++)
+        collect_run(world, &world->runs[i]);
+}

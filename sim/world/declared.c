@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Programs that a scenario declares.  Their runs are recorded here, outside of the simulated
+ * machine, so that they cost no call that touches its disk and no crash forgets them.
+ */
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sim/kernel/calls.h"
+#include "sim/world/internal.h"
+
+/* One world at a time; a program's main is told of no other context. */
+static struct world *current;
+
+#define INPUT_MAX ((size_t) 256 << 20)
+
+static struct machine *find_machine(void)
+{
+    char name[100];
+
+    if (sim_gethostname(name, sizeof name) < 0)
+        return NULL;
+    for (size_t i = 0; i < current->machine_count; i++)
+        if (strcmp(current->machines[i].spec->name, name) == 0)
+            return &current->machines[i];
+    return NULL;
+}
+
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash ? slash + 1 : path;
+}
+
+/* The index of the program among those of the machine; their count if there is none. */
+static size_t find_program(const struct machine *machine, const char *name)
+{
+    size_t i;
+
+    for (i = 0; i < machine->spec->program_count; i++)
+        if (strcmp(machine->spec->programs[i].name, name) == 0)
+            break;
+    return i;
+}
+
+static char *join_arguments(char **argv)
+{
+    char *text = must_copy("", 0);
+    size_t used = 0;
+
+    for (size_t i = 1; *argv && argv[i]; i++) {
+        size_t size = strlen(argv[i]);
+
+        text = must_resize(text, used + size + 2);
+        if (used > 0)
+            text[used++] = ' ';
+        memcpy(text + used, argv[i], size + 1);
+        used += size;
+    }
+    return text;
+}
+
+/* Records the start of a run; returns its index. */
+static size_t begin_run(struct machine *machine, size_t program, char **argv, char **environment)
+{
+    struct program_run *run = LIST_ADD(current->runs, current->run_count);
+
+    run->machine = machine->index;
+    run->program = machine->spec->programs[program].name;
+    run->number = ++machine->program_runs[program];
+    run->start_ns = kernel_now(current->kernel);
+    run->end_ns = INT64_MAX;
+    run->arguments = join_arguments(argv);
+    for (; *environment; environment++)
+        *LIST_ADD(run->environment, run->environment_count) =
+            must_copy(*environment, strlen(*environment));
+    return current->run_count - 1;
+}
+
+static void read_input(size_t index)
+{
+    char block[8192];
+    ssize_t got;
+
+    while ((got = sim_read(0, block, sizeof block)) > 0) {
+        struct program_run *run = &current->runs[index];
+
+        if (run->input_size + (size_t) got > INPUT_MAX)
+            return;
+        run->input = must_resize(run->input, run->input_size + (size_t) got + 1);
+        memcpy(run->input + run->input_size, block, (size_t) got);
+        run->input_size += (size_t) got;
+        run->input[run->input_size] = 0;
+    }
+}
+
+static void wait_for(int64_t ns)
+{
+    while (ns > 0) {
+        int64_t ms = ns / 1000000 > 1000000000 ? 1000000000 : (ns + 999999) / 1000000;
+
+        sim_poll(NULL, 0, (int) ms);
+        ns -= ms * 1000000;
+    }
+}
+
+static int declared_main(int argc, char **argv, char **environment)
+{
+    struct machine *machine = find_machine();
+    static const struct program_rule fine = {1, UINT64_MAX, 0, 0, 0, NULL};
+    const struct program_rule *rule = &fine;
+    const struct program_spec *spec;
+    size_t program, run;
+
+    if (!machine || argc < 1)
+        return 127;
+    program = find_program(machine, base_name(argv[0]));
+    if (program == machine->spec->program_count)
+        return 127;
+    spec = &machine->spec->programs[program];
+    run = begin_run(machine, program, argv, environment);
+    for (size_t i = spec->rule_count; i-- > 0;)
+        if (spec->rules[i].first <= current->runs[run].number &&
+            current->runs[run].number <= spec->rules[i].last)
+            rule = &spec->rules[i];
+    read_input(run);
+    wait_for(rule->takes_ns);
+    if (rule->print)
+        sim_write(1, rule->print, strlen(rule->print));
+    current->runs[run].ended = true;
+    current->runs[run].end_ns = kernel_now(current->kernel);
+    current->runs[run].exit_code = rule->signal ? 128 + rule->signal : rule->exit_code;
+    if (current->story)
+        world_tell(current, machine->index, "program   %s, run %llu, ends with %s%d", spec->name,
+                   (unsigned long long) current->runs[run].number, rule->signal ? "signal " : "",
+                   rule->signal ? rule->signal : rule->exit_code);
+    if (rule->signal)
+        sim_kill(sim_getpid(), rule->signal);
+    return rule->exit_code;
+}
+
+void declared_register(struct world *world)
+{
+    current = world;
+    kernel_register_program(world->kernel, "declared", declared_main);
+}

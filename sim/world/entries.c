@@ -1,0 +1,469 @@
+/* SPDX-License-Identifier: ISC */
+/* The spool as it is seen from outside: which files each message has, call by call. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sim/world/home.h"
+#include "sim/world/internal.h"
+
+#define DIRECT_MAX 1000000
+
+/* --- finding ---------------------------------------------------------------------------------*/
+
+struct entry *world_entry(struct world *world, size_t machine, uint64_t number)
+{
+    const struct machine *at = &world->machines[machine];
+
+    if (number < at->by_number_size)
+        return at->by_number[number] ? &world->entries[at->by_number[number] - 1] : NULL;
+    if (number < DIRECT_MAX)
+        return NULL;
+    for (size_t i = 0; i < world->entry_count; i++)
+        if (world->entries[i].machine == machine && world->entries[i].number == number)
+            return &world->entries[i];
+    return NULL;
+}
+
+static void index_entry(struct machine *machine, uint64_t number, size_t index)
+{
+    if (number >= DIRECT_MAX)
+        return;
+    if (number >= machine->by_number_size) {
+        size_t size = machine->by_number_size ? machine->by_number_size : 64;
+
+        while (size <= number)
+            size *= 2;
+        machine->by_number = must_resize(machine->by_number, size * sizeof *machine->by_number);
+        memset(machine->by_number + machine->by_number_size, 0,
+               (size - machine->by_number_size) * sizeof *machine->by_number);
+        machine->by_number_size = size;
+    }
+    machine->by_number[number] = index + 1;
+}
+
+struct entry *entry_get(struct world *world, struct machine *machine, uint64_t number)
+{
+    struct entry *entry = world_entry(world, machine->index, number);
+
+    if (entry)
+        return entry;
+    entry = LIST_ADD(world->entries, world->entry_count);
+    entry->machine = machine->index;
+    entry->number = number;
+    entry->letter = NO_LETTER;
+    index_entry(machine, number, world->entry_count - 1);
+    return entry;
+}
+
+const char *entry_name(const struct world *world, const struct entry *entry, char to[ENTRY_NAME])
+{
+    if (entry->letter == NO_LETTER)
+        snprintf(to, ENTRY_NAME, "message %llu", (unsigned long long) entry->number);
+    else
+        snprintf(to, ENTRY_NAME, "%s%s%s", world->letters[entry->letter].name,
+                 entry->bounce >= 1 ? ".bounce" : "", entry->bounce >= 2 ? ".bounce" : "");
+    return to;
+}
+
+enum stage entry_stage_at(const struct entry *entry, int64_t time_ns)
+{
+    enum stage stage = STAGE_S1;
+
+    for (size_t i = 0; i < entry->history_count && entry->history[i].time_ns <= time_ns; i++)
+        stage = entry->history[i].stage;
+    return stage;
+}
+
+/* --- whose it is -----------------------------------------------------------------------------*/
+
+/* Before its content can be read: the letter of the process tree that makes it, else the first
+ * that is being submitted and has no entry. */
+static void guess_letter(struct world *world, struct machine *machine, struct entry *entry)
+{
+    uint64_t tag = world->call ? process_tag(world->call->process) : 0;
+
+    entry->guessed = true;
+    if (tag > 0) {
+        entry->letter = tag - 1;
+        return;
+    }
+    for (size_t i = 0; i < world->letter_count; i++)
+        if (world->letters[i].state == LETTER_RUNNING &&
+            world->letters[i].machine == machine->index && !world->letters[i].has_entry) {
+            entry->letter = i;
+            world->letters[i].has_entry = true;
+            return;
+        }
+}
+
+static void take_identity(struct world *world, struct entry *entry, struct identity *identity)
+{
+    if (identity->by_header)
+        world->letters[identity->letter].has_entry = true;
+    entry->letter = identity->letter;
+    entry->bounce = identity->bounce;
+    entry->guessed = false;
+    free(entry->chain);
+    entry->chain = identity->chain;
+}
+
+/* Reads mess/N (or pid/N before it is renamed) and finds out whose it is. */
+static void identify_entry(struct machine *machine, struct entry *entry, const char *directory)
+{
+    struct identity identity;
+    char path[100], *data;
+    size_t size;
+
+    snprintf(path, sizeof path, HOME_QUEUE "/%s/%llu", directory,
+             (unsigned long long) entry->number);
+    if (host_read_file(machine->host, path, &data, &size) < 0)
+        return;
+    identify(machine->world, data, size, entry->sender, &identity);
+    take_identity(machine->world, entry, &identity);
+    if (identity.by_header) {
+        free(data);
+        return;
+    }
+    free(entry->text);
+    entry->text = data;
+    entry->text_size = size;
+}
+
+/* Reads sender and recipients out of todo/N: NUL-ended records behind a header line. */
+static void read_envelope(struct machine *machine, struct entry *entry)
+{
+    char path[100], *data, *at, *end;
+    size_t size;
+
+    snprintf(path, sizeof path, HOME_QUEUE "/todo/%llu", (unsigned long long) entry->number);
+    if (host_read_file(machine->host, path, &data, &size) < 0)
+        return;
+    free(entry->sender);
+    entry->sender = NULL;
+    for (size_t i = 0; i < entry->recipient_count; i++)
+        free(entry->recipients[i]);
+    entry->recipient_count = 0;
+    at = memchr(data, '\n', size);
+    end = data + size;
+    for (at = at ? at + 1 : end; at < end; at += strlen(at) + 1) {
+        if (*at == 'F' && !entry->sender)
+            entry->sender = must_copy(at + 1, strlen(at + 1));
+        else if (*at == 'T')
+            *LIST_ADD(entry->recipients, entry->recipient_count) =
+                must_copy(at + 1, strlen(at + 1));
+    }
+    free(data);
+    if (entry->letter == NO_LETTER || entry->guessed)
+        identify_entry(machine, entry, "mess");
+}
+
+/* --- changes ---------------------------------------------------------------------------------*/
+
+static void check_owner(struct machine *machine, struct entry *entry, enum spool_bit bit,
+                        bool added)
+{
+    struct world *world = machine->world;
+    char name[ENTRY_NAME], bits[BITS_TEXT];
+
+    if (!world->call || spool_may_change(process_name(world->call->process), bit, added))
+        return;
+    world_accuse(world, "OWNER", entry->letter, entry->bounce, "%s: %s %s%llu %s",
+                 entry_name(world, entry, name), process_name(world->call->process),
+                 added ? "made " : "removed ", (unsigned long long) entry->number,
+                 bits_format(bit, bits));
+}
+
+void entries_note_name(struct machine *machine, const char *path, bool added)
+{
+    struct world *world = machine->world;
+    enum spool_bit bit;
+    uint64_t number;
+    struct entry *entry;
+    unsigned before;
+
+    if (!spool_path_parse(path, &bit, &number))
+        return;
+    entry = entry_get(world, machine, number);
+    before = entry->bits;
+    check_owner(machine, entry, bit, added);
+    entry->bits = added ? entry->bits | bit : entry->bits & ~(unsigned) bit;
+    entry->dirty = true;
+    machine->alive += (entry->bits != 0) - (before != 0);
+}
+
+static void change_stage(struct machine *machine, struct entry *entry, enum stage stage)
+{
+    struct world *world = machine->world;
+    struct stage_change *change = LIST_ADD(entry->history, entry->history_count);
+    char name[ENTRY_NAME];
+
+    entry->stage = stage;
+    change->time_ns = kernel_now(world->kernel);
+    change->stage = stage;
+    if (world->story)
+        world_tell(world, machine->index, "stage     %s (%llu) %s %s",
+                   entry_name(world, entry, name), (unsigned long long) entry->number,
+                   stage == STAGE_S1 && !entry->bits ? "leaves the spool:" : "enters",
+                   stage_name(stage));
+    if (stage != STAGE_ODD && world->call && world->hooks.after_stage)
+        world->hooks.after_stage(world->hooks.context, entry, stage);
+}
+
+static void settle_entry(struct machine *machine, struct entry *entry)
+{
+    struct world *world = machine->world;
+    enum stage stage = stage_of(entry->bits);
+    char bits[BITS_TEXT], name[ENTRY_NAME];
+    enum stage before = entry->stage;
+
+    entry->dirty = false;
+    if (stage != STAGE_ODD && entry->suspect) {
+        entry->suspect = false;
+        machine->suspects--;
+    }
+    if (stage == before)
+        return;
+    if (stage == STAGE_S1 && before == STAGE_NONE)
+        guess_letter(world, machine, entry);
+    if (stage == STAGE_S2 && before <= STAGE_S1)
+        identify_entry(machine, entry, "mess");
+    if (stage == STAGE_S4 && before == STAGE_S3) {
+        read_envelope(machine, entry);
+        entry->queue_pid = world->call ? process_pid(world->call->process) : 0;
+        machine->sync_pending = true;
+    }
+    if (stage == STAGE_ODD && !entry->suspect)
+        world_accuse(world, "STAGE", entry->letter, entry->bounce, "%s (%llu) is in %s: %s",
+                     entry_name(world, entry, name), (unsigned long long) entry->number,
+                     stage_name(stage), bits_format(entry->bits, bits));
+    change_stage(machine, entry, stage);
+}
+
+void entries_settle(struct machine *machine)
+{
+    struct world *world = machine->world;
+    enum spool_bit bit;
+    uint64_t number;
+
+    /* A call changes at most the names that it has. */
+    const char *const paths[] = {world->call ? world->call->path : NULL,
+                                 world->call ? world->call->path2 : NULL};
+
+    for (size_t i = 0; i < 2; i++)
+        if (paths[i] && spool_path_parse(paths[i], &bit, &number)) {
+            struct entry *entry = world_entry(world, machine->index, number);
+
+            if (entry && entry->dirty)
+                settle_entry(machine, entry);
+        }
+}
+
+/* --- what a call will do ---------------------------------------------------------------------*/
+
+static enum stage stage_foreseen(const struct entry *entry, const struct call *call,
+                                 enum spool_bit bit, bool adds)
+{
+    if (!adds)
+        return call->id == CALL_unlink && bit == BIT_TODO && (entry->bits & BIT_INFO) ? STAGE_S5
+                                                                                      : STAGE_NONE;
+    switch (bit) {
+    case BIT_PID:
+        return STAGE_S1;
+    case BIT_MESS:
+        return STAGE_S2;
+    case BIT_INTD:
+        return STAGE_S3;
+    case BIT_TODO:
+        return STAGE_S4;
+    default:
+        return STAGE_NONE;
+    }
+}
+
+void entries_foresee(struct machine *machine, const struct call *call)
+{
+    struct world *world = machine->world;
+    bool two = call->id == CALL_link || call->id == CALL_rename;
+    bool adds = two || (call->id == CALL_open && (call->argument[0] & O_CREAT));
+    const char *path = two ? call->path2 : call->path;
+    struct entry *entry;
+    enum spool_bit bit;
+    enum stage stage;
+    uint64_t number;
+
+    if ((!adds && call->id != CALL_unlink) || !path || !spool_path_parse(path, &bit, &number))
+        return;
+    entry = entry_get(world, machine, number);
+    if (adds && (entry->bits & bit))
+        return;
+    stage = stage_foreseen(entry, call, bit, adds);
+    if (stage == STAGE_NONE || stage == entry->stage)
+        return;
+    if (stage == STAGE_S1 && entry->letter == NO_LETTER)
+        guess_letter(world, machine, entry);
+    if (stage == STAGE_S2 && (entry->letter == NO_LETTER || entry->guessed))
+        identify_entry(machine, entry, "pid");
+    world->hooks.before_stage(world->hooks.context, entry, stage);
+}
+
+/* --- answers and durability ------------------------------------------------------------------*/
+
+static void answer(struct world *world, struct entry *entry, bool yes)
+{
+    char name[ENTRY_NAME];
+
+    if (entry->answer != ANSWER_NONE)
+        return;
+    entry->answer = yes ? ANSWER_YES : ANSWER_NO;
+    entry->answer_ns = kernel_now(world->kernel);
+    if (world->story)
+        world_tell(world, entry->machine, "queue     %s (%llu) is %s",
+                   entry_name(world, entry, name), (unsigned long long) entry->number,
+                   yes ? "accepted" : "refused");
+}
+
+void entries_note_exit(struct machine *machine, const struct call *call)
+{
+    struct world *world = machine->world;
+    pid_t pid = process_pid(call->process);
+
+    for (size_t i = world->entry_count; i-- > 0;) {
+        struct entry *entry = &world->entries[i];
+
+        if (entry->machine == machine->index && entry->queue_pid == pid)
+            answer(world, entry, call->argument[0] == 0);
+    }
+}
+
+void entries_note_answer(struct machine *machine, const struct call *call)
+{
+    const char *data = call->data, *end = data + call->size;
+    uint64_t code = 0, number = 0;
+    struct entry *entry;
+
+    if (!data || call->size < 4 || call->size > 40 || end[-1] != '\n')
+        return;
+    for (; data < end && *data >= '0' && *data <= '9'; data++)
+        code = code * 10 + (uint64_t) (*data - '0');
+    if (data == call->data || *data++ != ' ')
+        return;
+    for (; data < end && *data >= '0' && *data <= '9'; data++)
+        number = number * 10 + (uint64_t) (*data - '0');
+    if (*data != '\n' || number == 0)
+        return;
+    entry = world_entry(machine->world, machine->index, number);
+    if (entry)
+        answer(machine->world, entry, code == 0);
+}
+
+struct pending_search {
+    char marks[2][40];
+    bool found;
+};
+
+static void search_pending(void *context, const char *what)
+{
+    struct pending_search *search = context;
+
+    for (size_t i = 0; i < 2; i++)
+        search->found = search->found || strstr(what, search->marks[i]);
+}
+
+void entries_note_durable(struct machine *machine)
+{
+    struct world *world = machine->world;
+    bool waiting = false;
+
+    if (!machine->sync_pending)
+        return;
+    for (size_t i = 0; i < world->entry_count; i++) {
+        struct entry *entry = &world->entries[i];
+        struct pending_search search = {.found = false};
+
+        if (entry->machine != machine->index || entry->durable || entry->stage != STAGE_S4)
+            continue;
+        snprintf(search.marks[0], sizeof search.marks[0],
+                 "/todo/%llu:", (unsigned long long) entry->number);
+        snprintf(search.marks[1], sizeof search.marks[1],
+                 "/mess/%llu:", (unsigned long long) entry->number);
+        vfs_describe_pending(host_vfs(machine->host), search_pending, &search);
+        if (search.found) {
+            waiting = true;
+            continue;
+        }
+        entry->durable = true;
+        if (world->hooks.durable)
+            world->hooks.durable(world->hooks.context, entry);
+    }
+    machine->sync_pending = waiting;
+}
+
+/* --- after power loss ------------------------------------------------------------------------*/
+
+static void reread_directory(struct machine *machine, const char *directory)
+{
+    char path[100], file[200], **names;
+    enum spool_bit bit;
+    uint64_t number;
+
+    snprintf(path, sizeof path, HOME_QUEUE "/%s", directory);
+    if (host_list_directory(machine->host, path, &names) < 0)
+        return;
+    for (size_t i = 0; names[i]; i++) {
+        snprintf(file, sizeof file, "%s/%s", directory, names[i]);
+        if (spool_path_parse(file, &bit, &number))
+            entry_get(machine->world, machine, number)->bits |= bit;
+        free(names[i]);
+    }
+    free(names);
+}
+
+void entries_reread(struct machine *machine)
+{
+    static const char *const directories[] = {"pid",  "mess",  "intd",   "todo",
+                                              "info", "local", "remote", "bounce"};
+    struct world *world = machine->world;
+
+    for (size_t i = 0; i < world->entry_count; i++)
+        if (world->entries[i].machine == machine->index)
+            world->entries[i].bits = 0;
+    for (size_t i = 0; i < sizeof directories / sizeof *directories; i++)
+        reread_directory(machine, directories[i]);
+    machine->suspects = 0;
+    machine->alive = 0;
+    for (size_t i = 0; i < world->entry_count; i++) {
+        struct entry *entry = &world->entries[i];
+        enum stage stage = stage_of(entry->bits);
+
+        if (entry->machine != machine->index)
+            continue;
+        machine->alive += entry->bits != 0;
+        entry->dirty = false;
+        entry->suspect = stage == STAGE_ODD;
+        machine->suspects += entry->suspect;
+        entry->queue_pid = 0;
+        if (stage != entry->stage)
+            change_stage(machine, entry, stage);
+    }
+}
+
+void entries_check_recovered(struct machine *machine)
+{
+    struct world *world = machine->world;
+    char name[ENTRY_NAME], bits[BITS_TEXT];
+
+    for (size_t i = 0; machine->suspects > 0 && i < world->entry_count; i++) {
+        struct entry *entry = &world->entries[i];
+
+        if (entry->machine != machine->index || !entry->suspect)
+            continue;
+        entry->suspect = false;
+        machine->suspects--;
+        world_accuse(world, "STAGE", entry->letter, entry->bounce,
+                     "%s (%llu) is in none of S1 to S5 (%s) at the first delivery after a crash",
+                     entry_name(world, entry, name), (unsigned long long) entry->number,
+                     bits_format(entry->bits, bits));
+    }
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: ISC */
+/* What the parts of the world share. */
+#ifndef SIM_WORLD_INTERNAL_H
+#define SIM_WORLD_INTERNAL_H
+
+#include "sim/world/world.h"
+
+/* --- watch.c --- */
+/* Starts watching calls and disks. */
+void watch_start(struct world *world);
+
+/* --- entries.c --- */
+struct entry *entry_get(struct world *world, struct machine *machine, uint64_t number);
+/* The tree changed: a name came or went. */
+void entries_note_name(struct machine *machine, const char *path, bool added);
+/* After each call: stages of what changed. */
+void entries_settle(struct machine *machine);
+/* A call is about to be made: tells before_stage if it would bring an entry into a stage. */
+void entries_foresee(struct machine *machine, const struct call *call);
+/* queue is about to exit, or has written an answer. */
+void entries_note_exit(struct machine *machine, const struct call *call);
+void entries_note_answer(struct machine *machine, const struct call *call);
+/* After a sync: which entries the disk now holds. */
+void entries_note_durable(struct machine *machine);
+/* After power loss: what the spool holds now. */
+void entries_reread(struct machine *machine);
+/* The first delivery after a boot: everything must be in a stage. */
+void entries_check_recovered(struct machine *machine);
+
+/* --- log.c --- */
+void log_note_write(struct machine *machine, const char *data, size_t size);
+/* Power loss or kill: attempts that are open never come back. */
+void log_note_crash(struct machine *machine);
+
+/* --- identify.c --- */
+struct identity {
+    size_t letter; /* or NO_LETTER */
+    unsigned bounce;
+    char *chain;    /* malloc'd */
+    bool by_header; /* the letter's own mark stands in the header */
+};
+/* Whose message this is.  `sender`: its envelope sender if it is known, else NULL (then a
+ * Return-Path field at its top says). */
+void identify(const struct world *world, const char *data, size_t size, const char *sender,
+              struct identity *identity);
+/* Where the body begins (behind the empty line); `size` if there is none. */
+size_t body_offset(const char *data, size_t size);
+/* The value of the first field of that name, trimmed, into `to` (cut to its size); false: none. */
+bool header_value(const char *data, size_t size, const char *name, char *to, size_t to_size);
+/* True if a Delivered-To value names that envelope recipient. */
+bool address_names(const char *delivered_to, size_t size, const char *recipient);
+/* The first line of a chain equals `recipient`, the rest equals `rest`. */
+bool chain_is(const char *chain, const char *recipient, const char *rest);
+
+/* --- declared.c --- */
+void declared_register(struct world *world);
+
+/* --- collect.c --- */
+void growth_note(struct machine *machine, const char *path);
+
+#endif

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: ISC */
+/* What nixie-send writes to its log: lines, attempts at deliveries, and whether each line is of a
+ * form that qmail-log(5) knows. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "sim/world/internal.h"
+#include "sim/world/words.h"
+
+#define LINE_MAX_BYTES ((size_t) 64 << 10)
+
+/* '*' any run of bytes, '#' a number.  A line must match one of them whole. */
+static const char *const forms[] = {
+    "new msg #",
+    "info msg #: bytes # from <*> qp # uid #",
+    "starting delivery #: msg # to local *",
+    "starting delivery #: msg # to remote *",
+    "delivery #: success: *",
+    "delivery #: failure: *",
+    "delivery #: deferral: *",
+    "delivery #: report mangled, will defer",
+    "status: local #/# remote #/#*",
+    "status: exiting",
+    "bounce msg # qp #",
+    "double bounce*",
+    "triple bounce: discarding bounce/#",
+    "end msg #",
+    "warning: *",
+    "alert: *",
+    "info: *",
+};
+
+static bool form_matches(const char *form, const char *text)
+{
+    for (; *form; form++) {
+        if (*form == '*') {
+            for (const char *rest = text;; rest++) {
+                if (form_matches(form + 1, rest))
+                    return true;
+                if (!*rest)
+                    return false;
+            }
+        }
+        if (*form == '#') {
+            size_t digits = strspn(text, "0123456789");
+
+            if (digits == 0)
+                return false;
+            text += digits;
+        } else if (*text++ != *form) {
+            return false;
+        }
+    }
+    return !*text;
+}
+
+static void check_form(struct machine *machine, const char *text)
+{
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++)
+        if (form_matches(forms[i], text))
+            return;
+    world_accuse(machine->world, "LOG", NO_LETTER, 0, "a log line of no known form: %.200s", text);
+}
+
+/* The number behind `prefix` at the start of the line; *rest is what follows.  False: no match. */
+static bool number_after(const char *text, const char *prefix, uint64_t *number, const char **rest)
+{
+    size_t length = strlen(prefix);
+    char *end;
+
+    if (strncmp(text, prefix, length) != 0 || text[length] < '0' || text[length] > '9')
+        return false;
+    *number = strtoull(text + length, &end, 10);
+    *rest = end;
+    return true;
+}
+
+static void note_start(struct machine *machine, uint64_t delivery, const char *rest)
+{
+    struct world *world = machine->world;
+    struct attempt *attempt;
+    uint64_t number;
+    const char *to;
+
+    if (!number_after(rest, ": msg ", &number, &to))
+        return;
+    if (machine->suspects > 0)
+        entries_check_recovered(machine);
+    to += strncmp(to, " to local ", 10) == 0 ? 10 : strncmp(to, " to remote ", 11) == 0 ? 11 : 0;
+    attempt = LIST_ADD(world->attempts, world->attempt_count);
+    attempt->machine = machine->index;
+    attempt->number = number;
+    attempt->delivery = delivery;
+    attempt->recipient = must_copy(to, strlen(to));
+    attempt->start_ns = kernel_now(world->kernel);
+    attempt->end_ns = INT64_MAX;
+}
+
+static void note_end(struct machine *machine, uint64_t delivery, const char *rest)
+{
+    struct world *world = machine->world;
+
+    for (size_t i = world->attempt_count; i-- > 0;) {
+        struct attempt *attempt = &world->attempts[i];
+
+        if (attempt->machine != machine->index || attempt->delivery != delivery)
+            continue;
+        if (attempt->result)
+            return;
+        attempt->end_ns = kernel_now(world->kernel);
+        attempt->result = strncmp(rest, ": success: ", 11) == 0   ? 'K'
+                          : strncmp(rest, ": failure: ", 11) == 0 ? 'D'
+                                                                  : 'Z';
+        rest += rest[1] == 's' || rest[1] == 'f' ? 11 : rest[1] == 'd' ? 12 : 2;
+        attempt->text = must_copy(rest, strlen(rest));
+        return;
+    }
+}
+
+static void note_line(struct machine *machine, const char *text)
+{
+    struct world *world = machine->world;
+    struct log_line *line = LIST_ADD(world->lines, world->line_count);
+    const char *rest;
+    uint64_t number;
+    struct entry *entry;
+
+    line->machine = machine->index;
+    line->time_ns = kernel_now(world->kernel);
+    line->text = must_copy(text, strlen(text));
+    if (world->story)
+        world_tell(world, machine->index, "log       %s", text);
+    check_form(machine, text);
+    if (number_after(text, "starting delivery ", &number, &rest))
+        note_start(machine, number, rest);
+    else if (number_after(text, "delivery ", &number, &rest))
+        note_end(machine, number, rest);
+    else if (number_after(text, "triple bounce: discarding bounce/", &number, &rest)) {
+        entry = world_entry(world, machine->index, number);
+        if (entry)
+            entry->discarded = true;
+    }
+}
+
+void log_note_write(struct machine *machine, const char *data, size_t size)
+{
+    struct log_state *log = &machine->log;
+
+    if (log->partial_size + size > LINE_MAX_BYTES)
+        log->partial_size = 0;
+    if (size > LINE_MAX_BYTES)
+        return;
+    log->partial = must_resize(log->partial, log->partial_size + size + 1);
+    memcpy(log->partial + log->partial_size, data, size);
+    log->partial_size += size;
+    for (;;) {
+        char *newline = memchr(log->partial, '\n', log->partial_size);
+        size_t length;
+
+        if (!newline)
+            return;
+        *newline = 0;
+        length = (size_t) (newline - log->partial) + 1;
+        note_line(machine, log->partial);
+        log->partial_size -= length;
+        memmove(log->partial, log->partial + length, log->partial_size);
+    }
+}
+
+void log_note_crash(struct machine *machine)
+{
+    struct world *world = machine->world;
+
+    machine->log.partial_size = 0;
+    for (size_t i = 0; i < world->attempt_count; i++)
+        if (world->attempts[i].machine == machine->index && !world->attempts[i].result)
+            world->attempts[i].delivery = 0; /* its number may be given again */
+}

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: ISC */
+/* Every call and every change of a disk passes here, and is told to who wants to know. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "sim/world/home.h"
+#include "sim/world/internal.h"
+#include "sim/world/words.h"
+
+static struct machine *machine_of(struct world *world, const struct process *process)
+{
+    struct host *host = process_host(process);
+
+    for (size_t i = 0; i < world->machine_count; i++)
+        if (world->machines[i].host == host)
+            return &world->machines[i];
+    return NULL;
+}
+
+static bool is_program(const struct call *call, const char *name)
+{
+    return strcmp(process_name(call->process), name) == 0;
+}
+
+/* --- faults ----------------------------------------------------------------------------------*/
+
+static int fault_for(struct machine *machine, const struct call *call)
+{
+    struct world *world = machine->world;
+    struct upset *upset;
+
+    for (size_t i = 0; i < world->fault_count; i++) {
+        struct fault_rule *fault = &world->faults[i];
+
+        if (fault->call != (int) call->id || !is_program(call, fault->program))
+            continue;
+        if (fault->path &&
+            (!call->path || !pattern_found(fault->path, call->path, strlen(call->path), false)))
+            continue;
+        fault->seen++;
+        if (fault->seen < fault->first || fault->seen > fault->last)
+            continue;
+        upset = LIST_ADD(world->upsets, world->upset_count);
+        upset->machine = machine->index;
+        upset->time_ns = call->time_ns;
+        upset->kind = UPSET_FAULT;
+        if (world->story)
+            world_tell(world, machine->index, "fault     %s %s%s%s: %s",
+                       process_name(call->process), call_name(call->id), call->path ? " " : "",
+                       call->path ? call->path : "", strerror(fault->error));
+        return fault->error;
+    }
+    return 0;
+}
+
+/* --- calls -----------------------------------------------------------------------------------*/
+
+static int before_call(void *context, const struct call *call)
+{
+    struct world *world = context;
+    struct machine *machine = machine_of(world, call->process);
+    int error;
+
+    world->call = call;
+    if (!machine || world->finished)
+        return 0;
+    if (world->fault_count > 0) {
+        error = fault_for(machine, call);
+        if (error)
+            return error;
+    }
+    if (world->hooks.before_stage && (call->path || call->path2))
+        entries_foresee(machine, call);
+    if (call->id == CALL_exit && is_program(call, "nixie-queue"))
+        entries_note_exit(machine, call);
+    return 0;
+}
+
+static void tell_call(struct machine *machine, const struct call *call)
+{
+    bool interesting = call->changed_disk || call->id == CALL_fsync || call->id == CALL_syncfs ||
+                       call->id == CALL_fdatasync || call->id == CALL_spawn ||
+                       call->id == CALL_exec;
+
+    if (!interesting || call->id == CALL_read || call->id == CALL_poll)
+        return;
+    world_tell(machine->world, machine->index, "call      %s[%d] %s %s%s%s%s%.0lld",
+               process_name(call->process), (int) process_pid(call->process), call_name(call->id),
+               call->path ? call->path : "", call->path2 ? " -> " : "",
+               call->path2 ? call->path2 : "", call->result < 0 ? " = " : "",
+               call->result < 0 ? (long long) call->result : 0LL);
+}
+
+static void after_call(void *context, const struct call *call)
+{
+    struct world *world = context;
+    struct machine *machine = machine_of(world, call->process);
+
+    if (!machine || world->finished) {
+        world->call = NULL;
+        return;
+    }
+    world->call = call;
+    switch (call->id) {
+    case CALL_write:
+        if (call->result > 0 && call->fd == 0 && is_program(call, "nixie-send"))
+            log_note_write(machine, call->data, (size_t) call->result);
+        if (call->result > 0 && is_program(call, "nixie-queue"))
+            entries_note_answer(machine, call);
+        break;
+    case CALL_sendmsg:
+        if (call->result > 0 && is_program(call, "nixie-queue"))
+            entries_note_answer(machine, call);
+        break;
+    case CALL_open:
+    case CALL_link:
+    case CALL_unlink:
+    case CALL_rename:
+        if (machine->world->story)
+            tell_call(machine, call);
+        entries_settle(machine);
+        if (world->hooks.quiet && machine->alive == 0 && call->id == CALL_unlink &&
+            world_is_quiet(world))
+            world->hooks.quiet(world->hooks.context);
+        world->call = NULL;
+        return;
+    default:
+        break;
+    }
+    if (world->story)
+        tell_call(machine, call);
+    if (world->hooks.durable && (call->id == CALL_fsync || call->id == CALL_fdatasync ||
+                                 call->id == CALL_syncfs || call->changed_disk))
+        entries_note_durable(machine);
+    world->call = NULL;
+}
+
+/* --- disks -----------------------------------------------------------------------------------*/
+
+/* Below a home directory, in some directory new/. */
+static bool is_new_mail(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash && slash - path >= 4 && memcmp(slash - 4, "/new", 4) == 0;
+}
+
+static void note_arrival(struct machine *machine, const char *path)
+{
+    struct world *world = machine->world;
+    struct arrival *arrival;
+
+    for (size_t i = 0; i < world->arrival_count; i++)
+        if (world->arrivals[i].machine == machine->index &&
+            strcmp(world->arrivals[i].path, path) == 0) {
+            world->arrivals[i].time_ns = kernel_now(world->kernel);
+            return;
+        }
+    arrival = LIST_ADD(world->arrivals, world->arrival_count);
+    arrival->machine = machine->index;
+    arrival->path = must_copy(path, strlen(path));
+    arrival->time_ns = kernel_now(world->kernel);
+}
+
+static bool starts_with(const char *path, const char *with)
+{
+    return strncmp(path, with, strlen(with)) == 0;
+}
+
+#define PATH_ROOM 4200
+
+/* The file system names paths without the slash in front. */
+static const char *make_absolute(const char *path, char to[PATH_ROOM])
+{
+    if (*path == '/')
+        return path;
+    snprintf(to, PATH_ROOM, "/%s", path);
+    return to;
+}
+
+static void note_change(void *context, enum vfs_change change, const char *path,
+                        const char *old_path)
+{
+    struct machine *machine = context;
+    char absolute[2][PATH_ROOM];
+    bool home;
+
+    if (machine->world->finished || change == VFS_DURABLE || change == VFS_ATTRIBUTE)
+        return;
+    path = make_absolute(path, absolute[0]);
+    old_path = old_path ? make_absolute(old_path, absolute[1]) : NULL;
+    if (starts_with(path, HOME_QUEUE "/") || (old_path && starts_with(old_path, HOME_QUEUE "/"))) {
+        if (change == VFS_WRITE)
+            return;
+        if (change == VFS_RENAME && old_path)
+            entries_note_name(machine, old_path, false);
+        entries_note_name(machine, path, change != VFS_UNLINK);
+        return;
+    }
+    home = starts_with(path, "/home/") || starts_with(path, HOME_DIRECTORY "/alias/");
+    if (!home)
+        return;
+    if ((change == VFS_LINK || change == VFS_RENAME || change == VFS_CREATE) && is_new_mail(path))
+        note_arrival(machine, path);
+    else if (change == VFS_WRITE)
+        growth_note(machine, path);
+}
+
+void watch_start(struct world *world)
+{
+    struct kernel_watch watch = {before_call, after_call, world};
+
+    kernel_watch(world->kernel, &watch);
+    for (size_t i = 0; i < world->machine_count; i++)
+        host_observe(world->machines[i].host, note_change, &world->machines[i]);
+}

@@ -1,0 +1,490 @@
+/* SPDX-License-Identifier: ISC */
+#include "sim/world/world.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "sim/world/home.h"
+#include "sim/world/internal.h"
+#include "sim/world/words.h"
+
+/* --- telling ---------------------------------------------------------------------------------*/
+
+void world_tell(struct world *world, size_t machine, const char *format, ...)
+{
+    char time[TIME_TEXT], text[4096];
+    va_list arguments;
+
+    if (!world->story)
+        return;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    for (char *c = text; *c; c++)
+        if ((unsigned char) *c < ' ' || *c == 127)
+            *c = '?';
+    fprintf(world->story, "%s  %s  %s\n", time_format_precise(time, kernel_now(world->kernel)),
+            world->machines[machine].spec->name, text);
+}
+
+struct violation *world_accuse(struct world *world, const char *promise, size_t letter,
+                               unsigned bounce, const char *format, ...)
+{
+    struct violation *violation = LIST_ADD(world->violations, world->violation_count);
+    char text[1000];
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    violation->promise = promise;
+    violation->letter = letter;
+    violation->bounce = bounce;
+    violation->time_ns = kernel_now(world->kernel);
+    violation->text = must_copy(text, strlen(text));
+    return violation;
+}
+
+/* --- life ------------------------------------------------------------------------------------*/
+
+static int make_machine(struct world *world, const struct world_options *options, size_t index)
+{
+    struct machine *machine = &world->machines[index];
+    const struct home_spec *spec = &options->specs[index];
+    struct host_options host = {.name = spec->name,
+                                .disk = options->disk ? options->disk : spec->disk,
+                                .capacity_bytes = spec->capacity_bytes};
+
+    machine->world = world;
+    machine->index = index;
+    machine->spec = spec;
+    machine->host = host_create(world->kernel, &host);
+    machine->program_runs = must_alloc((spec->program_count + 1) * sizeof *machine->program_runs);
+    memset(machine->program_runs, 0, (spec->program_count + 1) * sizeof *machine->program_runs);
+    return home_build(machine->host, spec);
+}
+
+struct world *world_create(const struct world_options *options, int *error)
+{
+    struct world *world = must_alloc(sizeof *world);
+    int result = 0;
+
+    memset(world, 0, sizeof *world);
+    world->story = options->story;
+    world->kernel = kernel_create(&options->kernel);
+    home_register_programs(world->kernel);
+    declared_register(world);
+    world->machines = must_alloc((options->spec_count + 1) * sizeof *world->machines);
+    memset(world->machines, 0, (options->spec_count + 1) * sizeof *world->machines);
+    world->machine_count = options->spec_count;
+    for (size_t i = 0; i < options->spec_count && result == 0; i++)
+        result = make_machine(world, options, i);
+    if (result < 0) {
+        *error = -result;
+        world_destroy(world);
+        return NULL;
+    }
+    watch_start(world);
+    return world;
+}
+
+static void free_texts(char **texts, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        free(texts[i]);
+    free(texts);
+}
+
+static void free_entries(struct world *world)
+{
+    for (size_t i = 0; i < world->entry_count; i++) {
+        struct entry *entry = &world->entries[i];
+
+        free(entry->chain);
+        free(entry->sender);
+        free_texts(entry->recipients, entry->recipient_count);
+        free(entry->text);
+        free(entry->history);
+    }
+    free(world->entries);
+}
+
+static void free_outcomes(struct world *world)
+{
+    for (size_t i = 0; i < world->copy_count; i++) {
+        free(world->copies[i].place);
+        free(world->copies[i].path);
+        free((char *) (uintptr_t) world->copies[i].data);
+        free(world->copies[i].chain);
+    }
+    free(world->copies);
+    for (size_t i = 0; i < world->arrival_count; i++)
+        free(world->arrivals[i].path);
+    free(world->arrivals);
+    for (size_t i = 0; i < world->mbox_count; i++) {
+        free(world->mboxes[i].path);
+        free(world->mboxes[i].growth);
+    }
+    free(world->mboxes);
+    for (size_t i = 0; i < world->run_count; i++) {
+        free(world->runs[i].arguments);
+        free_texts(world->runs[i].environment, world->runs[i].environment_count);
+        free(world->runs[i].input);
+    }
+    free(world->runs);
+}
+
+static void free_records(struct world *world)
+{
+    for (size_t i = 0; i < world->attempt_count; i++) {
+        free(world->attempts[i].recipient);
+        free(world->attempts[i].text);
+    }
+    free(world->attempts);
+    for (size_t i = 0; i < world->line_count; i++)
+        free(world->lines[i].text);
+    free(world->lines);
+    for (size_t i = 0; i < world->upset_count; i++) {
+        free_texts(world->upsets[i].pending, world->upsets[i].pending_count);
+        free_texts(world->upsets[i].lost, world->upsets[i].lost_count);
+    }
+    free(world->upsets);
+    for (size_t i = 0; i < world->violation_count; i++) {
+        free(world->violations[i].recipient);
+        free(world->violations[i].text);
+        free(world->violations[i].detail);
+    }
+    free(world->violations);
+}
+
+void world_destroy(struct world *world)
+{
+    world->finished = true;
+    kernel_destroy(world->kernel);
+    for (size_t i = 0; i < world->machine_count; i++) {
+        free(world->machines[i].log.partial);
+        free(world->machines[i].by_number);
+        free(world->machines[i].program_runs);
+    }
+    free(world->machines);
+    for (size_t i = 0; i < world->letter_count; i++)
+        free(world->letters[i].complaint);
+    free(world->letters);
+    free(world->faults);
+    free_entries(world);
+    free_outcomes(world);
+    free_records(world);
+    free(world);
+}
+
+bool world_is_quiet(const struct world *world)
+{
+    if (world->running > 0)
+        return false;
+    for (size_t i = 0; i < world->machine_count; i++)
+        if (world->machines[i].alive > 0)
+            return false;
+    return true;
+}
+
+/* --- the server's process tree ---------------------------------------------------------------*/
+
+static void tree_output(void *context, struct process *process, int fd, const char *data,
+                        size_t size)
+{
+    struct machine *machine = context;
+
+    (void) process;
+    while (size > 0 && data[size - 1] == '\n')
+        size--;
+    world_tell(machine->world, machine->index, "output%d   %.*s", fd, (int) size, data);
+}
+
+static void tree_ended(void *context, struct process *process, int status)
+{
+    struct machine *machine = context;
+
+    machine->tree = NULL;
+    if (!machine->world->finished && status != -1)
+        world_tell(machine->world, machine->index, "server    %s ended with status %d",
+                   process_name(process), WIFEXITED(status) ? WEXITSTATUS(status) : -status);
+}
+
+void world_start(struct world *world, size_t index)
+{
+    struct machine *machine = &world->machines[index];
+    int error = 0;
+
+    if (machine->tree || !host_is_up(machine->host))
+        return;
+    world_tell(world, index, "start     the server");
+    machine->tree =
+        home_start(machine->host, machine->spec, tree_output, tree_ended, machine, &error);
+    if (!machine->tree)
+        world_accuse(world, "START", NO_LETTER, 0, "nixie-start does not start: %s",
+                     strerror(error));
+}
+
+void world_stop(struct world *world, size_t index)
+{
+    struct machine *machine = &world->machines[index];
+
+    world_tell(world, index, "stop      the server");
+    if (machine->tree)
+        process_signal(machine->tree, SIGTERM);
+}
+
+bool world_signal(struct world *world, size_t index, const char *program, int signal)
+{
+    struct process *process = host_find_process(world->machines[index].host, program);
+
+    if (!process)
+        return false;
+    world_tell(world, index, "signal    %d to %s[%d]", signal, program, (int) process_pid(process));
+    if (signal == SIGKILL || signal == SIGTERM || signal == SIGSEGV || signal == SIGABRT) {
+        struct upset *upset = LIST_ADD(world->upsets, world->upset_count);
+
+        upset->machine = index;
+        upset->time_ns = kernel_now(world->kernel);
+        upset->kind = UPSET_KILL;
+    }
+    process_signal(process, signal);
+    return true;
+}
+
+/* --- crashes ---------------------------------------------------------------------------------*/
+
+#define PENDING_MAX 2000
+
+static void note_pending(void *context, const char *what)
+{
+    struct upset *upset = context;
+
+    if (upset->pending_count < PENDING_MAX)
+        *LIST_ADD(upset->pending, upset->pending_count) = must_copy(what, strlen(what));
+}
+
+/* Asks the real chooser, and notes what it lets go. */
+struct noting_chooser {
+    const struct chooser *chooser;
+    struct upset *upset;
+};
+
+static unsigned choose_and_note(void *context, unsigned count, const char *what)
+{
+    struct noting_chooser *noting = context;
+    unsigned answer = noting->chooser->choose(noting->chooser->context, count, what);
+
+    if (answer != count - 1 && noting->upset->lost_count < PENDING_MAX)
+        *LIST_ADD(noting->upset->lost, noting->upset->lost_count) = must_copy(what, strlen(what));
+    return answer;
+}
+
+void world_crash(struct world *world, size_t index, const struct chooser *chooser)
+{
+    struct machine *machine = &world->machines[index];
+    struct upset *upset;
+    struct noting_chooser noting = {chooser, NULL};
+    struct chooser noted = {choose_and_note, &noting};
+
+    if (!host_is_up(machine->host))
+        return;
+    upset = LIST_ADD(world->upsets, world->upset_count);
+    upset->machine = index;
+    upset->time_ns = kernel_now(world->kernel);
+    upset->kind = UPSET_POWER;
+    noting.upset = upset;
+    world->call = NULL;
+    vfs_describe_pending(host_vfs(machine->host), note_pending, upset);
+    world_tell(world, index, "CRASH     power; %zu changes are not durable", upset->pending_count);
+    host_crash(machine->host, &noted);
+    for (size_t i = 0; i < upset->lost_count; i++)
+        world_tell(world, index, "lost      %s", upset->lost[i]);
+    machine->tree = NULL;
+    log_note_crash(machine);
+    entries_reread(machine);
+}
+
+void world_kill_all(struct world *world, size_t index)
+{
+    struct machine *machine = &world->machines[index];
+    struct upset *upset = LIST_ADD(world->upsets, world->upset_count);
+
+    upset->machine = index;
+    upset->time_ns = kernel_now(world->kernel);
+    upset->kind = UPSET_KILL;
+    world->call = NULL;
+    world_tell(world, index, "CRASH     every program is killed");
+    host_kill_all(machine->host);
+    machine->tree = NULL;
+    log_note_crash(machine);
+    entries_reread(machine);
+}
+
+void world_boot(struct world *world, size_t index)
+{
+    struct machine *machine = &world->machines[index];
+
+    world_tell(world, index, "boot");
+    if (!host_is_up(machine->host))
+        host_boot(machine->host);
+    world_start(world, index);
+}
+
+/* --- submitting ------------------------------------------------------------------------------*/
+
+static void letter_output(void *context, struct process *process, int fd, const char *data,
+                          size_t size)
+{
+    struct world *world = context;
+    struct letter *letter = &world->letters[process_tag(process) - 1];
+    size_t before = letter->complaint ? strlen(letter->complaint) : 0;
+
+    if (fd != 2 || before + size > 2000)
+        return;
+    letter->complaint = must_resize(letter->complaint, before + size + 1);
+    memcpy(letter->complaint + before, data, size);
+    letter->complaint[before + size] = 0;
+}
+
+static void letter_ended(void *context, struct process *process, int status)
+{
+    struct world *world = context;
+    struct letter *letter = &world->letters[process_tag(process) - 1];
+
+    letter->process = NULL;
+    letter->ended_ns = kernel_now(world->kernel);
+    world->running--;
+    if (status == -1 || !WIFEXITED(status)) {
+        letter->state = LETTER_CUT;
+    } else {
+        letter->code = WEXITSTATUS(status);
+        letter->state = letter->code == 0 ? LETTER_ACCEPTED : LETTER_REFUSED;
+    }
+    if (world->finished)
+        return;
+    if (world->story)
+        world_tell(world, letter->machine, "submit    %s is %s %d", letter->name,
+                   letter->state == LETTER_CUT ? "cut off:" : "answered:",
+                   letter->state == LETTER_CUT ? status : letter->code);
+    if (world->hooks.letter_ended)
+        world->hooks.letter_ended(world->hooks.context, letter);
+    if (world->hooks.quiet && world_is_quiet(world))
+        world->hooks.quiet(world->hooks.context);
+}
+
+/* "Fsender\0Trecipient\0...\0". */
+static char *make_envelope(const struct letter *letter, const char *sender, size_t *size)
+{
+    size_t used = strlen(sender) + 2;
+    char *envelope;
+
+    for (size_t i = 0; i < letter->recipient_count; i++)
+        used += strlen(letter->recipients[i]) + 2;
+    envelope = must_alloc(used + 1);
+    *size = used + 1;
+    envelope[0] = 'F';
+    used = (size_t) (stpcpy(envelope + 1, sender) - envelope) + 1;
+    for (size_t i = 0; i < letter->recipient_count; i++) {
+        envelope[used] = 'T';
+        used = (size_t) (stpcpy(envelope + used + 1, letter->recipients[i]) - envelope) + 1;
+    }
+    envelope[used] = 0;
+    return envelope;
+}
+
+struct submission_texts {
+    char path[200], home[200], user[100], environment_home[220], environment_user[120];
+    char sender[400];
+};
+
+/* argv of the submitter; malloc'd array. */
+static const char **make_arguments(const struct letter *letter, const struct submitter *submitter)
+{
+    const char **argv = must_alloc((letter->recipient_count + 6) * sizeof *argv);
+    size_t count = 0;
+    bool queue = strcmp(submitter->program, "nixie-queue") == 0;
+
+    argv[count++] = submitter->program;
+    if (!queue) {
+        if (strcmp(submitter->program, "nixie-inject") == 0)
+            argv[count++] = "-a";
+        if (submitter->sender) {
+            argv[count++] = "-f";
+            argv[count++] = submitter->sender;
+        }
+        argv[count++] = "--";
+        for (size_t i = 0; i < letter->recipient_count; i++)
+            argv[count++] = letter->recipients[i];
+    }
+    argv[count] = NULL;
+    return argv;
+}
+
+static void fill_texts(struct submission_texts *texts, const struct machine *machine,
+                       const struct submitter *submitter)
+{
+    const char *user = submitter->user ? submitter->user->name : "root";
+
+    snprintf(texts->path, sizeof texts->path, HOME_DIRECTORY "/bin/%s", submitter->program);
+    snprintf(texts->home, sizeof texts->home, submitter->user ? "/home/%s" : "/", user);
+    snprintf(texts->environment_home, sizeof texts->environment_home, "HOME=%s", texts->home);
+    snprintf(texts->environment_user, sizeof texts->environment_user, "USER=%s", user);
+    snprintf(texts->sender, sizeof texts->sender, "%s@%s", user, machine->spec->domain);
+}
+
+void world_submit(struct world *world, size_t index, const struct submitter *submitter)
+{
+    struct letter *letter = &world->letters[index];
+    struct machine *machine = &world->machines[letter->machine];
+    struct submission_texts texts;
+    const char *environment[] = {"PATH=" HOME_DIRECTORY "/bin:/bin", texts.environment_home,
+                                 texts.environment_user, NULL};
+    size_t header = strlen(letter->header), size = header + letter->content.size;
+    const char **argv = make_arguments(letter, submitter);
+    char *message = must_alloc(size), *envelope = NULL;
+    struct process_spec spec = {.argv = argv,
+                                .environment = environment,
+                                .uid = home_uid(machine->spec, submitter->user),
+                                .gid = (gid_t) home_uid(machine->spec, submitter->user),
+                                .input = message,
+                                .input_size = size,
+                                .output = letter_output,
+                                .ended = letter_ended,
+                                .context = world};
+    int error = 0;
+
+    fill_texts(&texts, machine, submitter);
+    spec.path = texts.path;
+    spec.directory = texts.home;
+    memcpy(message, letter->header, header);
+    memcpy(message + header, letter->content.data, letter->content.size);
+    if (strcmp(submitter->program, "nixie-queue") == 0) {
+        envelope = make_envelope(letter, submitter->sender ? submitter->sender : texts.sender,
+                                 &spec.input1_size);
+        spec.input1 = envelope;
+    }
+    letter->sent_ns = kernel_now(world->kernel);
+    world_tell(world, letter->machine, "submit    %s: %s runs %s", letter->name,
+               submitter->user ? submitter->user->name : "root", submitter->program);
+    letter->process =
+        host_is_up(machine->host) ? process_start(machine->host, &spec, &error) : NULL;
+    if (letter->process) {
+        process_set_tag(letter->process, index + 1);
+        letter->state = LETTER_RUNNING;
+        world->running++;
+    } else {
+        letter->state = LETTER_REFUSED;
+        letter->code = 127;
+        letter->ended_ns = letter->sent_ns;
+        world_tell(world, letter->machine, "submit    %s: %s", letter->name,
+                   error ? strerror(error) : "the host is down");
+    }
+    free(envelope);
+    free(message);
+    free(argv);
+}
