@@ -13,6 +13,7 @@ static const struct {
 } commands[] = {
     {"check", command_check, "check FILE...          check scenario files"},
     {"fmt", command_fmt, "fmt FILE...            bring scenario files into the one right form"},
+    {"run", command_run, "run FILE...            run scenarios"},
     {"mta", mta_command, "mta COMMAND            a real local server"},
 };
 #define COMMAND_COUNT (sizeof commands / sizeof *commands)

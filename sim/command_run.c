@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: ISC */
+/* nixie run. */
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "sim/command.h"
+#include "sim/report/report.h"
+#include "sim/scenario/files.h"
+#include "sim/scenario/run.h"
+
+static const char use[] =
+    "usage: nixie run [OPTION]... FILE|DIRECTORY...\n"
+    "  --seed N          decides everything that is left to chance (1)\n"
+    "  -D NAME=VALUE     the value of a parameter\n"
+    "  -v                tell the story: stages, log lines, calls that matter\n"
+    "  --tap             results as TAP\n"
+    "  --junit FILE      results as JUnit XML, besides\n"
+    "  --hash            only a line HASH  FILE for each run\n"
+    "for those who change Nixie:\n"
+    "  --disk MODEL      instead of what hosts say: honest, ffs, ext4, strict\n"
+    "  --schedule random|round-robin\n"
+    "  --arena-offset N, --fill BYTE, --environment-padding N   must not change a run\n";
+
+struct run_command {
+    struct pool pool;
+    const char **files;
+    size_t file_count;
+    struct definition *definitions;
+    size_t definition_count;
+    struct run_options options;
+    bool tap, hash, verbose;
+    const char *junit;
+    struct report report;
+    char replay[2000];
+};
+
+/* --- arguments -------------------------------------------------------------------------------*/
+
+static int read_number(const char *text, uint64_t most, uint64_t *number)
+{
+    char *end;
+
+    errno = 0;
+    if (!text || *text < '0' || *text > '9')
+        return -1;
+    *number = strtoull(text, &end, 0);
+    return *end || errno || *number > most ? -1 : 0;
+}
+
+static int read_schedule(const char *text, enum schedule_policy *policy)
+{
+    if (text && strcmp(text, "random") == 0)
+        *policy = SCHEDULE_RANDOM;
+    else if (text && strcmp(text, "round-robin") == 0)
+        *policy = SCHEDULE_ROUND_ROBIN;
+    else
+        return -1;
+    return 0;
+}
+
+/* An option with a value.  1 if it was one of them, 0 if not, -1 if the value is wrong. */
+static int read_valued(struct run_command *run, const char *option, const char *value)
+{
+    uint64_t number;
+    int result = 0;
+
+    if (strcmp(option, "--seed") == 0) {
+        result = read_number(value, UINT64_MAX, &run->options.seed);
+        if (run->options.seed == 0)
+            result = -1;
+    } else if (strcmp(option, "-D") == 0) {
+        result =
+            value ? definition_read(&run->pool, value,
+                                    POOL_ADD(&run->pool, run->definitions, run->definition_count))
+                  : -1;
+    } else if (strcmp(option, "--junit") == 0) {
+        run->junit = value;
+        result = value ? 0 : -1;
+    } else if (strcmp(option, "--disk") == 0) {
+        run->options.disk = value ? disk_model_named(value) : NULL;
+        result = run->options.disk ? 0 : -1;
+    } else if (strcmp(option, "--schedule") == 0) {
+        result = read_schedule(value, &run->options.policy);
+    } else if (strcmp(option, "--arena-offset") == 0) {
+        result = read_number(value, 1 << 20, &number);
+        run->options.arena_offset = result == 0 ? number : 0;
+    } else if (strcmp(option, "--fill") == 0) {
+        result = read_number(value, 255, &number);
+        run->options.fill_byte = result == 0 ? (uint8_t) number : 0;
+    } else if (strcmp(option, "--environment-padding") == 0) {
+        result = read_number(value, 1 << 20, &number);
+        run->options.environment_padding = result == 0 ? number : 0;
+    } else {
+        return 0;
+    }
+    if (result < 0)
+        fprintf(stderr, "nixie run: %s does not take %s\n", option, value ? value : "nothing");
+    return result < 0 ? -1 : 1;
+}
+
+static int read_option(struct run_command *run, const char *option)
+{
+    if (strcmp(option, "-v") == 0)
+        run->verbose = true;
+    else if (strcmp(option, "--tap") == 0)
+        run->tap = true;
+    else if (strcmp(option, "--hash") == 0)
+        run->hash = true;
+    else
+        return -1;
+    return 0;
+}
+
+/* Appends to the replay line what has an influence on the run. */
+static void remember(struct run_command *run, const char *option, const char *value)
+{
+    size_t used = strlen(run->replay);
+
+    if (strcmp(option, "--junit") != 0 && strcmp(option, "--seed") != 0)
+        snprintf(run->replay + used, sizeof run->replay - used, " %s %s", option, value);
+}
+
+static int read_arguments(struct run_command *run, int argc, char **argv)
+{
+    bool options = true;
+
+    for (int i = 1; i < argc; i++) {
+        int valued;
+
+        if (!options || argv[i][0] != '-') {
+            if (files_find(&run->pool, argv[i], &run->files, &run->file_count) < 0) {
+                fprintf(stderr, "%s: cannot read it: %s\n", argv[i], strerror(errno));
+                return -1;
+            }
+            continue;
+        }
+        if (strcmp(argv[i], "--") == 0) {
+            options = false;
+            continue;
+        }
+        valued = read_valued(run, argv[i], argv[i + 1]);
+        if (valued < 0)
+            return -1;
+        if (valued > 0) {
+            remember(run, argv[i], argv[i + 1]);
+            i++;
+        } else if (read_option(run, argv[i]) < 0) {
+            fprintf(stderr, "nixie run: unknown option %s\n%s", argv[i], use);
+            return -1;
+        }
+    }
+    if (run->file_count == 0) {
+        fprintf(stderr, "nixie run: no scenario file is given or found\n%s", use);
+        return -1;
+    }
+    return 0;
+}
+
+/* --- running ---------------------------------------------------------------------------------*/
+
+static double now(void)
+{
+    struct timespec time;
+
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double) time.tv_sec + (double) time.tv_nsec / 1e9;
+}
+
+static size_t title_width(struct scenario *const *scenarios, size_t count)
+{
+    size_t width = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        size_t length = scenarios[i] ? strlen(scenario_title(scenarios[i])) : 0;
+
+        if (length > width)
+            width = length;
+    }
+    return width > 60 ? 60 : width;
+}
+
+static void print_hash(const struct report_item *item)
+{
+    if (!item->unreadable)
+        printf("%016llx  %s\n", (unsigned long long) item->result.hash, item->file);
+}
+
+static void run_one(struct run_command *run, const struct scenario *scenario,
+                    struct report_item *item)
+{
+    double start = now();
+
+    item->title = scenario ? scenario_title(scenario) : item->file;
+    item->unreadable = !scenario;
+    if (!scenario)
+        return;
+    if (run->verbose)
+        printf("--- %s\n", item->title);
+    scenario_run(scenario, &run->options, &item->result);
+    item->seconds = now() - start;
+}
+
+static void run_all(struct run_command *run, struct scenario **scenarios)
+{
+    bool color = terminal_has_color(stdout), quiet = run->tap || run->hash;
+    size_t width = title_width(scenarios, run->file_count);
+
+    for (size_t i = 0; i < run->file_count; i++) {
+        struct report_item *item = POOL_ADD(&run->pool, run->report.items, run->report.count);
+
+        item->file = run->files[i];
+        run_one(run, scenarios[i], item);
+        if (run->hash)
+            print_hash(item);
+        if (!quiet)
+            terminal_item(stdout, item, width, color);
+        if (!quiet && getenv("GITHUB_ACTIONS"))
+            terminal_annotate(stdout, item);
+        fflush(stdout);
+    }
+}
+
+static int status_of(const struct report *report)
+{
+    int status = STATUS_HELD;
+
+    for (size_t i = 0; i < report->count; i++) {
+        const struct report_item *item = &report->items[i];
+        int own = item->unreadable                         ? STATUS_WRONG
+                  : item->result.verdict == VERDICT_HELD   ? STATUS_HELD
+                  : item->result.verdict == VERDICT_FAILED ? STATUS_FAILED
+                  : item->result.verdict == VERDICT_WRONG  ? STATUS_WRONG
+                                                           : STATUS_BROKEN;
+
+        if (own > status)
+            status = own;
+    }
+    return status;
+}
+
+static int finish(struct run_command *run)
+{
+    int status = status_of(&run->report);
+
+    if (run->tap)
+        tap_print(stdout, &run->report);
+    else if (!run->hash)
+        terminal_end(stdout, &run->report);
+    if (run->junit && junit_write(run->junit, &run->report) < 0) {
+        fprintf(stderr, "%s: cannot write it: %s\n", run->junit, strerror(errno));
+        status = STATUS_WRONG;
+    }
+    if (fflush(stdout) != 0) {
+        fprintf(stderr, "nixie run: cannot write the results: %s\n", strerror(errno));
+        status = STATUS_BROKEN;
+    }
+    return status;
+}
+
+int command_run(int argc, char **argv)
+{
+    struct run_command run = {.options = {.seed = 1}};
+    struct scenario **scenarios;
+    int status;
+
+    if (read_arguments(&run, argc, argv) < 0) {
+        pool_free(&run.pool);
+        return STATUS_WRONG;
+    }
+    snprintf(run.replay + strlen(run.replay), sizeof run.replay - strlen(run.replay),
+             " --seed %llu", (unsigned long long) run.options.seed);
+    run.report.replay = run.replay;
+    if (run.verbose && !run.tap && !run.hash)
+        run.options.story = stdout;
+    scenarios = pool_alloc(&run.pool, run.file_count * sizeof(struct scenario *));
+    for (size_t i = 0; i < run.file_count; i++)
+        scenarios[i] = scenario_load(run.files[i], run.definitions, run.definition_count, stderr);
+    run_all(&run, scenarios);
+    status = finish(&run);
+    for (size_t i = 0; i < run.file_count; i++) {
+        run_result_free(&run.report.items[i].result);
+        scenario_free(scenarios[i]);
+    }
+    pool_free(&run.pool);
+    return status;
+}

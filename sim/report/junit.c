@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: ISC */
+/* JUnit XML as CI systems read it: one suite, a test case a scenario. */
+#include <errno.h>
+#include <stdio.h>
+
+#include "sim/report/report.h"
+
+/* Text and attribute values: what XML 1.0 forbids becomes '?'. */
+static void print_escaped(FILE *to, const char *text)
+{
+    for (; *text; text++) {
+        unsigned char c = (unsigned char) *text;
+
+        if (c == '&')
+            fputs("&amp;", to);
+        else if (c == '<')
+            fputs("&lt;", to);
+        else if (c == '>')
+            fputs("&gt;", to);
+        else if (c == '"')
+            fputs("&quot;", to);
+        else if ((c < ' ' && c != '\n' && c != '\t') || c >= 127)
+            fputc('?', to);
+        else
+            fputc(c, to);
+    }
+}
+
+static void print_failure(FILE *to, const struct report_item *item, const struct failure *failure)
+{
+    fputs("    <failure message=\"", to);
+    print_escaped(to, failure->message);
+    fputs("\" type=\"", to);
+    print_escaped(to, failure->promise ? failure->promise : "expect");
+    fputs("\">", to);
+    print_escaped(to, failure->at.source ? failure->at.source->name : item->file);
+    if (failure->at.source)
+        fprintf(to, ":%u:%u", failure->at.line, failure->at.column);
+    fputs("\n", to);
+    if (failure->detail)
+        print_escaped(to, failure->detail);
+    fputs("</failure>\n", to);
+}
+
+static void print_item(FILE *to, const struct report_item *item)
+{
+    fputs("  <testcase name=\"", to);
+    print_escaped(to, item->title);
+    fputs("\" classname=\"", to);
+    print_escaped(to, item->file);
+    fprintf(to, "\" time=\"%.3f\">\n", item->seconds);
+    if (item->unreadable)
+        fputs("    <error message=\"the file is wrong\"/>\n", to);
+    for (size_t i = 0; i < item->result.failure_count; i++)
+        print_failure(to, item, &item->result.failures[i]);
+    fputs("    <system-out>", to);
+    if (item->result.summary)
+        print_escaped(to, item->result.summary);
+    fputs("</system-out>\n  </testcase>\n", to);
+}
+
+int junit_write(const char *path, const struct report *report)
+{
+    FILE *to = fopen(path, "w");
+    size_t failed = 0, errors = 0;
+    double seconds = 0;
+    int error = 0;
+
+    if (!to)
+        return -1;
+    for (size_t i = 0; i < report->count; i++) {
+        errors += report->items[i].unreadable;
+        failed += !report->items[i].unreadable && report->items[i].result.verdict != VERDICT_HELD;
+        seconds += report->items[i].seconds;
+    }
+    fprintf(to,
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
+            "<testsuite name=\"nixie\" tests=\"%zu\" failures=\"%zu\" errors=\"%zu\" "
+            "time=\"%.3f\">\n",
+            report->count, failed, errors, seconds);
+    for (size_t i = 0; i < report->count; i++)
+        print_item(to, &report->items[i]);
+    fputs("</testsuite>\n", to);
+    if (ferror(to))
+        error = EIO;
+    if (fclose(to) != 0)
+        error = errno;
+    errno = error;
+    return error ? -1 : 0;
+}

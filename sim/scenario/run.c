@@ -1,0 +1,550 @@
+/* SPDX-License-Identifier: ISC */
+#include "sim/scenario/run.h"
+
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sim/kernel/random.h"
+#include "sim/scenario/runner.h"
+
+#define GRACE_NS (30 * NANOSECONDS)         /* of idleness at the end */
+#define DRAIN_NS (10 * 86400 * NANOSECONDS) /* after the last event everything must be gone */
+#define RUN_STREAM 77                       /* of the seed: keep random */
+
+struct failure *run_fail(struct run *run, struct position at, const char *promise,
+                         const char *format, ...)
+{
+    struct failure *failure = LIST_ADD(run->result->failures, run->result->failure_count);
+    char message[1200];
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(message, sizeof message, format, arguments);
+    va_end(arguments);
+    failure->at = at;
+    failure->promise = promise;
+    failure->message = must_copy(message, strlen(message));
+    if (run->result->verdict == VERDICT_HELD)
+        run->result->verdict = VERDICT_FAILED;
+    return failure;
+}
+
+/* --- what is due -----------------------------------------------------------------------------*/
+
+static struct due *add_due(struct run *run, int64_t time_ns)
+{
+    struct due *due = LIST_ADD(run->dues, run->due_count);
+
+    due->time_ns = time_ns;
+    due->order = run->order++;
+    if (time_ns > run->last_due_ns)
+        run->last_due_ns = time_ns;
+    return due;
+}
+
+/* An event's time has come, or will come after its delay. */
+static void schedule_event(struct run *run, const struct event *event, int64_t time_ns)
+{
+    const struct submission *submission;
+
+    if (event->action.kind != ACTION_SEND) {
+        add_due(run, time_ns)->event = event;
+        return;
+    }
+    submission = &run->scenario->submissions[event->action.submission];
+    for (size_t i = 0; i < submission->times; i++) {
+        struct due *due = add_due(run, time_ns + (int64_t) i * submission->every_ns);
+
+        due->event = event;
+        due->repeat = i;
+    }
+}
+
+/* The index of what is due next, due_count if nothing is. */
+static size_t next_due(const struct run *run)
+{
+    size_t best = run->due_count;
+
+    for (size_t i = 0; i < run->due_count; i++)
+        if (best == run->due_count || run->dues[i].time_ns < run->dues[best].time_ns ||
+            (run->dues[i].time_ns == run->dues[best].time_ns &&
+             run->dues[i].order < run->dues[best].order))
+            best = i;
+    return best;
+}
+
+/* --- keep S3 ---------------------------------------------------------------------------------*/
+
+struct stage_chooser {
+    char mark[32]; /* "/17:" */
+    enum stage stage;
+};
+
+/* Whether a new name (or its removal) in a directory belongs to a message in that stage. */
+static bool stage_wants(enum stage stage, const char *what)
+{
+    bool removed = strstr(what, "entry removed") != NULL;
+
+    if (strstr(what, "/mess/"))
+        return stage >= STAGE_S2;
+    if (strstr(what, "/intd/"))
+        return removed ? stage == STAGE_S5 : stage >= STAGE_S3;
+    if (strstr(what, "/todo/"))
+        return removed ? stage == STAGE_S5 : stage >= STAGE_S4;
+    if (strstr(what, "/info/") || strstr(what, "/local/") || strstr(what, "/remote/"))
+        return stage == STAGE_S5;
+    return true;
+}
+
+static unsigned choose_stage(void *context, unsigned count, const char *what)
+{
+    const struct stage_chooser *chooser = context;
+
+    if (strstr(what, chooser->mark) && !stage_wants(chooser->stage, what))
+        return 0;
+    return count - 1;
+}
+
+/* --- actions ---------------------------------------------------------------------------------*/
+
+static void crashed(struct run *run, size_t host)
+{
+    int64_t now = kernel_now(run->world->kernel);
+
+    run->result->crashes++;
+    for (size_t i = 0; i < run->scenario->event_count; i++) {
+        const struct event *event = &run->scenario->events[i];
+
+        if (event->trigger.kind == TRIGGER_CRASH && event->action.host == host)
+            schedule_event(run, event, now + event->trigger.delay_ns);
+    }
+}
+
+static void crash_power(struct run *run, const struct action *action, struct entry *entry)
+{
+    struct choose_random chance;
+    struct stage_chooser stage = {.stage = action->keep_stage};
+    struct chooser by_stage = {choose_stage, &stage};
+    const struct chooser *chooser = action->keep == KEEP_ALL    ? &choose_all
+                                    : action->keep == KEEP_NONE ? &choose_none
+                                                                : &by_stage;
+    uint64_t number = entry ? entry->number : 0;
+    size_t machine = entry ? entry->machine : 0;
+
+    if (action->keep == KEEP_RANDOM) {
+        choose_random_start(&chance, run->options->seed, RUN_STREAM + run->result->crashes);
+        chooser = &chance.chooser;
+    }
+    snprintf(stage.mark, sizeof stage.mark, "/%llu:", (unsigned long long) number);
+    world_crash(run->world, action->host, chooser);
+    if (action->keep == KEEP_STAGE) {
+        entry = world_entry(run->world, machine, number);
+        if (entry && entry->stage != action->keep_stage && entry->stage != STAGE_NONE) {
+            run_fail(run, action->at, NULL, "keep %s cannot be: the disk gives %s after this crash",
+                     stage_name(action->keep_stage), stage_name(entry->stage));
+            run->result->verdict = VERDICT_WRONG;
+        }
+    }
+    crashed(run, action->host);
+}
+
+static void send_message(struct run *run, const struct event *event, size_t repeat)
+{
+    static const char *const programs[] = {"nixie-inject", "nixie-queue", "nixie-sendmail"};
+    const struct submission *submission = &run->scenario->submissions[event->action.submission];
+    struct submitter submitter = {programs[submission->via], submission->user, submission->from};
+
+    world_submit(run->world, submission->first_message + repeat, &submitter);
+}
+
+static void do_action(struct run *run, const struct event *event, size_t repeat,
+                      struct entry *entry)
+{
+    const struct action *action = &event->action;
+    struct world *world = run->world;
+
+    switch (action->kind) {
+    case ACTION_SEND:
+        send_message(run, event, repeat);
+        break;
+    case ACTION_CRASH:
+        crash_power(run, action, entry);
+        break;
+    case ACTION_KILL_ALL:
+        world_kill_all(world, action->host);
+        crashed(run, action->host);
+        break;
+    case ACTION_BOOT:
+        world_boot(world, action->host);
+        break;
+    case ACTION_STOP:
+        world_stop(world, action->host);
+        break;
+    case ACTION_START:
+        world_start(world, action->host);
+        break;
+    case ACTION_SIGNAL:
+        if (!world_signal(world, action->host, action->program, action->signal)) {
+            run_fail(run, action->at, NULL, "no %s runs there at that time", action->program);
+            run->result->verdict = VERDICT_WRONG;
+        }
+        break;
+    case ACTION_DISK:
+        world_tell(world, action->host,
+                   action->free_bytes == UINT64_MAX ? "disk      has room"
+                                                    : "disk      has %llu bytes left",
+                   (unsigned long long) action->free_bytes);
+        host_set_free_space(world->machines[action->host].host, action->free_bytes);
+        break;
+    case ACTION_CLOCK:
+        kernel_step_wall(world->kernel, action->clock_ns);
+        break;
+    }
+}
+
+/* --- events of messages ----------------------------------------------------------------------*/
+
+static bool is_about(const struct run *run, const struct trigger *trigger, size_t letter,
+                     unsigned bounce)
+{
+    return letter != NO_LETTER && trigger->message.bounce == bounce &&
+           selector_matches(run->scenario, &trigger->message, letter);
+}
+
+/* A trigger has happened.  Returns false if the event was spent already. */
+static void trigger_event(struct run *run, size_t index, struct entry *entry)
+{
+    const struct event *event = &run->scenario->events[index];
+
+    if (run->fired[index])
+        return;
+    run->fired[index] = true;
+    if (event->trigger.delay_ns == 0 && event->action.kind != ACTION_SEND && !run->at_once) {
+        run->at_once = event;
+        run->at_once_entry = entry;
+    } else {
+        schedule_event(run, event, kernel_now(run->world->kernel) + event->trigger.delay_ns);
+    }
+    kernel_stop(run->world->kernel);
+}
+
+static void trigger_stage(struct run *run, struct entry *entry, enum trigger_kind kind,
+                          enum stage stage, bool before)
+{
+    for (size_t i = 0; i < run->scenario->event_count; i++) {
+        const struct trigger *trigger = &run->scenario->events[i].trigger;
+
+        if (trigger->kind == kind && trigger->before == before && trigger->stage == stage &&
+            is_about(run, trigger, entry->letter, entry->bounce))
+            trigger_event(run, i, entry);
+    }
+}
+
+static void on_before_stage(void *context, struct entry *entry, enum stage stage)
+{
+    trigger_stage(context, entry, TRIGGER_ENTERS, stage, true);
+}
+
+static void on_after_stage(void *context, struct entry *entry, enum stage stage)
+{
+    trigger_stage(context, entry, TRIGGER_ENTERS, stage, false);
+}
+
+static void on_durable(void *context, struct entry *entry)
+{
+    trigger_stage(context, entry, TRIGGER_DURABLE, STAGE_S4, false);
+}
+
+static void on_letter_ended(void *context, struct letter *letter)
+{
+    struct run *run = context;
+
+    if (letter->state != LETTER_ACCEPTED)
+        return;
+    for (size_t i = 0; i < run->scenario->event_count; i++)
+        if (run->scenario->events[i].trigger.kind == TRIGGER_ACCEPTED &&
+            is_about(run, &run->scenario->events[i].trigger,
+                     (size_t) (letter - run->world->letters), 0))
+            trigger_event(run, i, NULL);
+}
+
+static void on_quiet(void *context)
+{
+    struct run *run = context;
+
+    kernel_stop(run->world->kernel);
+}
+
+/* --- planned crashes -------------------------------------------------------------------------*/
+
+static void plan_crash(struct run *run, const struct call *call, bool before)
+{
+    const struct crash_plan *plan = &run->options->crashes[run->next_crash];
+
+    if (run->next_crash == run->options->crash_count || run->crash_host ||
+        plan->call_number != call->number || plan->before != before)
+        return;
+    for (size_t i = 0; i < run->world->machine_count; i++)
+        if (run->world->machines[i].host == process_host(call->process))
+            run->crash_host = i + 1;
+    kernel_stop(run->world->kernel);
+}
+
+static int crash_before(void *context, const struct call *call)
+{
+    plan_crash(context, call, true);
+    return 0;
+}
+
+static void crash_after(void *context, const struct call *call)
+{
+    plan_crash(context, call, false);
+}
+
+static void do_planned_crash(struct run *run)
+{
+    size_t host = run->crash_host - 1;
+    int64_t delay = run->options->boot_delay_ns ? run->options->boot_delay_ns : NANOSECONDS;
+
+    run->crash_host = 0;
+    world_crash(run->world, host, run->options->crashes[run->next_crash++].chooser);
+    run->result->planned_crashes++;
+    crashed(run, host);
+    add_due(run, kernel_now(run->world->kernel) + delay)->boot = host + 1;
+}
+
+/* --- the run ---------------------------------------------------------------------------------*/
+
+static void add_letters(struct run *run)
+{
+    const struct scenario *scenario = run->scenario;
+    struct world *world = run->world;
+
+    for (size_t i = 0; i < scenario->message_count; i++) {
+        const struct message *message = &scenario->messages[i];
+        const struct submission *submission = &scenario->submissions[message->submission];
+        struct letter *letter = LIST_ADD(world->letters, world->letter_count);
+
+        letter->name = message->name;
+        letter->id = message->id;
+        letter->header = message->header;
+        letter->content = submission->content;
+        letter->recipients = submission->recipients;
+        letter->recipient_count = submission->recipient_count;
+        letter->machine = submission->host;
+        letter->path = submission->via == VIA_QUEUE ? LETTER_BY_QUEUE : LETTER_BY_INJECT;
+    }
+    for (size_t i = 0; i < scenario->fault_count; i++) {
+        struct fault_rule *rule = LIST_ADD(world->faults, world->fault_count);
+        const struct fault *fault = &scenario->faults[i];
+
+        *rule = (struct fault_rule){
+            fault->program, fault->call, fault->first, fault->last, fault->error, fault->path, 0};
+    }
+}
+
+static void set_hooks(struct run *run)
+{
+    struct world_hooks *hooks = &run->world->hooks;
+    struct kernel_watch crashes = {crash_before, crash_after, run};
+
+    hooks->context = run;
+    hooks->quiet = on_quiet;
+    for (size_t i = 0; i < run->scenario->event_count; i++) {
+        const struct trigger *trigger = &run->scenario->events[i].trigger;
+
+        if (trigger->kind == TRIGGER_ENTERS && trigger->before)
+            hooks->before_stage = on_before_stage;
+        else if (trigger->kind == TRIGGER_ENTERS)
+            hooks->after_stage = on_after_stage;
+        else if (trigger->kind == TRIGGER_DURABLE)
+            hooks->durable = on_durable;
+        else if (trigger->kind == TRIGGER_ACCEPTED)
+            hooks->letter_ended = on_letter_ended;
+        else if (trigger->kind == TRIGGER_TIME)
+            schedule_event(run, &run->scenario->events[i], trigger->delay_ns);
+    }
+    if (run->options->crash_count > 0)
+        kernel_watch(run->world->kernel, &crashes);
+    if (run->options->watch)
+        kernel_watch(run->world->kernel, run->options->watch);
+    if (run->options->started)
+        run->options->started(run->options->started_context, run->world);
+}
+
+/* Does what has become due while the kernel stands still. */
+static void do_stopped(struct run *run)
+{
+    if (run->crash_host) {
+        do_planned_crash(run);
+        run->at_once = NULL;
+    }
+    if (run->at_once) {
+        const struct event *event = run->at_once;
+
+        run->at_once = NULL;
+        do_action(run, event, 0, run->at_once_entry);
+    }
+}
+
+/* Does all that is due by now. */
+static void do_dues(struct run *run)
+{
+    for (;;) {
+        size_t index = next_due(run);
+        struct due due;
+
+        if (index == run->due_count || run->dues[index].time_ns > kernel_now(run->world->kernel))
+            return;
+        due = run->dues[index];
+        run->dues[index] = run->dues[--run->due_count];
+        if (due.boot)
+            world_boot(run->world, due.boot - 1);
+        else
+            do_action(run, due.event, due.repeat, NULL);
+    }
+}
+
+static void accuse_spin(struct run *run)
+{
+    world_accuse(run->world, "SPIN", NO_LETTER, 0,
+                 "%s spins: it makes calls without end and "
+                 "never waits",
+                 kernel_spinner(run->world->kernel));
+}
+
+static void do_nothing(void *context)
+{
+    (void) context;
+}
+
+/* Lets the world go on until all is over. */
+static void loop(struct run *run)
+{
+    struct world *world = run->world;
+    int64_t quiet_since = -1, limit;
+
+    for (;;) {
+        size_t due;
+        int64_t now = kernel_now(world->kernel), target;
+        enum kernel_end end;
+
+        do_dues(run);
+        due = next_due(run);
+        limit = run->scenario->has_until && !run->options->only_oracles
+                    ? run->scenario->until_ns
+                    : run->last_due_ns + DRAIN_NS;
+        target = limit;
+        if (due < run->due_count && run->dues[due].time_ns < target)
+            target = run->dues[due].time_ns;
+        if (!world_is_quiet(world) || due < run->due_count)
+            quiet_since = -1;
+        else if (quiet_since < 0)
+            quiet_since = now;
+        if (quiet_since >= 0 && !run->scenario->has_until && quiet_since + GRACE_NS < target)
+            target = quiet_since + GRACE_NS;
+        if (now >= target && (due == run->due_count || now >= limit))
+            return;
+        end = kernel_run(world->kernel, target);
+        do_stopped(run);
+        if (end == KERNEL_SPIN) {
+            accuse_spin(run);
+            return;
+        }
+        if (end == KERNEL_IDLE && next_due(run) == run->due_count)
+            return;
+        if (end == KERNEL_IDLE && kernel_next_timer(world->kernel) == INT64_MAX)
+            kernel_at(world->kernel, target, do_nothing, NULL); /* or time would stand still */
+        if (run->result->verdict != VERDICT_HELD)
+            return;
+    }
+}
+
+static bool make_world(struct run *run)
+{
+    const struct run_options *options = run->options;
+    struct world_options world = {
+        .kernel = {.seed = options->seed ? options->seed : 1,
+                   .policy = options->policy,
+                   .epoch = run->scenario->epoch,
+                   .fill_byte = options->fill_byte,
+                   .arena_offset = options->arena_offset,
+                   .environment_padding = options->environment_padding},
+        .specs = run->scenario->hosts,
+        .spec_count = run->scenario->host_count,
+        .disk = options->disk,
+        .story = options->story,
+    };
+    struct position nowhere = {0};
+    int error = 0;
+
+    run->world = world_create(&world, &error);
+    if (run->world)
+        return true;
+    run_fail(run, nowhere, NULL, "a host cannot be set up: %s", strerror(error));
+    run->result->verdict = VERDICT_WRONG;
+    return false;
+}
+
+static uint64_t disk_hash(const struct world *world)
+{
+    uint64_t hash = 0;
+
+    for (size_t i = 0; i < world->machine_count; i++)
+        hash = hash * 1099511628211u ^ vfs_hash(host_vfs(world->machines[i].host));
+    return hash;
+}
+
+static void finish(struct run *run)
+{
+    struct run_result *result = run->result;
+    struct world *world = run->world;
+
+    result->simulated_ns = kernel_now(world->kernel);
+    result->calls = kernel_call_count(world->kernel);
+    result->hash = kernel_hash(world->kernel);
+    result->disk_hash = disk_hash(world);
+    world->finished = true;
+    if (result->verdict != VERDICT_WRONG) {
+        world_collect(world);
+        world_judge(world, run->scenario->has_until && !run->options->only_oracles);
+        expect_judge(run);
+    }
+    result->summary = summary_of(run);
+}
+
+void scenario_run(const struct scenario *scenario, const struct run_options *options,
+                  struct run_result *result)
+{
+    struct run run = {.scenario = scenario, .options = options, .result = result};
+
+    memset(result, 0, sizeof *result);
+    run.fired = must_alloc(scenario->event_count + 1);
+    memset(run.fired, 0, scenario->event_count + 1);
+    if (make_world(&run)) {
+        add_letters(&run);
+        for (size_t i = 0; i < run.world->machine_count; i++)
+            world_start(run.world, i);
+        set_hooks(&run);
+        loop(&run);
+        finish(&run);
+        world_destroy(run.world);
+    }
+    if (!result->summary)
+        result->summary = must_copy("", 0);
+    free(run.dues);
+    free(run.fired);
+}
+
+void run_result_free(struct run_result *result)
+{
+    for (size_t i = 0; i < result->failure_count; i++) {
+        free(result->failures[i].message);
+        free(result->failures[i].detail);
+    }
+    free(result->failures);
+    free(result->summary);
+    memset(result, 0, sizeof *result);
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Runs a scenario, any number of times.  The same scenario, options and answers of choosers give
+ * the same run to the byte.
+ */
+#ifndef SIM_SCENARIO_RUN_H
+#define SIM_SCENARIO_RUN_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "sim/kernel/kernel.h"
+#include "sim/scenario/model.h"
+#include "sim/world/world.h"
+
+/* A power cut before or after call number `call_number` of the run, on the host that makes it. */
+struct crash_plan {
+    uint64_t call_number;
+    const struct chooser *chooser;
+    bool before;
+};
+
+/* How the world is to be seen by an explorer. */
+struct run_options {
+    uint64_t seed; /* 0 counts as 1 */
+    enum schedule_policy policy;
+    const struct disk_model *disk; /* instead of what the hosts say; or NULL */
+    /* Things that must not change a run (the determinism test). */
+    uint8_t fill_byte;
+    size_t arena_offset;
+    size_t environment_padding;
+    /* Power cuts besides those of the scenario, in the order of their calls.  After each the host
+     * boots again `boot_delay_ns` later (0: 1 s). */
+    const struct crash_plan *crashes;
+    size_t crash_count;
+    int64_t boot_delay_ns;
+    /* Judges only by the oracles that are always on, not by `expect`: what a scenario expects need
+     * not hold when more goes wrong than it tells. */
+    bool only_oracles;
+    /* Sees every call, after the world has; `world` is told once, before the run. */
+    const struct kernel_watch *watch;
+    void (*started)(void *context, struct world *world);
+    void *started_context;
+    FILE *story; /* told as it happens; or NULL */
+};
+
+enum verdict {
+    VERDICT_HELD,
+    VERDICT_FAILED, /* an expectation or an oracle */
+    VERDICT_WRONG,  /* the scenario asks for what cannot be (keep S3 that the disk forbids) */
+    VERDICT_BROKEN  /* Nixie itself */
+};
+
+struct failure {
+    struct position at;  /* of an expectation; source NULL for an oracle */
+    const char *promise; /* of an oracle: "LOST"; or NULL */
+    char *message;       /* one line */
+    char *detail;        /* more lines, each with a newline; or NULL */
+};
+
+struct run_result {
+    enum verdict verdict;
+    struct failure *failures;
+    size_t failure_count;
+    char *summary; /* one line: "delivered, try 3 at +6m40s" */
+    int64_t simulated_ns;
+    uint64_t calls;
+    uint64_t hash;
+    size_t crashes;         /* that took place, of plan and scenario */
+    size_t planned_crashes; /* of the plan only */
+    uint64_t disk_hash;     /* of all hosts' trees at the end */
+};
+
+void scenario_run(const struct scenario *scenario, const struct run_options *options,
+                  struct run_result *result);
+void run_result_free(struct run_result *result);
+
+#endif
