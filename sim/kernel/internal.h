@@ -187,9 +187,16 @@ void scheduler_at_call(struct process *process);
 void scheduler_report_spin(struct process *process, const char *how);
 void scheduler_timer_set(struct kernel *kernel, struct timer *timer, int64_t time_ns);
 
+/* Takes back the signal handlers that kernel_run leaves in place. */
+void guards_leave(void);
+
 /* --- watchdog.c --------------------------------------------------------------------------------*/
-void watchdog_arm(struct kernel *kernel);
-void watchdog_disarm(struct kernel *kernel);
+/* Installs its handler; starts the timer; takes both back. */
+void watchdog_catch(void);
+void watchdog_start(void);
+void watchdog_stop(void);
+/* From now on that kernel's processes; NULL: none. */
+void watchdog_watch(struct kernel *kernel);
 
 /* --- faults.c ----------------------------------------------------------------------------------*/
 /* While simulated code runs, its crashes end its process only. */

@@ -240,6 +240,7 @@ static void free_pools(struct kernel *kernel)
 void kernel_destroy(struct kernel *kernel)
 {
     assert(!running && "kernel_destroy inside a simulated process");
+    guards_leave();
     for (struct host *host = kernel->hosts; host; host = host->next)
         host_end_processes(host, false);
     while (kernel->hosts) {

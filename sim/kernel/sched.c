@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "sim/kernel/internal.h"
 #include "sim/kernel/must.h"
@@ -223,18 +224,43 @@ static bool step(struct kernel *kernel, enum kernel_end *end)
     return true;
 }
 
+/* Signal handlers and the watchdog's timer stay from the first run to the end of a kernel, because
+ * runs may be short.  A fork inherits the handlers but no timer. */
+static pid_t guarded;
+
+static void guards_take(void)
+{
+    pid_t self = getpid();
+    if (guarded == self)
+        return;
+    if (!guarded) {
+        faults_catch();
+        watchdog_catch();
+    }
+    guarded = self;
+    watchdog_start();
+}
+
+void guards_leave(void)
+{
+    if (!guarded)
+        return;
+    guarded = 0;
+    watchdog_stop();
+    faults_release();
+}
+
 enum kernel_end kernel_run(struct kernel *kernel, int64_t until_ns)
 {
     assert(!running && "kernel_run inside a simulated process");
     enum kernel_end end;
     kernel->until_ns = until_ns;
     kernel->spinner = NULL;
-    watchdog_arm(kernel);
-    faults_catch();
+    guards_take();
+    watchdog_watch(kernel);
     while (step(kernel, &end))
         ;
-    faults_release();
-    watchdog_disarm(kernel);
+    watchdog_watch(NULL);
     return end;
 }
 

@@ -53,23 +53,29 @@ static void timer_every(int seconds)
     setitimer(ITIMER_VIRTUAL, &timer, NULL);
 }
 
-void watchdog_arm(struct kernel *kernel)
+void watchdog_catch(void)
 {
     struct sigaction action;
     memset(&action, 0, sizeof action);
     action.sa_handler = tick;
     action.sa_flags = SA_RESTART;
     sigaction(SIGVTALRM, &action, &outer_action);
-    watched = kernel;
-    seen_calls = kernel->calls;
-    idle_ticks = 0;
+}
+
+void watchdog_start(void)
+{
     timer_every(TICK_SECONDS);
 }
 
-void watchdog_disarm(struct kernel *kernel)
+void watchdog_stop(void)
 {
-    (void) kernel;
     timer_every(0);
-    watched = NULL;
     sigaction(SIGVTALRM, &outer_action, NULL);
+}
+
+void watchdog_watch(struct kernel *kernel)
+{
+    watched = kernel;
+    seen_calls = kernel ? kernel->calls : 0;
+    idle_ticks = 0;
 }
