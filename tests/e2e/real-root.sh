@@ -103,7 +103,7 @@ is "keeps nixie-queue setuid" "$(stat -c '%U %a' "$home/bin/nixie-queue")" "nixi
 # --- a full disk ---------------------------------------------------------------------------------
 mkdir "$small" && mount -t tmpfs -o size=16m,mode=755 tmpfs "$small" || exit 1
 home=$small/home
-check "a home on a small disk" server_make "$home" >/dev/null
+check "a home on a small disk" server_make "$home"
 "$nixie" mta user "$home" alice >/dev/null
 "$nixie" mta user "$home" bob >/dev/null
 check "start" server_start "$home"
