@@ -40,7 +40,7 @@ static int copy_message(struct entry *entry, int64_t deadline_ms)
 {
     char block[BLOCK_SIZE];
     for (;;) {
-        size_t count;
+        size_t count = 0;
         int result = read_some(0, deadline_ms, block, &count);
         if (result != QUEUE_OK || count == 0)
             return result;
@@ -62,7 +62,7 @@ static int read_envelope(struct buf *bytes, int64_t deadline_ms, struct envelope
     char block[BLOCK_SIZE];
     struct envelope_progress progress = {0};
     for (;;) {
-        size_t count;
+        size_t count = 0;
         int result = read_some(1, deadline_ms, block, &count);
         if (result == QUEUE_OK && count == 0)
             result = QUEUE_READ;
