@@ -68,16 +68,27 @@ static size_t count_bounces(const struct world *world)
     return count;
 }
 
+/* The most attempts that one recipient needed. */
 static size_t tries_of(const struct world *world, size_t letter)
 {
-    size_t tries = 0;
+    size_t most = 0;
 
-    for (size_t i = 0; i < world->attempt_count; i++)
-        for (size_t k = 0; k < world->entry_count; k++)
-            tries += world->entries[k].letter == letter && world->entries[k].bounce == 0 &&
-                     world->entries[k].machine == world->attempts[i].machine &&
-                     world->entries[k].number == world->attempts[i].number;
-    return tries;
+    for (size_t i = 0; i < world->attempt_count; i++) {
+        const struct attempt *attempt = &world->attempts[i];
+        const struct entry *entry =
+            world_entry((struct world *) (uintptr_t) world, attempt->machine, attempt->number);
+        size_t tries = 0;
+
+        if (!entry || entry->letter != letter || entry->bounce > 0)
+            continue;
+        for (size_t k = 0; k <= i; k++)
+            tries += world->attempts[k].machine == attempt->machine &&
+                     world->attempts[k].number == attempt->number &&
+                     strcmp(world->attempts[k].recipient, attempt->recipient) == 0;
+        if (tries > most)
+            most = tries;
+    }
+    return most;
 }
 
 static int64_t last_copy(const struct world *world, size_t letter)
@@ -103,7 +114,7 @@ static void summary_of_one(const struct world *world, char line[LINE])
         snprintf(line, LINE, "bounced to %s at +%s",
                  bounce->recipient_count ? bounce->recipients[0] : "nobody",
                  time_format(time, bounce->answer_ns));
-    else if (copy >= 0 && tries > letter->recipient_count)
+    else if (copy >= 0 && tries > 1)
         snprintf(line, LINE, "delivered, try %zu at +%s", tries, time_format(time, copy));
     else if (copy >= 0)
         snprintf(line, LINE, "delivered at +%s", time_format(time, copy));

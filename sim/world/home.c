@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "sim/programs.h"
@@ -212,6 +213,31 @@ static void make_user(struct builder *builder, const struct user_spec *user)
     }
 }
 
+/* In single-user mode nobody looks at the system's users: users/assign says who there is. */
+static void write_assign(struct builder *builder)
+{
+    const struct home_spec *spec = builder->spec;
+    char *text = NULL;
+    size_t size = 0;
+    FILE *to = open_memstream(&text, &size);
+
+    if (!to) {
+        builder->error = -ENOMEM;
+        return;
+    }
+    for (size_t i = 0; i < spec->user_count; i++) {
+        const char *name = spec->users[i].name;
+
+        fprintf(to, "=%s:%s:%d:%d:/home/%s:::\n", name, name, HOME_OWNER, HOME_OWNER, name);
+        fprintf(to, "+%s-:%s:%d:%d:/home/%s:-::\n", name, name, HOME_OWNER, HOME_OWNER, name);
+    }
+    fprintf(to, "+:alias:%d:%d:" HOME_DIRECTORY "/alias:-::\n.\n", HOME_OWNER, HOME_OWNER);
+    fclose(to);
+    write_file(builder, HOME_DIRECTORY "/users/assign", (struct text){text, size}, HOME_OWNER,
+               HOME_OWNER, 0644);
+    free(text);
+}
+
 int home_build(struct host *host, const struct home_spec *spec)
 {
     struct builder builder = {host, spec, 0};
@@ -222,6 +248,8 @@ int home_build(struct host *host, const struct home_spec *spec)
     write_controls(&builder);
     for (size_t i = 0; i < spec->user_count; i++)
         make_user(&builder, &spec->users[i]);
+    if (spec->single_user)
+        write_assign(&builder);
     for (size_t i = 0; i < spec->alias_count; i++) {
         snprintf(path, sizeof path, HOME_DIRECTORY "/alias/.qmail-%s", spec->aliases[i].name);
         write_file(&builder, path, spec->aliases[i].text, owner_uid(spec, ALIAS),
