@@ -85,7 +85,7 @@ static ssize_t read_file(int fd, void *to, size_t size)
         return -EBADF;
     if (!file->operations->read)
         return -EINVAL;
-    return file->operations->read(file, to, size < IO_MAX ? size : IO_MAX);
+    return file->operations->read(file, to, call_transfer_size(size < IO_MAX ? size : IO_MAX));
 }
 
 static ssize_t write_file(int fd, const void *from, size_t size)
@@ -95,7 +95,7 @@ static ssize_t write_file(int fd, const void *from, size_t size)
         return -EBADF;
     if (!file->operations->write)
         return -EINVAL;
-    return file->operations->write(file, from, size < IO_MAX ? size : IO_MAX);
+    return file->operations->write(file, from, call_transfer_size(size < IO_MAX ? size : IO_MAX));
 }
 
 ssize_t sim_read(int fd, void *to, size_t size)

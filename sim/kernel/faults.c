@@ -7,8 +7,10 @@
  */
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "sim/kernel/internal.h"
 
@@ -39,8 +41,17 @@ static void note_fault(struct process *process, int signal)
                  sigabbrev_np(signal) ? sigabbrev_np(signal) : "a signal");
 }
 
+/* The simulator itself crashed, or was given a wild pointer: at least say where. */
 static void leave_to_system(int signal)
 {
+    char text[200];
+    if (running) {
+        int length = snprintf(text, sizeof text, "nixie: crashed in call %s of %s (pid %d on %s)\n",
+                              call_name(running->call_id), running->name, (int) running->pid,
+                              running->host->name);
+        if (write(2, text, (size_t) length) != length)
+            abort();
+    }
     struct sigaction action;
     memset(&action, 0, sizeof action);
     action.sa_handler = SIG_DFL;

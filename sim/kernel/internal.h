@@ -63,6 +63,8 @@ struct process {
     int64_t quantum;       /* calls left before others get their turn */
     uint64_t busy_calls;   /* since it last waited */
     uint64_t changes_seen; /* of the host, when its call began */
+    enum call_id call_id;  /* the last one begun */
+    size_t transfer_limit; /* of the call, see kernel_shorten; 0: none */
     struct wait_entry *waits;
     struct timer timer; /* the deadline of what it waits for */
     bool timed_out;
@@ -263,6 +265,9 @@ program_main *kernel_program(const struct kernel *kernel, const char *name, size
 /* --- pools -------------------------------------------------------------------------------------*/
 void pipe_free_pool(struct kernel *kernel);
 void socket_free_pool(struct kernel *kernel);
+
+/* What a read or write of the running process may move, see kernel_shorten. */
+size_t call_transfer_size(size_t size);
 
 /* --- hash.c ------------------------------------------------------------------------------------*/
 /* Mixes a finished call into the run's hash. */

@@ -86,7 +86,8 @@ int host_list_directory(struct host *host, const char *path, char ***names);
  * what shall still be free; UINT64_MAX takes the limit away. */
 void host_set_free_space(struct host *host, uint64_t leave_bytes);
 
-/* As vfs_observe, which the kernel needs for itself.  One observer a host; NULL: none. */
+/* As vfs_observe, which the kernel needs for itself.  One observer a host; NULL: none.  It is
+ * called in the middle of a change: it may stop the run, but not crash, kill or change anything. */
 void host_observe(struct host *host, vfs_observer *observer, void *context);
 
 /* Power loss: every process is gone, the disk is what the model allows and the chooser answers,
@@ -191,6 +192,10 @@ void kernel_watch(struct kernel *kernel, const struct kernel_watch *watch);
  * before the process goes on (from `before`: before the call has had any effect; if the process
  * survives and the run is continued, the call then takes place). */
 void kernel_stop(struct kernel *kernel);
+
+/* From inside a `before`: the call (reading or writing a file, pipe or stream, with whatever
+ * call) moves at most `size` bytes (not 0), as a real one may. */
+void kernel_shorten(struct kernel *kernel, size_t size);
 
 /* --- time -------------------------------------------------------------------------------------*/
 int64_t kernel_now(const struct kernel *kernel);          /* ns since the start */

@@ -460,6 +460,8 @@ static ssize_t unix_send(struct file *file, struct socket_message *message)
     }
     if (!connected)
         return -ENOTCONN;
+    if (socket->type == SOCK_STREAM)
+        message->size = call_transfer_size(message->size);
     return socket->type == SOCK_STREAM ? send_stream(file, message) : send_packet(file, message);
 }
 
@@ -551,6 +553,8 @@ static ssize_t unix_receive(struct file *file, struct socket_message *message)
         return socket->type == SOCK_STREAM ? -EINVAL : -ENOTCONN;
     if (socket->type == SOCK_STREAM && message->size == 0)
         return 0;
+    if (socket->type == SOCK_STREAM)
+        message->size = call_transfer_size(message->size);
     int result = wait_for_piece(file, message);
     if (result <= 0)
         return result;

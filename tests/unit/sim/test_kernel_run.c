@@ -243,19 +243,26 @@ static int world_main(int argc, char **argv, char **environment)
     return 0;
 }
 
-static const struct test_program programs[] = {{"sleeper", sleeper_main},
-                                               {"ignorer", ignorer_main},
-                                               {"signals", signals_main},
-                                               {"time", time_main},
-                                               {"disk", disk_main},
-                                               {"boot_id", boot_id_main},
-                                               {"busy", busy_main},
-                                               {"loop", loop_main},
-                                               {"worker", worker_main},
-                                               {"world", world_main},
-                                               {"crasher", crasher_main},
-                                               {"survivor", survivor_main},
-                                               {0, 0}};
+static int transfer_main(int argc, char **argv, char **environment)
+{
+    UNUSED;
+    int fds[2];
+    char text[8] = "12345678";
+    if (sim_pipe(fds) < 0)
+        return 255;
+    ssize_t put = sim_write(fds[1], text, sizeof text);
+    ssize_t got = sim_read(fds[0], text, sizeof text);
+    return (int) (put * 16 + got);
+}
+
+static const struct test_program programs[] = {
+    {"transfer", transfer_main}, {"sleeper", sleeper_main},
+    {"ignorer", ignorer_main},   {"signals", signals_main},
+    {"time", time_main},         {"disk", disk_main},
+    {"boot_id", boot_id_main},   {"busy", busy_main},
+    {"loop", loop_main},         {"worker", worker_main},
+    {"world", world_main},       {"crasher", crasher_main},
+    {"survivor", survivor_main}, {0, 0}};
 
 static struct machine *machine;
 
@@ -389,6 +396,7 @@ struct watcher {
     unsigned stop;  /* at the n-th */
     unsigned crash; /* at the n-th */
     bool before;    /* stop or crash there, not after */
+    size_t shorten; /* to that many bytes */
 };
 
 static void act(struct watcher *watcher, unsigned n)
@@ -406,6 +414,8 @@ static int watch_before(void *context, const struct call *call)
         return 0;
     if (watcher->before)
         act(watcher, watcher->seen + 1);
+    if (watcher->shorten)
+        kernel_shorten(watcher->machine->kernel, watcher->shorten);
     return watcher->error;
 }
 
@@ -438,6 +448,20 @@ START_TEST(test_watchers_see_and_fail_calls)
     ck_assert_int_eq(WEXITSTATUS(machine_run(machine, "time")), 1);
     ck_assert_ptr_nonnull(strstr(machine->output, "(errno 5)"));
     ck_assert_uint_eq(random.seen, 1);
+}
+END_TEST
+
+/* Writes eight bytes into a pipe and reads eight; its status is how many were moved. */
+START_TEST(test_watchers_shorten_transfers)
+{
+    struct watcher writes = {.id = CALL_write, .shorten = 5}, reads = {.id = CALL_read};
+    watch(&writes);
+    watch(&reads);
+    ck_assert_int_eq(WEXITSTATUS(machine_run(machine, "transfer")), 5 * 16 + 5);
+    reads.shorten = 3;
+    ck_assert_int_eq(WEXITSTATUS(machine_run(machine, "transfer")), 5 * 16 + 3);
+    writes.shorten = reads.shorten = 0;
+    ck_assert_int_eq(WEXITSTATUS(machine_run(machine, "transfer")), 8 * 16 + 8);
 }
 END_TEST
 
@@ -545,6 +569,7 @@ int main(void)
     tcase_add_test(tests, test_timers_of_the_outside);
     tcase_add_test(tests, test_crash_keeps_what_was_synced);
     tcase_add_test(tests, test_watchers_see_and_fail_calls);
+    tcase_add_test(tests, test_watchers_shorten_transfers);
     tcase_add_loop_test(tests, test_stop_at_a_call_and_go_on, 0, 2);
     tcase_add_loop_test(tests, test_crash_inside_a_watcher, 0, 2);
     tcase_add_loop_test(tests, test_same_seed_same_run, 0, 2);
