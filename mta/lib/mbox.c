@@ -9,10 +9,11 @@
  *
  * Before an append the record beside the box is made durable: where the box ended, how long the
  * append is, checksums of the append and of what is before it, its first bytes, and all places of
- * "From " in it.  After the append is durable the record is retired, durably, before success is
- * told.  So whoever finds an open record (its checksum fits) knows: of that append success was
- * never told, and the message comes again.  A record that was torn itself never had its append
- * begun; one that was torn while it was retired had its append whole.  Neither fits its checksum.
+ * "From " in it (the first hundred thousand).  After the append is durable the record is retired,
+ * durably, before success is told.  So whoever finds an open record (its checksum fits) knows: of
+ * that append success was never told, and the message comes again.  A record that was torn itself
+ * never had its append begun; one that was torn while it was retired had its append whole.  Neither
+ * fits its checksum.
  *
  * The end of the box is taken for a torn append, and cut off at the recorded length, only if
  *
@@ -21,8 +22,9 @@
  *   - what stands before is what stood there: a reader that took a message out moves the rest;
  *   - it is not the append, whole: then it stays, and comes twice, as every delivery may whose
  *     success nobody learnt of;
- *   - it has no "From " where the append has none, and does not begin with another `From ` line: so
- *     no other program has appended a message since, for that has one.
+ *   - it has no "From " where the append has none (the bytes that follow count too), and does not
+ *     begin with another `From ` line: so no other program has appended a message since, for that
+ *     has one.
  *
  * Whatever of it is data then is the append's own.  What else is at the end of a box without a
  * newline (zeros, a stranger's torn append) is left, and the next message begins on a line of its
@@ -53,7 +55,7 @@
 #define BLOCK 4096
 #define LOCK_STEP_MS 100
 #define OPEN_TRIES 10
-#define RECORD_LIMIT (1000 + MBOX_HEAD_MAX + MBOX_FROM_MAX * 8)
+#define RECORD_LIMIT (1000 + MBOX_HEAD_MAX + MBOX_FROM_MAX * (8 + MBOX_FOLLOWING))
 
 struct mbox {
     const char *path;
@@ -196,6 +198,7 @@ static int tail_is_ours(const struct mbox *mbox, const struct mbox_record *recor
 {
     char block[BLOCK];
     struct mbox_finder finder = {.at = 0};
+    struct mbox_place place;
     if (seek(mbox->fd, record->length) < 0)
         return -1;
     for (uint64_t at = record->length; at < end;) {
@@ -207,12 +210,15 @@ static int tail_is_ours(const struct mbox *mbox, const struct mbox_record *recor
         }
         if (at == record->length && !head_is_ours(record, block, (size_t) count))
             return 0;
-        size_t used;
-        for (size_t i = 0; mbox_find_from(&finder, block + i, (size_t) count - i, &used); i += used)
-            if (!mbox_record_has_from(record, finder.at - 5))
+        size_t size = (size_t) count, used;
+        for (size_t i = 0; mbox_find_from(&finder, block + i, size - i, &used, &place); i += used)
+            if (!mbox_record_has_from(record, &place))
                 return 0;
-        at += (uint64_t) count;
+        at += size;
     }
+    while (mbox_find_end(&finder, &place))
+        if (!mbox_record_has_from(record, &place))
+            return 0;
     return 1;
 }
 
@@ -300,11 +306,12 @@ static int put_written(struct sink *sink, const char *bytes, size_t size)
 
 static int put_measured(struct sink *sink, const char *bytes, size_t size)
 {
+    struct mbox_place place;
     size_t used;
     checksum_add(&sink->checksum, bytes, size);
     sink->record->size += size;
-    for (size_t i = 0; mbox_find_from(&sink->finder, bytes + i, size - i, &used); i += used)
-        if (mbox_record_add_from(sink->record, sink->finder.at - 5) < 0)
+    for (size_t i = 0; mbox_find_from(&sink->finder, bytes + i, size - i, &used, &place); i += used)
+        if (mbox_record_add_from(sink->record, &place) < 0)
             return -1;
     return 0;
 }
@@ -387,6 +394,10 @@ static int measure(struct mbox *mbox, size_t separators, struct mbox_record *rec
     checksum_begin(&sink.checksum);
     if (put_append(mbox, &sink, separators) < 0)
         return -1;
+    struct mbox_place place;
+    while (mbox_find_end(&sink.finder, &place))
+        if (mbox_record_add_from(record, &place) < 0)
+            return fail(mbox, MBOX_RECORD);
     record->inode = mbox->st.st_ino;
     record->length = mbox->length;
     record->checksum = checksum_value(&sink.checksum);

@@ -2,8 +2,9 @@
 /*
  * nixie1 append CHECKSUM INODE LENGTH SIZE FENCE CONTENT HEADSIZE COUNT\n
  *
- * then HEADSIZE bytes, then COUNT numbers of 8 bytes, least significant first.  CHECKSUM is that of
- * everything behind it.  Numbers of 20 digits, checksums of 16 hexadecimal ones.
+ * then HEADSIZE bytes, then COUNT places: a number of 8 bytes, least significant first, and the 8
+ * bytes that follow "From " there.  CHECKSUM is that of everything behind it.  Numbers of 20
+ * digits, checksums of 16 hexadecimal ones.
  */
 #include "mta/lib/mbox_record.h"
 
@@ -19,6 +20,7 @@ static const char magic[] = "nixie1 append ";
 #define COVERED (MAGIC + 16) /* the checksum is over what is behind here */
 #define FIELD 21             /* a blank and 20 digits */
 #define HEX_FIELD 17
+#define PLACE (8 + MBOX_FOLLOWING)
 #define FIXED (COVERED + 5 * FIELD + 2 * HEX_FIELD + 1)
 
 int mbox_record_path(struct buf *to, const char *path)
@@ -31,33 +33,46 @@ int mbox_record_path(struct buf *to, const char *path)
     return buf_add_text(to, ".nixie");
 }
 
-int mbox_record_add_from(struct mbox_record *record, uint64_t place)
+int mbox_record_add_from(struct mbox_record *record, const struct mbox_place *place)
 {
     if (record->from_count == MBOX_FROM_MAX)
         return 0;
     if (record->from_count == record->from_room) {
         size_t room = record->from_room ? record->from_room * 2 : 16;
-        uint64_t *from = mem_resize(record->from, room * sizeof *from);
+        struct mbox_place *from = mem_resize(record->from, room * sizeof *from);
         if (!from)
             return -1;
         record->from = from;
         record->from_room = room;
     }
-    record->from[record->from_count++] = place;
+    record->from[record->from_count++] = *place;
     return 0;
 }
 
-bool mbox_record_has_from(const struct mbox_record *record, uint64_t place)
+static bool same_following(const struct mbox_place *ours, const struct mbox_place *place)
+{
+    for (unsigned i = 0; i < place->known && i < ours->known; i++) {
+        if (place->following[i] == 0)
+            return true;
+        if (place->following[i] != ours->following[i])
+            return false;
+    }
+    return true;
+}
+
+bool mbox_record_has_from(const struct mbox_record *record, const struct mbox_place *place)
 {
     size_t low = 0, high = record->from_count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (record->from[middle] < place)
+        if (record->from[middle].at < place->at)
             low = middle + 1;
         else
             high = middle;
     }
-    return low < record->from_count && record->from[low] == place;
+    if (low == record->from_count || record->from[low].at != place->at)
+        return false;
+    return same_following(&record->from[low], place);
 }
 
 static int add_number(struct buf *bytes, uint64_t number)
@@ -77,10 +92,12 @@ static int add_hex(struct buf *bytes, uint64_t number)
 static int add_places(struct buf *bytes, const struct mbox_record *record)
 {
     for (size_t i = 0; i < record->from_count; i++) {
+        const struct mbox_place *from = &record->from[i];
         char place[8];
         for (unsigned k = 0; k < 8; k++)
-            place[k] = (char) (record->from[i] >> (8 * k) & 255);
-        if (buf_add(bytes, place, sizeof place) < 0)
+            place[k] = (char) (from->at >> (8 * k) & 255);
+        if (buf_add(bytes, place, sizeof place) < 0 ||
+            buf_add(bytes, from->following, MBOX_FOLLOWING) < 0)
             return -1;
     }
     return 0;
@@ -116,11 +133,12 @@ static bool get_hex(const char **at, uint64_t *number)
 
 static int get_places(struct mbox_record *record, const char *at, uint64_t count)
 {
-    for (uint64_t i = 0; i < count; i++, at += 8) {
-        uint64_t place = 0;
+    for (uint64_t i = 0; i < count; i++, at += PLACE) {
+        struct mbox_place place = {.known = MBOX_FOLLOWING};
         for (unsigned k = 0; k < 8; k++)
-            place |= (uint64_t) (unsigned char) at[k] << (8 * k);
-        if (mbox_record_add_from(record, place) < 0)
+            place.at |= (uint64_t) (unsigned char) at[k] << (8 * k);
+        memcpy(place.following, at + 8, MBOX_FOLLOWING);
+        if (mbox_record_add_from(record, &place) < 0)
             return -1;
     }
     return 1;
@@ -137,10 +155,10 @@ int mbox_record_parse(struct mbox_record *record, const char *bytes, size_t size
     if (!get_number(&at, &record->inode) || !get_number(&at, &record->length) ||
         !get_number(&at, &record->size) || !get_hex(&at, &record->fence) ||
         !get_hex(&at, &record->checksum) || !get_number(&at, &head) || !get_number(&at, &count) ||
-        head > MBOX_HEAD_MAX || count > MBOX_FROM_MAX || size < FIXED + head + count * 8)
+        head > MBOX_HEAD_MAX || count > MBOX_FROM_MAX || size < FIXED + head + count * PLACE)
         return 0;
     /* an older, longer record may still stand behind it */
-    size_t used = (size_t) (FIXED + head + count * 8);
+    size_t used = (size_t) (FIXED + head + count * PLACE);
     if (checksum_of(bytes + COVERED, used - COVERED) != checksum)
         return 0;
     if (buf_set(&record->head, bytes + FIXED, (size_t) head) < 0)

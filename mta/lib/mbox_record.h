@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "mta/lib/buf.h"
+#include "mta/lib/mbox_text.h"
 
 #define MBOX_FENCE 4096      /* bytes before the append that are checked */
 #define MBOX_HEAD_MAX 512    /* bytes of the append that are kept */
@@ -24,8 +25,8 @@ struct mbox_record {
     uint64_t fence;    /* checksum of the MBOX_FENCE bytes before `length` (or what there is) */
     uint64_t checksum; /* of the append */
     struct buf head;   /* the append's first bytes: what comes before the message's own */
-    uint64_t *from;    /* where "From " is in it, ascending */
-    size_t from_count; /* at most MBOX_FROM_MAX: later places are not known */
+    struct mbox_place *from; /* where "From " is in it, ascending */
+    size_t from_count;       /* at most MBOX_FROM_MAX: later places are not known */
     size_t from_room;
 };
 
@@ -33,8 +34,10 @@ struct mbox_record {
 int mbox_record_path(struct buf *to, const char *path);
 
 /* Notes a place of "From ".  0, or -1 with ENOMEM. */
-int mbox_record_add_from(struct mbox_record *record, uint64_t place);
-bool mbox_record_has_from(const struct mbox_record *record, uint64_t place);
+int mbox_record_add_from(struct mbox_record *record, const struct mbox_place *place);
+/* True if the append has "From " there, followed by the same bytes, as far as they are known (a
+ * zero ends them: a hole that a lost write left). */
+bool mbox_record_has_from(const struct mbox_record *record, const struct mbox_place *place);
 
 /* The whole record as bytes; 0 or -1 as buf_add. */
 int mbox_record_build(const struct mbox_record *record, struct buf *bytes);

@@ -90,20 +90,52 @@ size_t mbox_quote_end(struct mbox_quoter *quoter, char *to)
     return (size_t) (to - start);
 }
 
-bool mbox_find_from(struct mbox_finder *finder, const char *from, size_t size, size_t *used)
+#define WINDOW (WORD + MBOX_FOLLOWING)
+
+/* Moves the window one byte on; true if it then begins with the word. */
+static bool push(struct mbox_finder *finder, char c, struct mbox_place *place)
 {
-    for (size_t i = 0; i < size; i++) {
-        char c = from[i];
+    memmove(finder->window, finder->window + 1, WINDOW - 1);
+    finder->window[WINDOW - 1] = c;
+    finder->open = c == word[0] ? WINDOW : finder->open - 1;
+    if (memcmp(finder->window, word, WORD) != 0)
+        return false;
+    place->at = finder->at + finder->missing - WINDOW;
+    place->known = MBOX_FOLLOWING - finder->missing;
+    memcpy(place->following, finder->window + WORD, MBOX_FOLLOWING);
+    return true;
+}
+
+bool mbox_find_from(struct mbox_finder *finder, const char *from, size_t size, size_t *used,
+                    struct mbox_place *place)
+{
+    size_t i = 0;
+    while (i < size) {
+        if (finder->open == 0) { /* nothing begun: on to where something may */
+            const char *next = memchr(from + i, word[0], size - i);
+            size_t skipped = next ? (size_t) (next - from) - i : size - i;
+            finder->at += skipped;
+            i += skipped;
+            if (!next)
+                return false;
+            memset(finder->window, 0, WINDOW);
+            finder->open = 1;
+        }
         finder->at++;
-        if (c == word[finder->matched])
-            finder->matched++;
-        else
-            finder->matched = c == word[0];
-        if (finder->matched == WORD) {
-            finder->matched = 0;
-            *used = i + 1;
+        if (push(finder, from[i++], place)) {
+            *used = i;
             return true;
         }
+    }
+    return false;
+}
+
+bool mbox_find_end(struct mbox_finder *finder, struct mbox_place *place)
+{
+    while (finder->missing < MBOX_FOLLOWING && finder->open > 0) {
+        finder->missing++;
+        if (push(finder, 0, place))
+            return true;
     }
     return false;
 }

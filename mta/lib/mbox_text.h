@@ -34,13 +34,27 @@ size_t mbox_quote(struct mbox_quoter *quoter, char *to, const char *from, size_t
 /* The end of a message: what was held back, a newline if it lacks one, the empty line behind it. */
 size_t mbox_quote_end(struct mbox_quoter *quoter, char *to);
 
+/* A place of "From " and the bytes that follow it there. */
+#define MBOX_FOLLOWING 8
+struct mbox_place {
+    uint64_t at; /* of the F, from the start of what was looked through */
+    char following[MBOX_FOLLOWING];
+    unsigned known; /* how many of them there are */
+};
+
 /* Finds "From " anywhere in bytes that come in pieces. */
 struct mbox_finder {
-    unsigned matched;
-    uint64_t at; /* bytes seen */
+    uint64_t at;                     /* bytes seen */
+    char window[5 + MBOX_FOLLOWING]; /* the last ones */
+    unsigned open;                   /* how many more of them are of interest */
+    unsigned missing;                /* of the window's end: there are no more bytes */
 };
-/* Looks on from `from`; true if an occurrence ends at byte *used of it (its start is then at
- * finder->at - 5); false if all `size` bytes were looked at. */
-bool mbox_find_from(struct mbox_finder *finder, const char *from, size_t size, size_t *used);
+/* Looks on through `size` bytes: true with a place (call again with what is behind *used bytes);
+ * false if all were looked at. */
+bool mbox_find_from(struct mbox_finder *finder, const char *from, size_t size, size_t *used,
+                    struct mbox_place *place);
+/* At the end of the bytes, until it returns false: places of which not all following bytes exist.
+ */
+bool mbox_find_end(struct mbox_finder *finder, struct mbox_place *place);
 
 #endif
