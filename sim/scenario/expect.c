@@ -592,6 +592,19 @@ static void judge_events(struct run *run)
                      (unsigned long long) run->world->faults[i].seen);
 }
 
+/* Broken promises first: they are why expectations fail. */
+static void sort_failures(struct run_result *result)
+{
+    for (size_t i = 1; i < result->failure_count; i++)
+        for (size_t k = i; k > 0 && result->failures[k].promise && !result->failures[k - 1].promise;
+             k--) {
+            struct failure swap = result->failures[k];
+
+            result->failures[k] = result->failures[k - 1];
+            result->failures[k - 1] = swap;
+        }
+}
+
 void expect_judge(struct run *run)
 {
     struct world *world = run->world;
@@ -617,4 +630,5 @@ void expect_judge(struct run *run)
             failure->detail = story_of(run, violation->letter, violation->bounce);
     }
     free(expected);
+    sort_failures(run->result);
 }
