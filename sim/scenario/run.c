@@ -396,7 +396,8 @@ static void do_dues(struct run *run)
         size_t index = next_due(run);
         struct due due;
 
-        if (index == run->due_count || run->dues[index].time_ns > kernel_now(run->world->kernel))
+        if (!run->dues || index == run->due_count ||
+            run->dues[index].time_ns > kernel_now(run->world->kernel))
             return;
         due = run->dues[index];
         run->dues[index] = run->dues[--run->due_count];

@@ -339,12 +339,13 @@ void entries_note_exit(struct machine *machine, const struct call *call)
 
 void entries_note_answer(struct machine *machine, const struct call *call)
 {
-    const char *data = call->data, *end = data + call->size;
+    const char *data = call->data;
     uint64_t code = 0, number = 0;
     struct entry *entry;
 
-    if (!data || call->size < 4 || call->size > 40 || end[-1] != '\n')
+    if (!data || call->size < 4 || call->size > 40 || data[call->size - 1] != '\n')
         return;
+    const char *end = data + call->size;
     for (; data < end && *data >= '0' && *data <= '9'; data++)
         code = code * 10 + (uint64_t) (*data - '0');
     if (data == call->data || *data++ != ' ')
