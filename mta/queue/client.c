@@ -30,6 +30,12 @@ static void fail(struct client *client, int result)
     client->result = result;
 }
 
+void client_fail(struct client *client, int result)
+{
+    if (client->entry.stage != ENTRY_NONE)
+        fail(client, result);
+}
+
 static void break_off(struct client *client)
 {
     fail(client, QUEUE_ENVELOPE);

@@ -57,6 +57,9 @@ void client_init(struct client *client, int fd, uid_t uid, int64_t now_ms);
  * `size`, the state is CLIENT_DONE.  May wait for the disk to reserve numbers. */
 size_t client_feed(struct client_pool *pool, struct client *client, const char *bytes, size_t size);
 
+/* The disk has failed: takes back what is in the spool of a message under way, and remembers. */
+void client_fail(struct client *client, int result);
+
 /* True if a message has been begun and not ended. */
 bool client_is_busy(const struct client *client);
 

@@ -184,6 +184,14 @@ static size_t index_of(const struct stay *stay, const struct client *client)
     return index;
 }
 
+/* The kernel tells of a write-back error once: it may have been in any file written so far, also
+ * in those of messages that are not whole yet. */
+static void fail_all(struct stay *stay)
+{
+    for (size_t i = 0; i < stay->client_count; i++)
+        client_fail(stay->clients[i], QUEUE_WRITE);
+}
+
 /* The one wait for the disk for all messages that are whole. */
 static void commit_done(struct stay *stay)
 {
@@ -193,6 +201,8 @@ static void commit_done(struct stay *stay)
     int result = commit(stay->queue->commit_fd, stay->entries, count);
     if (result == QUEUE_OK)
         commit_trigger();
+    else
+        fail_all(stay);
     stay->done_count = 0;
     stay->rounds = 0;
     for (size_t i = 0; i < count; i++)
