@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * nixie-become UID GID[,GID...] DIRECTORY PROGRAM [ARGUMENT...]
+ * nixie-become [-l BYTES] UID GID[,GID...] DIRECTORY PROGRAM [ARGUMENT...]
  *
- * Turns into another user for good and executes PROGRAM: groups, group, user, in this order; proves
- * that there is no way back; changes to DIRECTORY.  The only program that root's parts of the
- * server use for it.  Not root: nothing can be changed, so it goes on only if it is that user and
- * group already.
+ * Turns into another user for good and executes PROGRAM: groups, group, user, limits, in this
+ * order; proves that there is no way back; changes to DIRECTORY.  The only program that root's
+ * parts of the server use for it.  Not root: nothing can be changed, so it goes on only if it is
+ * that user and group already.
+ *
+ *   -l BYTES   the largest address space of PROGRAM (RLIMIT_AS)
  *
  * Exit status: PROGRAM's, or 111 with one line on descriptor 2.
  */
 #include <errno.h>
 #include <grp.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "mta/lib/error.h"
@@ -24,6 +27,7 @@ struct become {
     uid_t uid;
     gid_t groups[GROUPS_MAX]; /* the first is the primary one */
     size_t group_count;
+    uint64_t memory; /* bytes; 0: no limit */
     const char *directory;
     char *const *argv;
 };
@@ -70,6 +74,12 @@ static int parse_groups(struct become *become, const char *list)
 static int parse_arguments(struct become *become, int argc, char **argv)
 {
     uint64_t uid;
+    if (argc > 2 && strcmp(argv[1], "-l") == 0) {
+        if (num_parse(argv[2], strlen(argv[2]), &become->memory) < 0 || !become->memory)
+            return -1;
+        argc -= 2;
+        argv += 2;
+    }
     if (argc < 5 || parse_id(argv[1], strlen(argv[1]), &uid) < 0)
         return -1;
     become->uid = (uid_t) uid;
@@ -131,7 +141,7 @@ int main(int argc, char **argv, char **environment)
 {
     struct become become = {.group_count = 0};
     if (parse_arguments(&become, argc, argv) < 0)
-        return die("usage", "nixie-become uid gid[,gid...] directory program ...");
+        return die("usage", "nixie-become [-l bytes] uid gid[,gid...] directory program ...");
     int status = 0;
     uid_t now = geteuid();
     if (now == 0)
@@ -142,6 +152,11 @@ int main(int argc, char **argv, char **environment)
         return status;
     if (chdir(become.directory) < 0)
         return die("unable to change directory", error_text(errno));
+    if (become.memory) {
+        struct rlimit limit = {.rlim_cur = become.memory, .rlim_max = become.memory};
+        if (setrlimit(RLIMIT_AS, &limit) < 0)
+            return die("unable to set the memory limit", error_text(errno));
+    }
     execve(become.argv[0], become.argv, environment);
     return die("unable to run the program", error_text(errno));
 }

@@ -340,6 +340,9 @@ check_status 0 "become: root" "$become" 64001 64002,64003 / /usr/bin/id
 is "become: user and groups" "$(sed 's/([^)]*)//g' <<<"$output")" "uid=64001 gid=64002 groups=64002,64003"
 check_status 111 "become: no such directory" "$become" 64001 64002 /nonexistent /bin/true
 check_status 111 "become: no such program" "$become" 64001 64002 / /nonexistent
+check_status 0 "become: a limit" "$become" -l 1000000000 64001 64002 / /bin/sh -c 'ulimit -v'
+is "become: in bytes" "$output" 976562
+check_status 111 "become: a limit that is none" "$become" -l x 64001 64002 / /bin/true
 check_status 7 "become: the program's status" "$become" 64001 64002 / /bin/sh -c 'exit 7'
 rm "$server/control/singleuser"
 chown 64009 "$server/queue/mess" "$server/queue/mess/17"
