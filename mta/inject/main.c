@@ -10,6 +10,7 @@
 #include "mta/inject/inject.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/random.h>
 #include <unistd.h>
@@ -212,12 +213,22 @@ static int queue(const struct buf *home, char *const *environment, struct input 
                 told.text[0] ? told.text + 1 : "the queue failed", NULL);
 }
 
+/* Whoever started this may have ignored SIGCHLD: then nobody could know how the queue ended. */
+static void attend_children(void)
+{
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    action.sa_handler = SIG_DFL;
+    (void) sigaction(SIGCHLD, &action, NULL);
+}
+
 int main(int argc, char **argv, char **environment)
 {
     struct settings settings = {.recipients_from = RECIPIENTS_EITHER};
     struct input input = {.bytes = BUF_INIT(INJECT_HEADER_MAX + 2 * BLOCK_SIZE)};
     struct result result = {.recipients = BUF_INIT(ENVELOPE_SIZE_MAX)};
     struct buf home = BUF_INIT(8192);
+    attend_children();
     int status = settings_from_arguments(&settings, argc, argv);
     if (!status)
         status = settings_from_environment(&settings, environment);

@@ -70,11 +70,14 @@ static int write_pid(struct start *start)
 static int take_signals(struct start *start)
 {
     static const int taken[] = {SIGTERM, SIGINT, SIGHUP, SIGALRM, SIGCHLD};
-    struct sigaction ignore;
+    struct sigaction action;
     sigset_t set;
-    memset(&ignore, 0, sizeof ignore);
-    ignore.sa_handler = SIG_IGN;
-    if (sigaction(SIGPIPE, &ignore, NULL) < 0)
+    memset(&action, 0, sizeof action);
+    action.sa_handler = SIG_DFL; /* whoever started this may have ignored it */
+    if (sigaction(SIGCHLD, &action, NULL) < 0)
+        return -1;
+    action.sa_handler = SIG_IGN;
+    if (sigaction(SIGPIPE, &action, NULL) < 0)
         return -1;
     sigemptyset(&set);
     for (size_t i = 0; i < sizeof taken / sizeof *taken; i++)

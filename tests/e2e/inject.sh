@@ -135,6 +135,9 @@ else
 fi
 rm -f "$work/message"
 
+check "SIGCHLD ignored by whoever starts it" envelope_is "${me}Ta@x.y||" '\n' \
+    env --ignore-signal=CHLD "$inject" a@x.y
+
 # --- mail that others wrote ---
 # Behind the first empty line every byte stays; in the header every field but those that inject
 # may touch.
