@@ -7,7 +7,7 @@
  *   sync          makes everything on the queue's file system durable
  *   todo/N        unlinks intd/N, then todo/N
  *   mess/N        unlinks intd/N, then mess/N
- *   aside/KIND/N  moves KIND/N (mess, intd or todo) to corrupt/KIND.N
+ *   aside/KIND/N  moves KIND/N (mess, intd or todo) to corrupt/KIND.N (.2 ... if that is taken)
  *   sweep         removes left-overs in pid/, and in intd/ those without todo
  */
 #include <dirent.h>
@@ -53,21 +53,6 @@ static char remove_both(enum spool_kind kind, uint64_t number)
     if (remove_file(SPOOL_INTD, number) < 0)
         return '!';
     return remove_file(kind, number) < 0 ? '!' : '+';
-}
-
-/* Only if nothing has that name yet: what was set aside is never lost. */
-static char set_aside(enum spool_kind kind, uint64_t number)
-{
-    char from[SPOOL_PATH_SIZE];
-    char to[64];
-    spool_path(from, kind, number);
-    snprintf(to, sizeof to, "corrupt/%s.%llu", spool_directory(kind), (unsigned long long) number);
-    if (link(from, to) < 0 && errno != EEXIST)
-        return '!';
-    struct stat old, new;
-    if (stat(from, &old) < 0 || stat(to, &new) < 0 || old.st_ino != new.st_ino)
-        return '!';
-    return unlink(from) < 0 ? '!' : '+';
 }
 
 /* Of an earlier boot, or untouched for long. */
@@ -161,7 +146,7 @@ static char obey(const struct clean *clean)
     if (clean->length > aside_size && memcmp(clean->command, aside, aside_size) == 0) {
         if (parse_path(clean->command + aside_size, clean->length - aside_size, &kind, &number) < 0)
             return 'x';
-        return set_aside(kind, number);
+        return spool_aside(kind, number) < 0 ? '!' : '+';
     }
     if (parse_path(clean->command, clean->length, &kind, &number) < 0 || kind == SPOOL_INTD)
         return 'x';

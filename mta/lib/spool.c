@@ -3,7 +3,10 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "mta/lib/checksum.h"
@@ -460,4 +463,55 @@ int spool_bounce_next(const char *file, size_t size, uint64_t number, size_t *at
     const char *next = memmem(file + *at + 1, size - *at - 1, MAGIC, sizeof MAGIC - 1);
     *at = next ? (size_t) (next - file) : size;
     return bad();
+}
+
+/* --- files that do not check out --- */
+
+int spool_open(enum spool_kind kind, uint64_t number, int flags)
+{
+    char path[SPOOL_PATH_SIZE];
+    struct stat st;
+    spool_path(path, kind, number);
+    int fd = open(path, flags | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    if (fd < 0)
+        return errno == ELOOP || errno == EISDIR || errno == ENXIO ? bad() : -1;
+    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+        return fd;
+    close(fd);
+    return bad();
+}
+
+int spool_length(enum spool_kind kind, uint64_t number, uint64_t *length)
+{
+    char path[SPOOL_PATH_SIZE];
+    struct stat st;
+    if (lstat(spool_path(path, kind, number), &st) < 0)
+        return -1;
+    if (!S_ISREG(st.st_mode))
+        return bad();
+    *length = (uint64_t) st.st_size;
+    return 0;
+}
+
+int spool_aside(enum spool_kind kind, uint64_t number)
+{
+    char from[SPOOL_PATH_SIZE], to[SPOOL_PATH_SIZE + 16];
+    struct stat st;
+    int length = snprintf(to, sizeof to, "corrupt/%s.%llu", spool_directory(kind),
+                          (unsigned long long) number);
+    spool_path(from, kind, number);
+    for (char again = '2';; again++) {
+        if (lstat(to, &st) < 0) {
+            if (errno != ENOENT)
+                return -1;
+            return rename(from, to);
+        }
+        if (again > '9')
+            break;
+        to[length] = '.';
+        to[length + 1] = again;
+        to[length + 2] = 0;
+    }
+    errno = EEXIST;
+    return -1;
 }

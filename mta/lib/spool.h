@@ -131,4 +131,17 @@ struct spool_bounce {
 int spool_bounce_next(const char *file, size_t size, uint64_t number, size_t *at,
                       struct spool_bounce *bounce);
 
+/* --- files that do not check out --- */
+
+/* Opens KIND/NUMBER, which must be a regular file, with O_RDONLY, O_RDWR or O_WRONLY.  Never waits
+ * for a FIFO and never follows a link.  A descriptor, or -1 with errno; EBADMSG: it is something
+ * else than a file. */
+int spool_open(enum spool_kind kind, uint64_t number, int flags);
+/* Whether KIND/NUMBER is a regular file: its length.  0, or -1 with errno (EBADMSG as above). */
+int spool_length(enum spool_kind kind, uint64_t number, uint64_t *length);
+/* Moves KIND/NUMBER, whatever it is, to corrupt/KIND.NUMBER, or to corrupt/KIND.NUMBER.2 and so on
+ * up to .9 if that is taken: what was set aside is never overwritten by this.  0, or -1 with
+ * errno. */
+int spool_aside(enum spool_kind kind, uint64_t number);
+
 #endif

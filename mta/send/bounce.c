@@ -89,7 +89,7 @@ int bounce_append(struct message *message, const struct buf *piece)
         message->bounce_length = piece->length;
         return 0;
     }
-    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    int fd = spool_open(SPOOL_BOUNCE, message->number, O_WRONLY);
     if (fd < 0)
         return -1;
     /* A piece that was cut off, because there was no room, goes first. */
@@ -207,20 +207,25 @@ static int add_paragraphs(struct send *send, const struct message *message, stru
 {
     struct buf content = BUF_INIT(0);
     struct spool_bounce piece;
-    size_t at = 0, pieces = 0;
+    size_t at = 0;
+    bool damaged = message->bounce_lost;
     int result = file_read(SPOOL_BOUNCE, message->number, &content);
+    if (result < 0 && (errno == EBADMSG || errno == ENOENT)) {
+        buf_reset(&content);
+        result = 0;
+    }
     while (result == 0) {
         int found = spool_bounce_next(content.data, content.length, message->number, &at, &piece);
         if (found == 0)
             break;
         if (found < 0) {
             logline(&send->log, "warning: bounce/%n is damaged in part", message->number);
+            damaged = true;
             continue;
         }
-        pieces++;
         result = add_paragraph(send, &piece, text);
     }
-    if (result == 0 && pieces == 0)
+    if (result == 0 && (damaged || content.length == 0))
         result = buf_add_text(text, "(The record of the addresses was damaged.)\n\n");
     int saved = errno;
     buf_free(&content);
@@ -241,10 +246,10 @@ static int add_tail(enum bounce_type type, const struct buf *sender, struct buf 
 
 static void copy_message(struct submit *submit, uint64_t number)
 {
-    char path[SPOOL_PATH_SIZE], block[8192];
-    int fd = open(spool_path(path, SPOOL_MESS, number), O_RDONLY | O_CLOEXEC);
+    char block[8192];
+    int fd = spool_open(SPOOL_MESS, number, O_RDONLY);
     if (fd < 0) {
-        if (errno == ENOENT)
+        if (errno == ENOENT || errno == EBADMSG)
             submit_text(submit, "\n(The message is lost.)\n");
         else
             submit_fail(submit, QUEUE_READ);

@@ -18,7 +18,8 @@ static void now(struct send *send, struct message *message, enum message_state s
 void message_check_done(struct send *send, struct message *message)
 {
     if (!message->has[DUE_LOCAL] && !message->has[DUE_REMOTE])
-        now(send, message, message->has_bounce ? MESSAGE_BOUNCING : MESSAGE_ENDING);
+        now(send, message,
+            message->has_bounce || message->bounce_lost ? MESSAGE_BOUNCING : MESSAGE_ENDING);
 }
 
 void message_channel_done(struct send *send, struct message *message, enum due_kind channel)
@@ -55,6 +56,7 @@ static void send_bounce(struct send *send, struct message *message)
         return;
     }
     message->has_bounce = false;
+    message->bounce_lost = false;
     now(send, message, MESSAGE_ENDING);
 }
 

@@ -14,7 +14,7 @@ static bool is_missing(enum spool_kind kind, uint64_t number)
 {
     char path[SPOOL_PATH_SIZE];
     struct stat st;
-    return stat(spool_path(path, kind, number), &st) < 0 && errno == ENOENT;
+    return lstat(spool_path(path, kind, number), &st) < 0 && errno == ENOENT;
 }
 
 bool left_over_is_old(const struct send *send, uint64_t number)
@@ -23,7 +23,7 @@ bool left_over_is_old(const struct send *send, uint64_t number)
     struct stat st;
     if (number < send->cleanup.floor)
         return true;
-    if (stat(spool_path(path, SPOOL_MESS, number), &st) < 0)
+    if (lstat(spool_path(path, SPOOL_MESS, number), &st) < 0)
         return false;
     return clock_wall() > st.st_mtime + LEFT_OVER_AGE;
 }

@@ -2,7 +2,7 @@
 /* Files of the queue as send handles them. */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "mta/lib/io.h"
@@ -10,17 +10,23 @@
 
 int file_read(enum spool_kind kind, uint64_t number, struct buf *content)
 {
-    char path[SPOOL_PATH_SIZE];
     buf_reset(content);
-    return io_read_file(spool_path(path, kind, number), content);
+    int fd = spool_open(kind, number, O_RDONLY);
+    if (fd < 0)
+        return -1;
+    int result = io_read_all(fd, content);
+    int saved = errno == EMSGSIZE ? EBADMSG : errno;
+    close(fd);
+    errno = saved;
+    return result;
 }
 
 int file_remove(enum spool_kind kind, uint64_t number)
 {
     char path[SPOOL_PATH_SIZE];
-    if (unlink(spool_path(path, kind, number)) < 0 && errno != ENOENT)
-        return -1;
-    return 0;
+    if (unlink(spool_path(path, kind, number)) == 0 || errno == ENOENT)
+        return 0;
+    return errno == EISDIR ? spool_aside(kind, number) : -1;
 }
 
 int file_write(enum spool_kind kind, uint64_t number, const struct buf *content)
@@ -49,22 +55,47 @@ void file_warn(struct send *send, const char *what, enum spool_kind kind, uint64
             number);
 }
 
-void file_aside(struct send *send, enum spool_kind kind, uint64_t number)
+static void aside_done(struct send *send, uint64_t number, bool done)
 {
-    char path[SPOOL_PATH_SIZE], to[SPOOL_PATH_SIZE + 32];
-    const char *directory = spool_directory(kind);
-    logline(&send->log, "warning: %s/%n does not check out; set aside in corrupt/", directory,
-            number);
+    if (!done)
+        logline(&send->log, "warning: unable to set aside files of msg %n", number);
+}
+
+bool file_is_there(enum spool_kind kind, uint64_t number)
+{
+    char path[SPOOL_PATH_SIZE];
+    struct stat st;
+    return lstat(spool_path(path, kind, number), &st) == 0;
+}
+
+static void move_aside(struct send *send, enum spool_kind kind, uint64_t number)
+{
     send_dirty(send);
     if (kind == SPOOL_TODO || kind == SPOOL_MESS) {
         const char *command = kind == SPOOL_TODO ? "aside/todo" : "aside/mess";
-        if (cleaner_ask(&send->cleaner, command, number, NULL) < 0)
+        if (cleaner_ask(&send->cleaner, command, number, aside_done) < 0)
             file_warn(send, "unable to set aside", kind, number);
-        return;
-    }
-    snprintf(to, sizeof to, "corrupt/%s.%llu", directory, (unsigned long long) number);
-    if (rename(spool_path(path, kind, number), to) < 0 && errno != ENOENT)
+    } else if (spool_aside(kind, number) < 0) {
         file_warn(send, "unable to set aside", kind, number);
+    }
+}
+
+void file_aside(struct send *send, enum spool_kind kind, uint64_t number)
+{
+    logline(&send->log, "warning: %s/%n does not check out; set aside in corrupt/",
+            spool_directory(kind), number);
+    move_aside(send, kind, number);
+}
+
+void message_files_aside(struct send *send, uint64_t number)
+{
+    /* The message first: without it the others are of no use. */
+    static const enum spool_kind kinds[] = {SPOOL_MESS,   SPOOL_TODO,   SPOOL_LOCAL,
+                                            SPOOL_REMOTE, SPOOL_BOUNCE, SPOOL_INFO};
+    logline(&send->log, "warning: msg %n cannot be delivered; set aside in corrupt/", number);
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (file_is_there(kinds[i], number))
+            move_aside(send, kinds[i], number);
 }
 
 int info_read_sender(uint64_t number, struct buf *sender)

@@ -32,10 +32,9 @@ static void job_release(struct job *job)
 /* Opens and reads local/N or remote/N.  0 or -1 with errno. */
 static int read_channel_file(struct job *job, enum spool_kind kind)
 {
-    char path[SPOOL_PATH_SIZE];
     struct spool_channel found;
     uint64_t number = job->message->number;
-    job->fd = open(spool_path(path, kind, number), O_RDWR | O_CLOEXEC | O_NONBLOCK);
+    job->fd = spool_open(kind, number, O_RDWR);
     if (job->fd < 0 || io_read_all(job->fd, &job->file) < 0)
         return -1;
     if (spool_channel_parse(job->file.data, job->file.length, kind, number, &found) < 0)
@@ -45,13 +44,27 @@ static int read_channel_file(struct job *job, enum spool_kind kind)
     return 0;
 }
 
-/* info/N is damaged: without a sender nothing can be done.  All that is left is set aside. */
-static void message_aside(struct send *send, struct message *message)
+/* Whether the channel's deliveries of the message are under way. */
+static bool is_busy(const struct channel *channel, const struct message *message)
 {
-    static const enum spool_kind kinds[] = {SPOOL_INFO, SPOOL_LOCAL, SPOOL_REMOTE, SPOOL_BOUNCE,
-                                            SPOOL_MESS};
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
-        file_aside(send, kinds[i], message->number);
+    for (unsigned i = 0; i <= channel->slot_count; i++)
+        if (channel->jobs[i].message == message)
+            return true;
+    return false;
+}
+
+/* A file that says for whom the message is, or from whom, is damaged: all that is left of it is
+ * set aside, as soon as the other channel has let go of it. */
+static void message_aside(struct send *send, struct channel *channel, struct message *message,
+                          enum spool_kind kind)
+{
+    logline(&send->log, "warning: %s/%n does not check out", spool_directory(kind),
+            message->number);
+    if (is_busy(&send->channels[1 - channel->index], message)) {
+        message_due(&send->messages, message, channel->index, send->time.now + PAUSE_TROUBLE);
+        return;
+    }
+    message_files_aside(send, message->number);
     message_drop(&send->messages, message);
 }
 
@@ -59,19 +72,8 @@ static void message_aside(struct send *send, struct message *message)
 static void open_failed(struct send *send, struct channel *channel, struct message *message,
                         enum spool_kind kind, int error)
 {
-    if (error == EBADMSG && kind == SPOOL_INFO) {
-        struct channel *other = &send->channels[1 - channel->index];
-        for (unsigned i = 0; i <= other->slot_count; i++)
-            if (other->jobs[i].message == message)
-                error = EBUSY; /* when the other channel lets go of it */
-        if (error == EBADMSG) {
-            message_aside(send, message);
-            return;
-        }
-    }
     if (error == EBADMSG) {
-        file_aside(send, kind, message->number);
-        message_channel_done(send, message, channel->index);
+        message_aside(send, channel, message, kind);
         return;
     }
     if (error == ENOENT && kind == channel->kind) { /* nobody is left in it */

@@ -7,6 +7,7 @@
  *   todo does not, but info does, and mess is there S5, without the name in todo
  *   info and mess, no todo                         S5
  *   info without mess                              finished: the rest is removed
+ *   info or a channel damaged, mess not its length set aside, all of the message
  *   todo without whole mess, or damaged            never accepted if of an earlier boot: removed;
  *                                                  else set aside
  *   neither todo nor info                          garbage: removed when nobody can be writing it
@@ -19,6 +20,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "mta/lib/error.h"
 #include "mta/lib/io.h"
 #include "mta/lib/mem.h"
 #include "mta/lib/number.h"
@@ -26,6 +28,7 @@
 #include "mta/send/send.h"
 
 #define BIT(kind) (1u << (kind))
+#define TRIES_MAX 6   /* for a message whose files cannot be read or changed */
 #define OUT_MAX 16384 /* bytes of commands after which clean is waited for */
 
 struct entry {
@@ -150,15 +153,11 @@ static int remove_all(struct send *send, const struct entry *entry)
     return 0;
 }
 
-static int set_all_aside(struct send *send, const struct entry *entry)
+/* Because KIND is damaged. */
+static int set_all_aside(struct send *send, const struct entry *entry, enum spool_kind kind)
 {
-    for (size_t i = 0; i < OWN_COUNT; i++)
-        if (entry->kinds & BIT(own_kinds[i]))
-            file_aside(send, own_kinds[i], entry->number);
-    if (entry->kinds & BIT(SPOOL_TODO))
-        file_aside(send, SPOOL_TODO, entry->number);
-    if (entry->kinds & BIT(SPOOL_MESS))
-        file_aside(send, SPOOL_MESS, entry->number);
+    logline(&send->log, "warning: %s/%n does not check out", spool_directory(kind), entry->number);
+    message_files_aside(send, entry->number);
     return 0;
 }
 
@@ -174,7 +173,7 @@ static int recover_garbage(struct send *send, struct entry *entry)
 static int recover_unfinished(struct send *send, const struct entry *entry)
 {
     if (entry->number >= send->cleanup.floor)
-        return set_all_aside(send, entry);
+        return set_all_aside(send, entry, SPOOL_TODO);
     logline(&send->log, "warning: msg %n was never finished; removed", entry->number);
     return remove_all(send, entry);
 }
@@ -246,10 +245,8 @@ static int read_channel(struct send *send, struct message *message, const struct
         return errno == ENOENT ? 0 : -1;
     if (io_read_all(fd, file) < 0)
         return -1;
-    if (spool_channel_parse(file->data, file->length, channel->kind, number, &found) < 0) {
-        file_aside(send, channel->kind, number);
-        return 0;
-    }
+    if (spool_channel_parse(file->data, file->length, channel->kind, number, &found) < 0)
+        return -1;
     if (mark_failed(send, fd, file, number, &found, bounce) < 0)
         return -1;
     if (found.to_do == 0) {
@@ -265,55 +262,87 @@ static int read_channel(struct send *send, struct message *message, const struct
 static int recover_channel(struct send *send, struct message *message,
                            const struct channel *channel, const struct buf *bounce)
 {
-    char path[SPOOL_PATH_SIZE];
     struct buf file = BUF_INIT(0);
-    int fd =
-        open(spool_path(path, channel->kind, message->number), O_RDWR | O_CLOEXEC | O_NONBLOCK);
+    int fd = spool_open(channel->kind, message->number, O_RDWR);
     int result = read_channel(send, message, channel, bounce, fd, &file);
-    int saved = errno;
+    int saved = errno == EMSGSIZE ? EBADMSG : errno;
     io_close(&fd);
     buf_free(&file);
     errno = saved;
     return result;
 }
 
-/* Reads the bounce and, if it is torn, replaces it by its whole pieces. */
-static int recover_bounce(struct send *send, struct message *message, struct buf *bounce)
+/* The whole pieces of the bounce.  *torn tells whether there is anything else in it. */
+static int read_bounce(struct send *send, uint64_t number, struct buf *whole, bool *torn)
 {
-    uint64_t number = message->number;
-    struct buf whole = BUF_INIT(0);
+    struct buf content = BUF_INIT(0);
     struct spool_bounce piece;
     size_t at = 0, from = 0;
-    int found;
-    if (file_read(SPOOL_BOUNCE, number, bounce) < 0)
-        return errno == ENOENT ? 0 : -1;
-    while ((found = spool_bounce_next(bounce->data, bounce->length, number, &at, &piece)) != 0) {
-        if (found == 1 && buf_add(&whole, bounce->data + from, at - from) < 0)
-            break;
+    int found = 0;
+    int result = file_read(SPOOL_BOUNCE, number, &content);
+    if (result < 0 && errno == EBADMSG) { /* no file at all */
+        file_aside(send, SPOOL_BOUNCE, number);
+        buf_reset(&content);
+        *torn = true;
+        result = 0;
+    }
+    while (result == 0 &&
+           (found = spool_bounce_next(content.data, content.length, number, &at, &piece)) != 0) {
+        if (found == 1 && buf_add(whole, content.data + from, at - from) < 0)
+            result = -1;
         from = at;
     }
-    int result = found == 0 ? 0 : -1;
-    if (result == 0 && whole.length != bounce->length) {
-        logline(&send->log, "warning: bounce/%n was torn; its whole records are kept", number);
-        send_dirty(send);
-        result = whole.length ? bounce_replace(number, whole.data, whole.length)
-                              : file_remove(SPOOL_BOUNCE, number);
-    }
     int saved = errno;
-    buf_free(bounce);
-    *bounce = whole;
+    *torn = *torn || whole->length != content.length;
+    buf_free(&content);
     errno = saved;
-    message->has_bounce = bounce->length > 0;
-    message->bounce_length = bounce->length;
-    message->bounce_durable = bounce->length;
+    return result < 0 && errno != ENOENT ? -1 : 0;
+}
+
+/* A piece that a crash tore is of a recipient who is tried again: then the whole ones are kept.  If
+ * nobody is left to be tried it was damaged later: the bounce then says so. */
+static int mend_bounce(struct send *send, struct message *message, const struct buf *whole)
+{
+    uint64_t number = message->number;
+    if (!message->has[DUE_LOCAL] && !message->has[DUE_REMOTE]) {
+        message->bounce_lost = true;
+        return 0;
+    }
+    logline(&send->log, "warning: bounce/%n was torn; its whole records are kept", number);
+    send_dirty(send);
+    return whole->length ? bounce_replace(number, whole->data, whole->length)
+                         : file_remove(SPOOL_BOUNCE, number);
+}
+
+static int recover_files(struct send *send, const struct entry *entry, struct message *message,
+                         enum spool_kind *failed)
+{
+    struct buf bounce = BUF_INIT(0);
+    bool torn = false;
+    int result = 0;
+    *failed = SPOOL_BOUNCE;
+    if (entry->kinds & BIT(SPOOL_BOUNCE))
+        result = read_bounce(send, entry->number, &bounce, &torn);
+    for (int i = 0; i < CHANNEL_COUNT && result == 0; i++) {
+        *failed = send->channels[i].kind;
+        if (entry->kinds & BIT(*failed))
+            result = recover_channel(send, message, &send->channels[i], &bounce);
+    }
+    message->has_bounce = bounce.length > 0;
+    message->bounce_length = bounce.length;
+    message->bounce_durable = bounce.length;
+    if (result == 0 && torn)
+        result = mend_bounce(send, message, &bounce);
+    int saved = errno;
+    buf_free(&bounce);
+    errno = saved;
     return result;
 }
 
 static int recover_queued(struct send *send, const struct entry *entry,
                           const struct spool_message *info)
 {
-    struct buf bounce = BUF_INIT(0);
-    int result = 0;
+    enum spool_kind failed;
     struct message *message = message_new(&send->messages, entry->number);
     if (!message)
         return -1;
@@ -321,15 +350,12 @@ static int recover_queued(struct send *send, const struct entry *entry,
     message->birth = steady_from_wall(&send->time, info->birth);
     if (message->birth > send->time.now)
         message->birth = send->time.now;
-    if (entry->kinds & BIT(SPOOL_BOUNCE))
-        result = recover_bounce(send, message, &bounce);
-    for (int i = 0; i < CHANNEL_COUNT && result == 0; i++)
-        if (entry->kinds & BIT(send->channels[i].kind))
-            result = recover_channel(send, message, &send->channels[i], &bounce);
-    int saved = errno;
-    buf_free(&bounce);
+    int result = recover_files(send, entry, message, &failed);
     if (result < 0) {
+        int saved = errno;
         message_drop(&send->messages, message);
+        if (saved == EBADMSG)
+            return set_all_aside(send, entry, failed);
         errno = saved;
         return -1;
     }
@@ -340,11 +366,10 @@ static int recover_queued(struct send *send, const struct entry *entry,
 /* 1: mess/N is there and `length` bytes long; 0: it is there, but is not; -1 with errno. */
 static int look_at_mess(uint64_t number, uint64_t length)
 {
-    char path[SPOOL_PATH_SIZE];
-    struct stat st;
-    if (stat(spool_path(path, SPOOL_MESS, number), &st) < 0)
-        return -1;
-    return S_ISREG(st.st_mode) && (uint64_t) st.st_size == length;
+    uint64_t found;
+    if (spool_length(SPOOL_MESS, number, &found) == 0)
+        return found == length;
+    return errno == EBADMSG ? 0 : -1;
 }
 
 /* info is damaged. */
@@ -352,7 +377,7 @@ static int recover_bad_info(struct send *send, const struct entry *entry)
 {
     unsigned work = BIT(SPOOL_LOCAL) | BIT(SPOOL_REMOTE) | BIT(SPOOL_BOUNCE);
     if ((entry->kinds & BIT(SPOOL_MESS)) && (entry->kinds & work))
-        return set_all_aside(send, entry);
+        return set_all_aside(send, entry, SPOOL_INFO);
     logline(&send->log, "warning: info/%n does not check out, and nothing is left to do; removed",
             entry->number);
     return remove_all(send, entry);
@@ -368,7 +393,7 @@ static int recover_info(struct send *send, const struct entry *entry, const stru
     if (mess < 0)
         return errno == ENOENT ? remove_all(send, entry) : -1;
     if (mess == 0)
-        return set_all_aside(send, entry);
+        return set_all_aside(send, entry, SPOOL_MESS);
     if ((entry->kinds & BIT(SPOOL_TODO)) && ask(send, "todo", entry->number) < 0)
         return -1;
     return recover_queued(send, entry, &info);
@@ -379,13 +404,12 @@ static int recover_info(struct send *send, const struct entry *entry, const stru
 /* 1: todo checks out and its message is whole; 0: not; -1 with errno. */
 static int check_todo(uint64_t number, const struct buf *content)
 {
-    char path[SPOOL_PATH_SIZE];
     struct spool_message todo;
     if (spool_todo_parse(content->data, content->length, number, &todo) < 0)
         return 0;
-    int fd = open(spool_path(path, SPOOL_MESS, number), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    int fd = spool_open(SPOOL_MESS, number, O_RDONLY);
     if (fd < 0)
-        return errno == ENOENT ? 0 : -1;
+        return errno == ENOENT || errno == EBADMSG ? 0 : -1;
     int result = spool_mess_check(fd, todo.mess_length, todo.mess_checksum);
     int saved = errno;
     close(fd);
@@ -408,6 +432,10 @@ static int read_if_there(struct entry *entry, enum spool_kind kind, struct buf *
     buf_reset(content);
     if (!(entry->kinds & BIT(kind)) || file_read(kind, entry->number, content) == 0)
         return 0;
+    if (errno == EBADMSG) { /* it is there, and does not check out */
+        buf_reset(content);
+        return 0;
+    }
     if (errno != ENOENT)
         return -1;
     entry->kinds &= ~BIT(kind);
@@ -467,6 +495,24 @@ static int trouble(struct send *send)
     return send_pause(send, PAUSE_TROUBLE);
 }
 
+/* One message that cannot be read must not keep all others: after a few tries it is left as it is.
+ * -1: we are told to end. */
+static int recover_one(struct send *send, struct entry *entry, struct buf *content)
+{
+    for (unsigned tries = 1; recover_number(send, entry, content) < 0; tries++) {
+        bool memory = errno == ENOMEM || errno == EMFILE || errno == ENFILE;
+        if (!memory && (tries == TRIES_MAX || !error_is_temporary(errno))) {
+            logline(&send->log,
+                    "alert: unable to read files of msg %n; left alone until the next start",
+                    entry->number);
+            return 0;
+        }
+        if (trouble(send) < 0)
+            return -1;
+    }
+    return 0;
+}
+
 static int recover_all(struct send *send, struct list *list, struct buf *content)
 {
     while (list_all(list) < 0 || number_floor(&send->cleanup.floor) < 0)
@@ -474,15 +520,11 @@ static int recover_all(struct send *send, struct list *list, struct buf *content
             return -1;
     for (size_t i = 0; i < list->count; i++) {
         steady_refresh(&send->time);
-        while (recover_number(send, &list->entries[i], content) < 0)
-            if (trouble(send) < 0)
-                return -1;
+        if (recover_one(send, &list->entries[i], content) < 0)
+            return -1;
         if (send->cleaner.out.length > OUT_MAX && send_wait_cleaner(send) < 0)
             return -1;
     }
-    while (cleaner_sweep(&send->cleaner) < 0)
-        if (trouble(send) < 0)
-            return -1;
     return send_wait_cleaner(send);
 }
 

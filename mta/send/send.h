@@ -93,16 +93,21 @@ void controls_free(struct send *send);
 
 /* files.c */
 
-/* The whole file KIND/NUMBER into `content`.  0 or -1 with errno. */
+/* The whole file KIND/NUMBER into `content`.  0 or -1 with errno; EBADMSG: it is no file, or too
+ * large to be one of ours. */
 int file_read(enum spool_kind kind, uint64_t number, struct buf *content);
 /* Writes it as a new file, whatever had the name before.  0 or -1 with errno; nothing is left. */
 int file_write(enum spool_kind kind, uint64_t number, const struct buf *content);
 /* The sender from info/N, NUL-ended.  0 or -1 with errno; EBADMSG: it does not check out. */
 int info_read_sender(uint64_t number, struct buf *sender);
-/* Unlinks it; 0 also if there is none. */
+/* Unlinks it, or sets aside a directory; 0 also if there is none. */
 int file_remove(enum spool_kind kind, uint64_t number);
 /* A file that does not check out: says so and moves it to corrupt/. */
 void file_aside(struct send *send, enum spool_kind kind, uint64_t number);
+/* Whether there is anything of that name. */
+bool file_is_there(enum spool_kind kind, uint64_t number);
+/* A message that cannot be delivered any more: says so and moves all its files to corrupt/. */
+void message_files_aside(struct send *send, uint64_t number);
 /* Logs "warning: WHAT KIND/NUMBER; will try again later". */
 void file_warn(struct send *send, const char *what, enum spool_kind kind, uint64_t number);
 

@@ -165,16 +165,15 @@ static int enter(struct send *send, struct preparation *preparation, uint64_t nu
 /* todo/N has been read: is the message there? */
 static void prepare_read(struct send *send, struct preparation *preparation, uint64_t number)
 {
-    char path[SPOOL_PATH_SIZE];
-    struct stat st;
-    if (stat(spool_path(path, SPOOL_MESS, number), &st) < 0 && errno != ENOENT) {
+    uint64_t length;
+    int found = spool_length(SPOOL_MESS, number, &length);
+    if (found < 0 && errno != ENOENT && errno != EBADMSG) {
         trouble(send, "unable to stat", SPOOL_MESS, number);
         return;
     }
-    bool whole = stat(path, &st) == 0 && (uint64_t) st.st_size == preparation->message.mess_length;
-    if (!whole) {
-        file_aside(send, SPOOL_TODO, number);
-        file_aside(send, SPOOL_MESS, number);
+    if (found < 0 || length != preparation->message.mess_length) {
+        logline(&send->log, "warning: mess/%n is not what todo/%n says", number, number);
+        message_files_aside(send, number);
         return;
     }
     if (enter(send, preparation, number) < 0)
@@ -184,14 +183,17 @@ static void prepare_read(struct send *send, struct preparation *preparation, uin
 static void prepare(struct send *send, uint64_t number)
 {
     struct preparation preparation = {0};
-    if (file_read(SPOOL_TODO, number, &preparation.todo) < 0) {
-        if (errno != ENOENT)
-            trouble(send, "unable to open", SPOOL_TODO, number);
-    } else if (spool_todo_parse(preparation.todo.data, preparation.todo.length, number,
-                                &preparation.message) < 0) {
-        file_aside(send, SPOOL_TODO, number);
-    } else {
+    const struct buf *todo = &preparation.todo;
+    int result = file_read(SPOOL_TODO, number, &preparation.todo);
+    if (result == 0)
+        result = spool_todo_parse(todo->data, todo->length, number, &preparation.message);
+    if (result == 0) {
         prepare_read(send, &preparation, number);
+    } else if (errno == EBADMSG) {
+        logline(&send->log, "warning: todo/%n does not check out", number);
+        message_files_aside(send, number);
+    } else if (errno != ENOENT) {
+        trouble(send, "unable to open", SPOOL_TODO, number);
     }
     preparation_free(&preparation);
 }

@@ -181,8 +181,12 @@ is "what is gone is done" "$(clean 'todo/99\0mess/99\0')" ++
 is "aside" "$(clean 'aside/mess/7\0aside/todo/8\0aside/todo/8\0')" "++!"
 is "sets aside" "$(ls home/queue/corrupt | tr '\n' ' ')" "mess.7 todo.8 "
 echo other >home/queue/mess/7
-is "what is set aside is not overwritten" "$(clean 'aside/mess/7\0')" !
-is "it is still there" "$(counts)" "0 1 0 0"
+is "what is set aside is not overwritten" "$(clean 'aside/mess/7\0')" +
+is "but gets a name of its own" "$(cat home/queue/corrupt/mess.7)-$(cat home/queue/corrupt/mess.7.2)" "-other"
+mkdir home/queue/todo/6 && mkfifo home/queue/todo/5 && ln -s /nowhere home/queue/todo/4
+is "whatever it is" "$(clean 'aside/todo/6\0aside/todo/5\0aside/todo/4\0')" +++
+is "no link is followed" "$(readlink home/queue/corrupt/todo.4)" /nowhere
+echo other >home/queue/mess/7
 is "sync" "$(clean 'sync\0')" +
 for command in '' x info/7 local/7 todo/ todo/0 todo/07 todo/x 'todo/7/8' ../todo/7 todo/-1 aside/ aside/info/7 \
     aside/mess/ aside//7 syncs intd/7 "$(printf 'y%.0s' {1..100})" "mess/$(printf '0%.0s' {1..200})7"; do
