@@ -62,7 +62,7 @@ static int deliver_maildir(const struct local *local, const char *path)
         return code;
     if (maildir_begin(&maildir, path) < 0) {
         if (errno == ENOENT || errno == ENOTDIR)
-            code = local_fail(LOCAL_SOFT, "Unable to chdir to maildir. (#4.2.1)", NULL);
+            code = local_fail(LOCAL_SOFT, "Unable to chdir to maildir. (#4.2.1)");
         else
             code = local_fail_errno("Unable to deliver to maildir ", path, errno);
     }
@@ -83,11 +83,10 @@ static int tell_mbox_trouble(const char *path, enum mbox_trouble trouble, int er
         return local_fail_errno("Unable to open ", path, error);
     case MBOX_KIND:
         return local_fail(LOCAL_SOFT, "Unable to deliver to ", path,
-                          ": not a regular file. (#4.2.1)", NULL);
+                          ": not a regular file. (#4.2.1)");
     case MBOX_LOCK:
         if (error == EWOULDBLOCK)
-            return local_fail(LOCAL_SOFT, "File has been locked for 30 seconds straight. (#4.3.0)",
-                              NULL);
+            return local_fail(LOCAL_SOFT, "File has been locked for 30 seconds straight. (#4.3.0)");
         return local_fail_errno("Unable to lock ", path, error);
     case MBOX_RECORD:
         return local_fail_errno("Unable to write the record beside ", path, error);
@@ -125,7 +124,7 @@ static const char *const names[] = {"mbox ", "maildir ", "program ", "forward "}
 static int carry_out(struct local *local, enum dotqmail_kind kind, const char *text)
 {
     if (!local->deliver)
-        return local_tell(names[kind], text, "\n", NULL) < 0 ? LOCAL_SOFT : LOCAL_OK;
+        return local_tell(names[kind], text, "\n") < 0 ? LOCAL_SOFT : LOCAL_OK;
     switch (kind) {
     case DOTQMAIL_MBOX:
         return deliver_mbox(local, text);
@@ -222,8 +221,8 @@ static int check(struct run *run)
     char line[NUM_DIGITS];
     num_format(line, dotqmail.line);
     if (dotqmail.line == 1)
-        return local_fail(LOCAL_SOFT, "Uh-oh: ", dotqmail.problem, NULL);
-    return local_fail(LOCAL_SOFT, "Uh-oh: ", dotqmail.problem, " Line ", line, ".", NULL);
+        return local_fail(LOCAL_SOFT, "Uh-oh: ", dotqmail.problem);
+    return local_fail(LOCAL_SOFT, "Uh-oh: ", dotqmail.problem, " Line ", line, ".");
 }
 
 static int run_files_and_programs(struct run *run)
@@ -250,7 +249,7 @@ static int tell_forwards(const struct local *local)
 {
     const char *end = local->recipients.data + local->recipients.length;
     for (const char *at = local->recipients.data; at < end; at += strlen(at) + 1)
-        if (local_tell(names[DOTQMAIL_FORWARD], at, "\n", NULL) < 0)
+        if (local_tell(names[DOTQMAIL_FORWARD], at, "\n") < 0)
             return LOCAL_SOFT;
     return LOCAL_OK;
 }
@@ -273,9 +272,9 @@ static void report(const struct local *local)
     num_format(forwards, local->forwards);
     num_format(programs, local->programs);
     num_format(number, local->message_number);
-    local_tell("did ", files, "+", forwards, "+", programs, "\n", NULL);
+    local_tell("did ", files, "+", forwards, "+", programs, "\n");
     if (local->message_number)
-        local_tell("qp ", number, "\n", NULL);
+        local_tell("qp ", number, "\n");
 }
 
 int deliver_all(struct local *local)

@@ -22,14 +22,13 @@ int find_check_home(const struct local *local)
     if (stat(".", &st) < 0)
         return local_fail_errno("Unable to stat home directory", "", errno);
     if (st.st_mode & WRITABLE_BY_OTHERS)
-        return local_fail(LOCAL_SOFT, "Uh-oh: home directory is writable. (#4.7.0)", NULL);
+        return local_fail(LOCAL_SOFT, "Uh-oh: home directory is writable. (#4.7.0)");
     if (!(st.st_mode & S_ISVTX))
         return LOCAL_OK;
     if (local->deliver)
         return local_fail(LOCAL_SOFT,
-                          "Home directory is sticky: user is editing his .qmail file. (#4.2.1)",
-                          NULL);
-    local_tell("Warning: home directory is sticky.\n", NULL);
+                          "Home directory is sticky: user is editing his .qmail file. (#4.2.1)");
+    local_tell("Warning: home directory is sticky.\n");
     return LOCAL_OK;
 }
 
@@ -46,7 +45,7 @@ static int read_instructions(struct local *local, const char *path, int fd)
     if (io_read_all(fd, &local->instructions) == 0)
         return LOCAL_OK;
     if (errno == EMSGSIZE)
-        return local_fail(LOCAL_SOFT, "Uh-oh: ", path, " is too large. (#4.2.1)", NULL);
+        return local_fail(LOCAL_SOFT, "Uh-oh: ", path, " is too large. (#4.2.1)");
     return local_fail_errno("Unable to read ", path, errno);
 }
 
@@ -65,7 +64,7 @@ static int try_path(struct local *local, const char *path, bool *found)
         *found = true;
         local->executable = (st.st_mode & S_IXUSR) != 0;
         if (st.st_mode & WRITABLE_BY_OTHERS)
-            code = local_fail(LOCAL_SOFT, "Uh-oh: ", path, " file is writable. (#4.7.0)", NULL);
+            code = local_fail(LOCAL_SOFT, "Uh-oh: ", path, " file is writable. (#4.7.0)");
         else
             code = read_instructions(local, path, fd);
     }
@@ -139,7 +138,7 @@ int find_instructions(struct local *local)
     if (code != LOCAL_OK)
         return code;
     if (!found && *local->dash)
-        return local_fail(LOCAL_HARD, "Sorry, no mailbox here by that name. (#5.1.1)", NULL);
+        return local_fail(LOCAL_HARD, "Sorry, no mailbox here by that name. (#5.1.1)");
     if (local->instructions.length == 0) {
         local->executable = false;
         if (buf_set_text(&local->instructions, local->fallback) < 0)

@@ -44,7 +44,7 @@ static int report(struct local *local, const struct submit_result *result)
     const char *text = result->text[0] ? result->text : queue_result_text(result->result);
     bool permanent = text[0] ? text[0] == 'D' : queue_result_is_permanent(result->result);
     return local_fail(permanent ? LOCAL_HARD : LOCAL_SOFT, "Unable to forward message: ",
-                      text[0] ? text + 1 : "no reason given. (#4.3.0)", NULL);
+                      text[0] ? text + 1 : "no reason given. (#4.3.0)");
 }
 
 int forward_send(struct local *local)

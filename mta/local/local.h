@@ -49,13 +49,15 @@ struct local {
 
 /* --- say.c: what goes into the report --- */
 
-/* Writes the texts (NULL ends them) and a newline to descriptor 2 and returns `code`. */
-int local_fail(int code, const char *text, ...) __attribute__((sentinel));
+/* local_fail(CODE, TEXT...) writes the texts and a newline to descriptor 2 and returns CODE;
+ * local_tell(TEXT...) writes them to descriptor 1 and returns 0 or -1. */
+#define local_fail(code, ...) local_fail_texts(code, (const char *const[]){__VA_ARGS__, NULL})
+#define local_tell(...) local_tell_texts((const char *const[]){__VA_ARGS__, NULL})
+int local_fail_texts(int code, const char *const *texts);
+int local_tell_texts(const char *const *texts);
 /* As local_fail with LOCAL_SOFT: "WHAT NAME: words for the error. (#4.3.0)". */
 int local_fail_errno(const char *what, const char *name, int error);
 int local_fail_memory(void);
-/* Writes the texts to descriptor 1. */
-int local_tell(const char *text, ...) __attribute__((sentinel));
 
 /* --- recipient.c --- */
 

@@ -30,8 +30,7 @@ static int usage(void)
 {
     return local_fail(LOCAL_HARD,
                       "nixie-local: usage: nixie-local [-nN] user homedir local dash ext domain "
-                      "sender aliasempty",
-                      NULL);
+                      "sender aliasempty");
 }
 
 static int parse_arguments(struct local *local, int argc, char **argv)

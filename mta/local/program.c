@@ -114,7 +114,7 @@ static char **make_environment(struct variables *variables, char *const *inherit
 static int judge(int status)
 {
     if (!WIFEXITED(status))
-        return local_fail(LOCAL_SOFT, "Aack, child crashed. (#4.3.0)", NULL);
+        return local_fail(LOCAL_SOFT, "Aack, child crashed. (#4.3.0)");
     switch (WEXITSTATUS(status)) {
     case 0:
         return LOCAL_OK;

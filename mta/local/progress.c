@@ -6,11 +6,15 @@
  * one.  The file is a line with KEY, then one mark a line: a checksum of KEY and of the
  * instruction's text (so an instruction that was changed between two tries is carried out anew).
  *
+ * Two deliveries of one message to one recipient (who was named twice) share their notes: they may
+ * leave one copy where there would have been two.
+ *
  * What does not check out (a torn line, another file that came back under this name after a
  * crash) does not count.  Such a file is not written to but replaced.
  */
 #include "mta/local/local.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -21,8 +25,6 @@
 #include "mta/lib/clock.h"
 #include "mta/lib/io.h"
 #include "mta/lib/num.h"
-
-#include <dirent.h>
 
 #define DIRECTORY ".nixie-progress"
 #define MARK_LINE 17 /* 16 hexadecimal digits and a newline */

@@ -100,14 +100,14 @@ int recipient_prepare(struct local *local)
     if (strlen(local->local) + strlen(local->domain) + strlen(local->extension) +
             strlen(local->sender) >
         ADDRESS_LIMIT)
-        return local_fail(LOCAL_HARD, "Address too long. (#5.1.3)", NULL);
+        return local_fail(LOCAL_HARD, "Address too long. (#5.1.3)");
     return make_lines(local) < 0 ? local_fail_memory() : LOCAL_OK;
 }
 
 int message_rewind(void)
 {
     if (lseek(0, 0, SEEK_SET) < 0)
-        return local_fail(LOCAL_SOFT, "Unable to rewind message. (#4.3.0)", NULL);
+        return local_fail(LOCAL_SOFT, "Unable to rewind message. (#4.3.0)");
     return LOCAL_OK;
 }
 
@@ -167,7 +167,6 @@ int recipient_check_loop(const struct local *local)
     buf_free(&scan.line);
     if (code == LOCAL_OK && scan.found)
         code = local_fail(LOCAL_HARD,
-                          "This message is looping: it already has my Delivered-To line. (#5.4.6)",
-                          NULL);
+                          "This message is looping: it already has my Delivered-To line. (#5.4.6)");
     return code;
 }
