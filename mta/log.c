@@ -45,6 +45,7 @@ struct log {
     struct buf pending; /* whole stamped lines, the first perhaps written in part */
     bool mid_line;      /* the file ends within a line that `pending` goes on with */
     uint64_t dropped;   /* lines that were thrown away and not yet reported */
+    uint64_t reported;  /* those that the first pending line tells of, none of it written yet */
     int64_t retry_at;   /* monotonic; 0: writing is possible as far as we know */
 };
 
@@ -178,6 +179,7 @@ static void report_dropped(struct log *log)
     memmove(pending->data + length, pending->data, pending->length);
     memcpy(pending->data, text, (size_t) length);
     pending->length += (size_t) length;
+    log->reported = log->dropped;
     log->dropped = 0;
     log->mid_line = false;
 }
@@ -202,8 +204,10 @@ static int write_some(struct log *log)
     if (count < 0)
         return -1;
     log->size += (uint64_t) count;
-    if (count > 0)
+    if (count > 0) {
         log->mid_line = log->pending.data[count - 1] != '\n';
+        log->reported = 0;
+    }
     buf_drop(&log->pending, (size_t) count);
     return 0;
 }
@@ -218,6 +222,7 @@ static void flush(struct log *log)
             continue;
         if (errno == EINTR)
             continue;
+        io_close(&log->fd); /* opened anew then: it may have been moved out of the way */
         log->retry_at = clock_monotonic_ms() + RETRY_MS;
         return;
     }
@@ -230,7 +235,8 @@ static void drop_oldest(struct log *log, size_t room)
 {
     while (log->pending.length && log->pending.length + room > PENDING_LIMIT) {
         buf_drop(&log->pending, first_line(log));
-        log->dropped++;
+        log->dropped += log->reported ? log->reported : 1;
+        log->reported = 0;
     }
 }
 

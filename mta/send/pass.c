@@ -9,7 +9,7 @@
 #include "mta/lib/schedule.h"
 #include "mta/send/send.h"
 
-#define STARTS_A_STEP 4
+#define STARTS_A_STEP 8
 #define RECORDS_A_STEP 4096
 
 static struct job *find_free_job(const struct channel *channel)
@@ -134,12 +134,11 @@ void job_check(struct send *send, struct channel *channel, struct job *job)
         job_end(send, channel, job);
 }
 
-/* Goes on with the pass for one step. */
-static void pass_go_on(struct send *send, struct channel *channel)
+/* Goes on with the pass.  *starts: how many deliveries it may still start in this step. */
+static void pass_go_on(struct send *send, struct channel *channel, unsigned *starts)
 {
     struct job *job = channel->pass;
     struct record record;
-    unsigned starts = 0;
     for (unsigned i = 0; i < RECORDS_A_STEP; i++) {
         size_t at = job->at;
         if (record_next(job->file.data, job->file.length, &at, &record) != 1) {
@@ -149,10 +148,10 @@ static void pass_go_on(struct send *send, struct channel *channel)
             return;
         }
         if (record.letter == 'T') {
-            if (channel->used >= channel->slot_count || starts++ == STARTS_A_STEP)
+            if (!*starts || channel->used >= channel->slot_count ||
+                delivery_start(send, channel, job, record.offset) < 0)
                 return;
-            if (delivery_start(send, channel, job, record.offset) < 0)
-                return;
+            --*starts;
         }
         job->at = at;
     }
@@ -169,10 +168,11 @@ bool pass_ready(const struct send *send, const struct channel *channel)
 
 void pass_step(struct send *send, struct channel *channel)
 {
-    if (!pass_ready(send, channel))
-        return;
-    if (!channel->pass)
-        pass_begin(send, channel, message_first(&send->messages, channel->index));
-    if (channel->pass)
-        pass_go_on(send, channel);
+    unsigned starts = STARTS_A_STEP;
+    for (unsigned i = 0; i < STARTS_A_STEP && starts && pass_ready(send, channel); i++) {
+        if (!channel->pass)
+            pass_begin(send, channel, message_first(&send->messages, channel->index));
+        if (channel->pass)
+            pass_go_on(send, channel, &starts);
+    }
 }

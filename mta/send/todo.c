@@ -14,7 +14,7 @@
 
 #define TRIGGER "lock/trigger"
 #define ENTRIES_A_STEP 64
-#define MESSAGES_A_STEP 16
+#define MESSAGES_A_STEP 4
 
 /* --- the trigger --------------------------------------------------------------------------- */
 
