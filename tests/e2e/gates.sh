@@ -21,40 +21,55 @@ flags=(-std=gnu11 -g -fPIE -fno-lto -fno-common -fstack-protector-strong -w -D_G
 
 # --- the objects of tests/gates ---
 try() { # COMPILER OPTIMISATION FILE
-    local name extra=() objects=("$work/object.o") want other
+    local name extra=() objects=("$box/object.o") want other
     name="$1 $2: $(basename "$3" .c)"
     read -ra extra <<<"$(field flags "$3")"
     other=$(field with "$3")
-    rm -f "$work"/*.o
+    rm -f "$box"/*.o
     local all=("${flags[@]}" "$2" "${extra[@]}")
     [ "$2" = -O0 ] || all+=(-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
     if [ -n "$other" ]; then
-        "$1" "${all[@]}" -c -o "$work/other.o" "tests/gates/$other" || { report 1 "$name"; return; }
-        objects+=("$work/other.o")
+        "$1" "${all[@]}" -c -o "$box/other.o" "tests/gates/$other" || { report 1 "$name"; return; }
+        objects+=("$box/other.o")
     fi
-    "$1" "${all[@]}" -c -o "$work/object.o" "$3" || { report 1 "$name"; return; }
-    ci/gate --name test "${objects[@]}" 2>"$work/said"
+    "$1" "${all[@]}" -c -o "$box/object.o" "$3" || { report 1 "$name"; return; }
+    ci/gate --name test "${objects[@]}" 2>"$box/said"
     local status=$?
     want=$(field refuse "$3")
     if [ -n "$want" ]; then
-        [ $status -eq 1 ] && grep -F -- "$want" "$work/said" | grep -Eq 'object\.o|: there is no main$'
+        [ $status -eq 1 ] && grep -F -- "$want" "$box/said" | grep -Eq 'object\.o|: there is no main$'
     else
-        [ $status -eq 0 ] && [ ! -s "$work/said" ]
+        [ $status -eq 0 ] && [ ! -s "$box/said" ]
     fi
     local result=$?
     report $result "$name"
-    [ $result -eq 0 ] || { echo "status $status, want ${want:-none}"; cat "$work/said"; } | sed 's/^/# /'
+    [ $result -eq 0 ] || { echo "status $status, want ${want:-none}"; cat "$box/said"; } | sed 's/^/# /'
 }
-for how in "gcc -O2" "clang -O0"; do
-    read -r compiler optimisation <<<"$how"
+try_all() { # COMPILER OPTIMISATION
+    local compiler=$1 optimisation=$2 box=$work/$1 file
+    mkdir "$box"
     if ! command -v "$compiler" >/dev/null; then
         skip "$compiler" "it is not installed"
-        continue
+        return
     fi
     for file in tests/gates/refuse-*.c tests/gates/pass-*.c; do
         try "$compiler" "$optimisation" "$file"
     done
-done
+}
+# Side by side, told one after the other under new numbers.
+try_all gcc -O2 >"$work/gcc.tap" 2>&1 &
+try_all clang -O0 >"$work/clang.tap" 2>&1 &
+wait
+while read -r line; do
+    case $line in
+    "ok "* | "not ok "*)
+        count=$((count + 1))
+        [ "${line%% *}" = ok ] || failed=1
+        echo "${line%%ok *}ok $count - ${line#* - }"
+        ;;
+    *) echo "$line" ;;
+    esac
+done < <(cat "$work/gcc.tap" "$work/clang.tap")
 
 # --- joined objects ---
 cat >"$work/joined.c" <<'EOC'

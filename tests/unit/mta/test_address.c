@@ -273,8 +273,7 @@ START_TEST(test_default_host_forms)
     } forms[] = {
         {{"a.b", "d", "p"}, "a.b"},    {{"a", "d.e", "p"}, "a.d.e"},
         {{"a+", "d", "p.q"}, "a.p.q"}, {{"[10.0.0.1]", "d", "p"}, "[10.0.0.1]"},
-        {{"a.b.", "d", "p"}, "a.b"},
-        {{"a", "", "p"}, "a"},
+        {{"a.b.", "d", "p"}, "a.b"},   {{"a", "", "p"}, "a"},
         {{"a+", "d", ""}, "a"},
     };
     for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
