@@ -83,23 +83,23 @@ static void remove_mess(struct send *send, struct message *message)
         later(send, message, PAUSE_TROUBLE);
 }
 
+/* Removes info last.  Channel files stay until now: were local/N removed while remote/N is still
+ * worked on, a power loss could bring the name back with another file's content, and nobody could
+ * tell that from damage. */
 static void end(struct send *send, struct message *message)
 {
+    static const enum spool_kind kinds[] = {SPOOL_LOCAL, SPOOL_REMOTE, SPOOL_BOUNCE, SPOOL_INFO};
     uint64_t number = message->number;
-    send_dirty(send);
-    if (file_remove(SPOOL_BOUNCE, number) < 0) {
-        file_warn(send, "unable to unlink", SPOOL_BOUNCE, number);
-        later(send, message, PAUSE_CHORE);
-        return;
-    }
     if (!message->end_logged)
         logline(&send->log, "end msg %n", number);
     message->end_logged = true;
-    if (file_remove(SPOOL_INFO, number) < 0) {
-        file_warn(send, "unable to unlink", SPOOL_INFO, number);
-        later(send, message, PAUSE_CHORE);
-        return;
-    }
+    send_dirty(send);
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (file_remove(kinds[i], number) < 0) {
+            file_warn(send, "unable to unlink", kinds[i], number);
+            later(send, message, PAUSE_CHORE);
+            return;
+        }
     message->state = MESSAGE_ENDED;
     remove_mess(send, message);
 }

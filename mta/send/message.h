@@ -26,7 +26,7 @@ struct message {
     uint64_t number;
     int64_t birth; /* steady seconds */
     enum message_state state;
-    bool has[CHANNEL_COUNT]; /* the channel file exists */
+    bool has[CHANNEL_COUNT]; /* recipients are left in the channel file */
     bool has_bounce;
     bool bounce_lost;    /* a part of it was found damaged when nobody was left to be tried */
     bool bounce_tainted; /* a sync failed: to be written anew before anything is added */

@@ -119,12 +119,6 @@ static void job_end(struct send *send, struct channel *channel, struct job *job)
         message_due(&send->messages, message, channel->index, retry);
         return;
     }
-    send_dirty(send);
-    if (file_remove(channel->kind, message->number) < 0) {
-        file_warn(send, "unable to unlink", channel->kind, message->number);
-        message_due(&send->messages, message, channel->index, send->time.now + PAUSE_TROUBLE);
-        return;
-    }
     message_channel_done(send, message, channel->index);
 }
 

@@ -249,10 +249,8 @@ static int read_channel(struct send *send, struct message *message, const struct
         return -1;
     if (mark_failed(send, fd, file, number, &found, bounce) < 0)
         return -1;
-    if (found.to_do == 0) {
-        send_dirty(send);
-        return file_remove(channel->kind, number);
-    }
+    if (found.to_do == 0)
+        return 0; /* it goes with the message */
     message->has[channel->index] = true;
     message_due(&send->messages, message, channel->index,
                 due_time(send, message, &found, channel->skip));
