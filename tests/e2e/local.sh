@@ -257,6 +257,25 @@ printf './Maildir/\n|echo z >>ran\n' >"$home/.qmail"
 deliver ""
 is "a changed instruction is carried out" "$status $(count "$home/Maildir/new") $(tr '\n' , <"$home/ran")" "0 3 x,y,x,y,x,z,"
 
+# --- many messages ---
+corpus=${CORPUS:-../shared/corpus}
+if [ -d "$corpus" ]; then
+    fresh
+    printf './Maildir/\n./Mailbox\n' >"$home/.qmail"
+    changed=
+    while IFS= read -r -d '' file; do
+        rm -f "$home"/Maildir/new/* "$home/Mailbox"
+        deliver "" sender@y.example "$file"
+        tail -n +3 "$home"/Maildir/new/* | cmp -s - "$file" || changed="$changed $file (Maildir)"
+        # an mbox is undone: a > less, the empty line off; it cannot say that a newline was missing
+        LC_ALL=C sed '1,3d; s/^>\(>*From \)/\1/' "$home/Mailbox" | head -c -1 |
+            cmp -s - <(LC_ALL=C sed '$a\' "$file") || changed="$changed $file (mbox)"
+    done < <(find "$corpus" -type f ! -name README.md -print0 | sort -z)
+    is "the corpus is unchanged in Maildir and mbox" "$changed" ""
+else
+    skip "the corpus is unchanged in Maildir and mbox" "no $corpus (set CORPUS)"
+fi
+
 # --- lspawn, one user ---
 server=$tmp
 mkdir -p "$server"/{control,users,alias,queue/mess}
