@@ -24,7 +24,8 @@
  *     success nobody learnt of;
  *   - it has no "From " where the append has none (the bytes that follow count too), and does not
  *     begin with another `From ` line: so no other program has appended a message since, for that
- *     has one.
+ *     has one.  Only a hole, or what is no text and begins where a write or a sector does, may
+ *     stand in the middle of ours: that is how disks lose bytes, and people do not write so.
  *
  * Whatever of it is data then is the append's own.  What else is at the end of a box without a
  * newline (zeros, a stranger's torn append) is left, and the next message begins on a line of its
@@ -120,29 +121,45 @@ static int open_box(struct mbox *mbox)
     return fail(mbox, MBOX_OPEN);
 }
 
-/* In a directory that the user may not write to (/var/mail), the record is in the current one. */
+/* Opens the record at mbox->record_path if it is there for us alone: in a directory that others may
+ * write to, somebody else could have made it, to have the box cut.  0, or -1 with errno. */
+static int try_record(struct mbox *mbox)
+{
+    struct stat st;
+    const char *path = buf_text(&mbox->record_path);
+    if (!path)
+        return -1;
+    mbox->record_fd =
+        open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0600);
+    if (mbox->record_fd < 0)
+        return -1;
+    int result = fstat(mbox->record_fd, &st);
+    uid_t uid = geteuid();
+    if (result == 0 && S_ISREG(st.st_mode) && st.st_uid == uid && !(st.st_mode & 022) &&
+        st.st_nlink == 1)
+        return 0;
+    int error = result < 0 ? errno : EACCES;
+    io_close(&mbox->record_fd);
+    errno = error;
+    return -1;
+}
+
+/* Where the user may not write (/var/mail), the record is in the current directory. */
 static int open_record(struct mbox *mbox)
 {
-    static const int flags = O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
-    struct stat st;
-    if (mbox_record_path(&mbox->record_path, mbox->path) < 0 || !buf_text(&mbox->record_path))
+    if (mbox_record_path(&mbox->record_path, mbox->path) < 0)
         return fail(mbox, MBOX_RECORD);
-    mbox->record_fd = open(mbox->record_path.data, flags, 0600);
-    if (mbox->record_fd < 0 && (errno == EACCES || errno == EPERM || errno == EROFS)) {
+    int result = try_record(mbox);
+    if (result < 0 && (errno == EACCES || errno == EPERM || errno == EROFS || errno == ELOOP)) {
         char name[17];
         num_format_hex(name, checksum_of(mbox->path, strlen(mbox->path)));
         name[16] = 0;
         if (buf_set_text(&mbox->record_path, ".nixie-mbox-") < 0 ||
-            buf_add_text(&mbox->record_path, name) < 0 || !buf_text(&mbox->record_path))
+            buf_add_text(&mbox->record_path, name) < 0)
             return fail(mbox, MBOX_RECORD);
-        mbox->record_fd = open(mbox->record_path.data, flags, 0600);
+        result = try_record(mbox);
     }
-    if (mbox->record_fd < 0 || fstat(mbox->record_fd, &st) < 0)
-        return fail(mbox, MBOX_RECORD);
-    if (S_ISREG(st.st_mode))
-        return 0;
-    errno = EINVAL;
-    return fail(mbox, MBOX_RECORD);
+    return result < 0 ? fail(mbox, MBOX_RECORD) : 0;
 }
 
 static int seek(int fd, uint64_t offset)
@@ -180,7 +197,7 @@ static int sum_fence(const struct mbox *mbox, uint64_t length, uint64_t *sum)
 }
 
 /* Whether the tail's first bytes can be what is left of ours: not those of another From line, which
- * begins like ours and then differs.  (Zeros in it are a hole that a lost write left.) */
+ * begins like ours and then differs in the middle of what reaches the disk at once. */
 static bool head_is_ours(const struct mbox_record *record, const char *tail, size_t size)
 {
     const char *from = memmem(record->head.data, record->head.length, "From ", 5);
@@ -189,7 +206,7 @@ static bool head_is_ours(const struct mbox_record *record, const char *tail, siz
         size = record->head.length;
     for (size_t i = place; i < size; i++)
         if (tail[i] != record->head.data[i])
-            return i < place + 5 || tail[i] == 0;
+            return i < place + 5 || mbox_record_may_break(record, i, tail[i]);
     return true;
 }
 
@@ -279,7 +296,7 @@ struct sink {
     struct checksum checksum;
     struct mbox_finder finder;
     size_t held;
-    char buffer[4 * BLOCK];
+    char buffer[MBOX_WRITE];
 };
 
 static int flush(struct sink *sink)

@@ -49,14 +49,19 @@ int mbox_record_add_from(struct mbox_record *record, const struct mbox_place *pl
     return 0;
 }
 
-static bool same_following(const struct mbox_place *ours, const struct mbox_place *place)
+bool mbox_record_may_break(const struct mbox_record *record, uint64_t offset, char found)
 {
-    for (unsigned i = 0; i < place->known && i < ours->known; i++) {
-        if (place->following[i] == 0)
-            return true;
+    bool border = offset % MBOX_WRITE == 0 || (record->length + offset) % MBOX_SECTOR == 0;
+    bool text = found >= ' ' && found < 127;
+    return found == 0 || (border && !text);
+}
+
+static bool same_following(const struct mbox_record *record, const struct mbox_place *ours,
+                           const struct mbox_place *place)
+{
+    for (unsigned i = 0; i < place->known && i < ours->known; i++)
         if (place->following[i] != ours->following[i])
-            return false;
-    }
+            return mbox_record_may_break(record, place->at + 5 + i, place->following[i]);
     return true;
 }
 
@@ -72,7 +77,7 @@ bool mbox_record_has_from(const struct mbox_record *record, const struct mbox_pl
     }
     if (low == record->from_count || record->from[low].at != place->at)
         return false;
-    return same_following(&record->from[low], place);
+    return same_following(record, &record->from[low], place);
 }
 
 static int add_number(struct buf *bytes, uint64_t number)

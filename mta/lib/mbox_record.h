@@ -14,8 +14,10 @@
 #include "mta/lib/buf.h"
 #include "mta/lib/mbox_text.h"
 
-#define MBOX_FENCE 4096      /* bytes before the append that are checked */
-#define MBOX_HEAD_MAX 512    /* bytes of the append that are kept */
+#define MBOX_FENCE 4096   /* bytes before the append that are checked */
+#define MBOX_HEAD_MAX 512 /* bytes of the append that are kept */
+#define MBOX_WRITE 16384  /* bytes of one write of an append */
+#define MBOX_SECTOR 512
 #define MBOX_FROM_MAX 100000 /* places of "From " that are kept */
 
 struct mbox_record {
@@ -35,9 +37,14 @@ int mbox_record_path(struct buf *to, const char *path);
 
 /* Notes a place of "From ".  0, or -1 with ENOMEM. */
 int mbox_record_add_from(struct mbox_record *record, const struct mbox_place *place);
-/* True if the append has "From " there, followed by the same bytes, as far as they are known (a
- * zero ends them: a hole that a lost write left). */
+/* True if the append has "From " there, followed by the same bytes, as far as they are known and
+ * one write or sector goes (mbox_record_may_break). */
 bool mbox_record_has_from(const struct mbox_record *record, const struct mbox_place *place);
+
+/* Whether, when `found` stands at this byte of the append and differs, a crash may have done that,
+ * though what is before it is ours: it is a zero, as in the hole that a lost write leaves, or it is
+ * no text, and here begins a write of ours or a sector of the disk. */
+bool mbox_record_may_break(const struct mbox_record *record, uint64_t offset, char found);
 
 /* The whole record as bytes; 0 or -1 as buf_add. */
 int mbox_record_build(const struct mbox_record *record, struct buf *bytes);

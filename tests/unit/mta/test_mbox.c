@@ -176,6 +176,12 @@ START_TEST(records)
     ck_assert(mbox_record_has_from(&back, &place));
     place.following[1] = 'x';
     ck_assert(!mbox_record_has_from(&back, &place));
+    back.length = MBOX_SECTOR - 4 - 6; /* a sector begins at the one that differs */
+    ck_assert(!mbox_record_has_from(&back, &place));
+    place.following[1] = '\x80';
+    ck_assert(mbox_record_has_from(&back, &place));
+    back.length++;
+    ck_assert(!mbox_record_has_from(&back, &place));
     place.known = 1;
     ck_assert(mbox_record_has_from(&back, &place));
     place.at = 5;
@@ -255,6 +261,25 @@ START_TEST(troubles)
 }
 END_TEST
 
+/* A record that others may have written is not used. */
+START_TEST(record_of_others)
+{
+    enum mbox_trouble trouble;
+    struct stat st;
+    ck_assert_int_eq(mkdir("spool", 0700), 0);
+    put("spool/box", "", 0);
+    put("spool/.box.nixie", "mine", 4);
+    ck_assert_int_eq(chmod("spool/.box.nixie", 0666), 0);
+    ck_assert_int_eq(deliver("spool/box", "x", 1, &trouble), 0);
+    ck_assert_int_eq(stat("spool/.box.nixie", &st), 0);
+    ck_assert_int_eq(st.st_size, 4);
+    ck_assert_int_eq(system("ls .nixie-mbox-* >/dev/null"), 0);
+    ck_assert_int_eq(unlink("spool/.box.nixie"), 0);
+    ck_assert_int_eq(symlink("/etc/passwd", "spool/.box.nixie"), 0);
+    ck_assert_int_eq(deliver("spool/box", "x", 1, &trouble), 0);
+}
+END_TEST
+
 /* Rubbish in the record's place is no record, whatever it is. */
 START_TEST(rubbish_record)
 {
@@ -321,12 +346,14 @@ int main(void)
     Suite *suite = suite_create("mbox");
     TCase *tests = tcase_create("mbox");
     tcase_add_checked_fixture(tests, setup, teardown);
+    tcase_set_timeout(tests, 60);
     tcase_add_test(tests, from_lines);
     tcase_add_test(tests, quoting);
     tcase_add_test(tests, finding);
     tcase_add_test(tests, records);
     tcase_add_test(tests, appends);
     tcase_add_test(tests, troubles);
+    tcase_add_test(tests, record_of_others);
     tcase_add_test(tests, rubbish_record);
     tcase_add_test(tests, torn_at_every_byte);
     suite_add_tcase(suite, tests);

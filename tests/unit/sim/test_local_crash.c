@@ -66,7 +66,7 @@ START_TEST(mbox_survives_two_crashes)
 {
     struct random random;
     random_seed(&random, 3, 1);
-    for (unsigned n = 0; n < 1500; n++) {
+    for (unsigned n = 0; n < 4000; n++) {
         struct world world;
         struct choose_random chance;
         bool delivered[MESSAGES] = {false}, unused;
