@@ -23,10 +23,16 @@ static const char use[] =
     "for those who change Nixie:\n"
     "  --disk MODEL      instead of what hosts say: honest, ffs, ext4, strict\n"
     "  --schedule random|round-robin\n"
+    "  --cut CALL[,before][,none|,all|,SEED]   power cut after that call, judged by oracles only\n"
     "  --arena-offset N, --fill BYTE, --environment-padding N   must not change a run\n";
+
+#define CUTS_MAX 8
 
 struct run_command {
     struct pool pool;
+    struct crash_plan cuts[CUTS_MAX];
+    struct choose_random chances[CUTS_MAX];
+    uint64_t chance_seeds[CUTS_MAX]; /* 0: none of them */
     const char **files;
     size_t file_count;
     struct definition *definitions;
@@ -62,6 +68,36 @@ static int read_schedule(const char *text, enum schedule_policy *policy)
     return 0;
 }
 
+/* "661", "661,before,all", "661,7". */
+static int read_cut(struct run_command *run, const char *text)
+{
+    size_t index = run->options.crash_count;
+    struct crash_plan *cut = &run->cuts[index];
+    char *end;
+
+    if (!text || *text < '0' || *text > '9' || index == CUTS_MAX)
+        return -1;
+    cut->call_number = strtoull(text, &end, 10);
+    cut->chooser = &choose_none;
+    if (strncmp(end, ",before", 7) == 0) {
+        cut->before = true;
+        end += 7;
+    }
+    if (strcmp(end, ",all") == 0)
+        cut->chooser = &choose_all;
+    else if (*end == ',' && strcmp(end, ",none") != 0) {
+        if (read_number(end + 1, UINT64_MAX, &run->chance_seeds[index]) < 0)
+            return -1;
+        cut->chooser = &run->chances[index].chooser;
+    } else if (*end && strcmp(end, ",none") != 0) {
+        return -1;
+    }
+    run->options.crashes = run->cuts;
+    run->options.crash_count++;
+    run->options.only_oracles = true;
+    return 0;
+}
+
 /* An option with a value.  1 if it was one of them, 0 if not, -1 if the value is wrong. */
 static int read_valued(struct run_command *run, const char *option, const char *value)
 {
@@ -83,6 +119,8 @@ static int read_valued(struct run_command *run, const char *option, const char *
     } else if (strcmp(option, "--disk") == 0) {
         run->options.disk = value ? disk_model_named(value) : NULL;
         result = run->options.disk ? 0 : -1;
+    } else if (strcmp(option, "--cut") == 0) {
+        result = read_cut(run, value);
     } else if (strcmp(option, "--schedule") == 0) {
         result = read_schedule(value, &run->options.policy);
     } else if (strcmp(option, "--arena-offset") == 0) {
@@ -200,6 +238,8 @@ static void run_one(struct run_command *run, const struct scenario *scenario,
         return;
     if (run->verbose)
         printf("--- %s\n", item->title);
+    for (size_t i = 0; i < run->options.crash_count; i++)
+        choose_random_start(&run->chances[i], run->chance_seeds[i], run->cuts[i].call_number);
     scenario_run(scenario, &run->options, &item->result);
     item->seconds = now() - start;
 }

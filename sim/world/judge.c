@@ -305,7 +305,18 @@ static void judge_duplicates(struct world *world, size_t index)
     violation->recipient = must_copy(copy->chain, strcspn(copy->chain, "\n"));
 }
 
-/* Onward messages and bounces that were injected twice. */
+/* How many messages that could have made this bounce were queued (recipients are read then). */
+static size_t count_parents(const struct world *world, const struct entry *bounce)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < world->entry_count; i++)
+        count += same_message(&world->entries[i], bounce->letter, bounce->bounce - 1) &&
+                 world->entries[i].recipient_count > 0;
+    return count;
+}
+
+/* Bounces that were injected twice. */
 static void judge_repeated_entry(struct world *world, size_t index)
 {
     const struct entry *entry = &world->entries[index];
@@ -323,7 +334,7 @@ static void judge_repeated_entry(struct world *world, size_t index)
             return;
         count++;
     }
-    if (count > 1 && entry->bounce > 0 &&
+    if (count > 1 && entry->bounce > 0 && count > count_parents(world, entry) &&
         !upset_excuses(world, entry->machine, entry->answer_ns, INT64_MAX))
         world_accuse(world, "DUPLICATE", entry->letter, entry->bounce,
                      "%zu bounces of %s were sent, and nothing explains more than one", count,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* Every call and every change of a disk passes here, and is told to who wants to know. */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -77,19 +78,26 @@ static int before_call(void *context, const struct call *call)
     return 0;
 }
 
+/* A failure that means something: not one that every start and every poll meets. */
+static bool failed(const struct call *call)
+{
+    return call->result < 0 && call->result != -EAGAIN && call->result != -ENOENT &&
+           call->result != -ENXIO && call->result != -ECHILD && call->result != -EINTR;
+}
+
 static void tell_call(struct machine *machine, const struct call *call)
 {
     bool interesting = call->changed_disk || call->id == CALL_fsync || call->id == CALL_syncfs ||
                        call->id == CALL_fdatasync || call->id == CALL_spawn ||
-                       call->id == CALL_exec;
+                       call->id == CALL_exec || failed(call);
 
     if (!interesting || call->id == CALL_read || call->id == CALL_poll)
         return;
-    world_tell(machine->world, machine->index, "call      %s[%d] %s %s%s%s%s%.0lld",
+    world_tell(machine->world, machine->index, "call      %s[%d] %s %s%s%s%s%s",
                process_name(call->process), (int) process_pid(call->process), call_name(call->id),
                call->path ? call->path : "", call->path2 ? " -> " : "",
-               call->path2 ? call->path2 : "", call->result < 0 ? " = " : "",
-               call->result < 0 ? (long long) call->result : 0LL);
+               call->path2 ? call->path2 : "", call->result < 0 ? ": " : "",
+               call->result < 0 ? strerror((int) -call->result) : "");
 }
 
 static void after_call(void *context, const struct call *call)
