@@ -44,7 +44,8 @@ static int complain(const char *text)
 
 /* --- start-up ------------------------------------------------------------------------------ */
 
-/* Locks and writes run/start.pid.  It may be unlinked by the one that had it before. */
+/* Locks and writes run/start.pid.  It may be unlinked by the one that had it before.  Without space
+ * for its bytes the server runs all the same: what it delivers makes space, and the lock counts. */
 static int write_pid(struct start *start)
 {
     char text[NUM_DIGITS + 1];
@@ -62,8 +63,13 @@ static int write_pid(struct start *start)
     pid_t pid = getpid();
     size_t length = num_format(text, (uint64_t) pid);
     text[length++] = '\n';
-    if (ftruncate(start->lock, 0) < 0 || io_write(start->lock, text, length) < 0)
+    int result = ftruncate(start->lock, 0);
+    if (result == 0)
+        result = io_write(start->lock, text, length);
+    if (result < 0 && errno != ENOSPC && errno != EDQUOT)
         return complain("cannot write " PID_PATH);
+    if (result < 0)
+        complain("no space left to write " PID_PATH);
     return 0;
 }
 

@@ -19,37 +19,61 @@
 #define PID_FILE "run/start.pid" /* nixie-start writes it */
 #define STOP_SECONDS 60          /* running deliveries may finish */
 
-/* True if process `pid` runs HOME/bin/nixie-start (also one that was replaced on disk since). */
-static bool is_our_start(const struct layout_home *home, pid_t pid)
+/* Whether process `pid` runs HOME/bin/nixie-start (also one that was replaced on disk since): 1 or
+ * 0; -1 if another user's process does not tell. */
+static int runs_start(const struct layout_home *home, pid_t pid)
 {
     char name[64], target[PATH_MAX + 32], program[PATH_MAX + 32];
     snprintf(name, sizeof name, "/proc/%ld/exe", (long) pid);
     ssize_t length = readlink(name, target, sizeof target - 1);
-    if (length >= 0) {
-        target[length] = 0;
-        char *deleted = strstr(target, " (deleted)");
-        if (deleted)
-            *deleted = 0;
-        snprintf(program, sizeof program, "%s/bin/nixie-start", home->path);
-        return strcmp(target, program) == 0;
-    }
-    if (errno != EACCES && errno != EPERM)
-        return false;
-    /* Another user's process: its name must do. */
-    char comm[32];
+    if (length < 0)
+        return errno == EACCES || errno == EPERM ? -1 : 0;
+    target[length] = 0;
+    char *deleted = strstr(target, " (deleted)");
+    if (deleted)
+        *deleted = 0;
+    snprintf(program, sizeof program, "%s/bin/nixie-start", home->path);
+    return strcmp(target, program) == 0;
+}
+
+/* As runs_start; of another user's process the name must do. */
+static bool is_our_start(const struct layout_home *home, pid_t pid)
+{
+    char name[64], comm[32];
+    int runs = runs_start(home, pid);
+    if (runs >= 0)
+        return runs;
     snprintf(name, sizeof name, "/proc/%ld/comm", (long) pid);
     return files_read(AT_FDCWD, name, comm, sizeof comm) > 0 && !strcmp(comm, "nixie-start\n");
 }
 
-/* The server's process, 0 if none runs. */
+/* Looks at all processes. */
+static pid_t search_start(const struct layout_home *home)
+{
+    DIR *folder = opendir("/proc");
+    if (!folder)
+        return 0;
+    pid_t found = 0;
+    struct dirent *entry;
+    while (!found && (entry = readdir(folder)) != NULL) {
+        long pid = strtol(entry->d_name, NULL, 10);
+        if (pid > 1 && runs_start(home, (pid_t) pid) == 1)
+            found = (pid_t) pid;
+    }
+    closedir(folder);
+    return found;
+}
+
+/* The server's process, 0 if none runs.  A server that was started on a full disk could not write
+ * its number down. */
 static pid_t find_start(const struct layout_home *home)
 {
     char text[32], *end;
-    if (files_read(home->fd, PID_FILE, text, sizeof text) <= 0)
+    if (files_read(home->fd, PID_FILE, text, sizeof text) < 0)
         return 0;
     long pid = strtol(text, &end, 10);
     if (pid <= 1 || *end != '\n')
-        return 0;
+        return search_start(home);
     return is_our_start(home, (pid_t) pid) ? (pid_t) pid : 0;
 }
 

@@ -119,6 +119,9 @@ server_stop "$home"
 check "the one-shot queue says 53 or 63" bash -c 'printf "Subject: full\n\n" | setpriv --reuid=64999 --regid=64999 --clear-groups "$0/bin/nixie-queue" 1< <(printf "Fbob@'$domain'\0Talice@'$domain'\0\0"); s=$?; echo $s; [ $s = 53 ] || [ $s = 63 ]' "$home"
 check_status 3 "init says so too" "$nixie" mta init "$home"
 is "with what to do" "$(grep -c 'free some space' <<<"$output")" 1
+check "the server starts on a full disk" server_start "$home"
+check_status 0 "and can be found" "$nixie" mta status "$home"
+check "and stops" server_stop "$home"
 rm "$small/filler"
 check "init with space" "$nixie" mta init "$home"
 
