@@ -146,6 +146,8 @@ static char obey(const struct clean *clean)
     if (clean->length > aside_size && memcmp(clean->command, aside, aside_size) == 0) {
         if (parse_path(clean->command + aside_size, clean->length - aside_size, &kind, &number) < 0)
             return 'x';
+        if (kind == SPOOL_MESS && remove_file(SPOOL_INTD, number) < 0) /* S3, S2, S1 */
+            return '!';
         return spool_aside(kind, number) < 0 ? '!' : '+';
     }
     if (parse_path(clean->command, clean->length, &kind, &number) < 0 || kind == SPOOL_INTD)

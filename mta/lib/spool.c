@@ -152,6 +152,13 @@ static void format_header(char header[SPOOL_HEADER_SIZE], enum spool_kind kind, 
     header[SPOOL_HEADER_SIZE - 1] = '\n';
 }
 
+bool spool_is_labelled(const char *file, size_t size, enum spool_kind kind, uint64_t number)
+{
+    char header[SPOOL_HEADER_SIZE];
+    format_header(header, kind, number, "", 0);
+    return size >= SPOOL_LABEL_SIZE && memcmp(file, header, SPOOL_LABEL_SIZE) == 0;
+}
+
 void spool_end(struct buf *file, size_t start, enum spool_kind kind, uint64_t number)
 {
     assert(start <= file->length && file->length - start >= SPOOL_HEADER_SIZE);
@@ -467,6 +474,13 @@ int spool_bounce_next(const char *file, size_t size, uint64_t number, size_t *at
 
 /* --- files that do not check out --- */
 
+/* Errors that speak of this one file.  A name that came back after power loss may lead to a file
+ * of another user. */
+static bool is_foreign(int error)
+{
+    return error == ELOOP || error == EISDIR || error == ENXIO || error == EACCES || error == EPERM;
+}
+
 int spool_open(enum spool_kind kind, uint64_t number, int flags)
 {
     char path[SPOOL_PATH_SIZE];
@@ -474,7 +488,7 @@ int spool_open(enum spool_kind kind, uint64_t number, int flags)
     spool_path(path, kind, number);
     int fd = open(path, flags | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     if (fd < 0)
-        return errno == ELOOP || errno == EISDIR || errno == ENXIO ? bad() : -1;
+        return is_foreign(errno) ? bad() : -1;
     if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
         return fd;
     close(fd);

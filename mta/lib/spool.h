@@ -60,6 +60,11 @@ int spool_begin(struct buf *file, size_t *start);
 /* Fills in the header at `start`; the body is what was added behind it.  Cannot fail. */
 void spool_end(struct buf *file, size_t start, enum spool_kind kind, uint64_t number);
 
+#define SPOOL_LABEL_SIZE 35 /* of the header: up to the space behind the number */
+/* True if the file begins as that kind and number does, whether or not it checks out: it was
+ * written as this file, and is damaged if it does not. */
+bool spool_is_labelled(const char *file, size_t size, enum spool_kind kind, uint64_t number);
+
 /* True if the `size` bytes at `file` begin with a header that fits kind, number and a body that
  * checks out; *used is the size of both.  Bytes behind them are not looked at. */
 bool spool_check(const char *file, size_t size, enum spool_kind kind, uint64_t number,
@@ -135,7 +140,7 @@ int spool_bounce_next(const char *file, size_t size, uint64_t number, size_t *at
 
 /* Opens KIND/NUMBER, which must be a regular file, with O_RDONLY, O_RDWR or O_WRONLY.  Never waits
  * for a FIFO and never follows a link.  A descriptor, or -1 with errno; EBADMSG: it is something
- * else than a file. */
+ * else than a file, or a file that is not for us to open. */
 int spool_open(enum spool_kind kind, uint64_t number, int flags);
 /* Whether KIND/NUMBER is a regular file: its length.  0, or -1 with errno (EBADMSG as above). */
 int spool_length(enum spool_kind kind, uint64_t number, uint64_t *length);

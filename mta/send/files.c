@@ -114,3 +114,22 @@ int info_read_sender(uint64_t number, struct buf *sender)
     errno = saved;
     return result;
 }
+
+int mess_verify(uint64_t number)
+{
+    struct buf content = BUF_INIT(0);
+    struct spool_message info;
+    int mess = -1;
+    int result = file_read(SPOOL_INFO, number, &content);
+    if (result == 0)
+        result = spool_info_parse(content.data, content.length, number, &info);
+    if (result == 0) {
+        mess = spool_open(SPOOL_MESS, number, O_RDONLY);
+        result = mess < 0 ? -1 : spool_mess_check(mess, info.mess_length, info.mess_checksum);
+    }
+    int saved = errno;
+    io_close(&mess);
+    buf_free(&content);
+    errno = saved;
+    return result;
+}

@@ -28,6 +28,7 @@ struct message {
     enum message_state state;
     bool has[CHANNEL_COUNT]; /* recipients are left in the channel file */
     bool has_bounce;
+    bool unverified;     /* of an earlier boot: mess/N has not been compared with its checksum */
     bool bounce_lost;    /* a part of it was found damaged when nobody was left to be tried */
     bool bounce_tainted; /* a sync failed: to be written anew before anything is added */
     bool end_logged;

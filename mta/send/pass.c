@@ -95,12 +95,17 @@ static void pass_begin(struct send *send, struct channel *channel, struct messag
         failed = channel->kind;
         result = read_channel_file(job, channel->kind);
     }
+    if (result == 0 && message->unverified) {
+        failed = SPOOL_MESS;
+        result = mess_verify(message->number);
+    }
     if (result < 0) {
         int error = errno;
         job_release(job);
         open_failed(send, channel, message, failed, error);
         return;
     }
+    message->unverified = false;
     int64_t now = send->time.now;
     job->retry = schedule_next(message->birth, now, channel->skip);
     job->dying = now > message->birth + send->lifetime;

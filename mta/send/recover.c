@@ -5,7 +5,8 @@
  *
  *   todo checks out and its mess is whole          S4: preprocessed again
  *   todo does not, but info does, and mess is there S5, without the name in todo
- *   info and mess, no todo                         S5
+ *   info and mess, no todo                         S5; of an earlier boot: mess is compared with
+ *                                                  its checksum before the first try (pass.c)
  *   info without mess                              finished: the rest is removed
  *   info or a channel damaged, mess not its length set aside, all of the message
  *   todo without whole mess, or damaged            never accepted if of an earlier boot: removed;
@@ -312,6 +313,27 @@ static int mend_bounce(struct send *send, struct message *message, const struct 
                          : file_remove(SPOOL_BOUNCE, number);
 }
 
+/* local/N or remote/N is damaged, and there is a bounce to be sent.  A file that does not even say
+ * that it is ours is a name that came back after its removal: nobody was left in it.  If it does,
+ * recipients may be unheard of: the bounce then says so. */
+static int finish_channel(struct send *send, struct message *message, enum spool_kind kind)
+{
+    char path[SPOOL_PATH_SIZE], label[SPOOL_LABEL_SIZE];
+    ssize_t count = 0;
+    int fd = spool_open(kind, message->number, O_RDONLY);
+    if (fd >= 0) {
+        count = io_read(fd, label, sizeof label);
+        close(fd);
+    }
+    if (count < 0)
+        return -1;
+    message->bounce_lost |= spool_is_labelled(label, (size_t) count, kind, message->number);
+    logline(&send->log, "warning: %s does not check out; set aside in corrupt/",
+            spool_path(path, kind, message->number));
+    send_dirty(send);
+    return spool_aside(kind, message->number);
+}
+
 static int recover_files(struct send *send, const struct entry *entry, struct message *message,
                          enum spool_kind *failed)
 {
@@ -325,6 +347,8 @@ static int recover_files(struct send *send, const struct entry *entry, struct me
         *failed = send->channels[i].kind;
         if (entry->kinds & BIT(*failed))
             result = recover_channel(send, message, &send->channels[i], &bounce);
+        if (result < 0 && errno == EBADMSG && bounce.length > 0)
+            result = finish_channel(send, message, *failed);
     }
     message->has_bounce = bounce.length > 0;
     message->bounce_length = bounce.length;
@@ -345,6 +369,8 @@ static int recover_queued(struct send *send, const struct entry *entry,
     if (!message)
         return -1;
     message->state = MESSAGE_QUEUED;
+    /* What a crash kept of a message that was never accepted may be all but its content. */
+    message->unverified = entry->number < send->cleanup.floor;
     message->birth = steady_from_wall(&send->time, info->birth);
     if (message->birth > send->time.now)
         message->birth = send->time.now;
@@ -399,22 +425,24 @@ static int recover_info(struct send *send, const struct entry *entry, const stru
 
 /* --- S4 ------------------------------------------------------------------------------------ */
 
-/* 1: todo checks out and its message is whole; 0: not; -1 with errno. */
+enum { TODO_DAMAGED, TODO_WITHOUT_MESS, TODO_WHOLE };
+
+/* One of the above, or -1 with errno. */
 static int check_todo(uint64_t number, const struct buf *content)
 {
     struct spool_message todo;
     if (spool_todo_parse(content->data, content->length, number, &todo) < 0)
-        return 0;
+        return TODO_DAMAGED;
     int fd = spool_open(SPOOL_MESS, number, O_RDONLY);
     if (fd < 0)
-        return errno == ENOENT || errno == EBADMSG ? 0 : -1;
+        return errno == ENOENT || errno == EBADMSG ? TODO_WITHOUT_MESS : -1;
     int result = spool_mess_check(fd, todo.mess_length, todo.mess_checksum);
     int saved = errno;
     close(fd);
     errno = saved;
     if (result == 0)
-        return 1;
-    return errno == EBADMSG ? 0 : -1;
+        return TODO_WHOLE;
+    return errno == EBADMSG ? TODO_WITHOUT_MESS : -1;
 }
 
 static bool info_is_good(const struct entry *entry, const struct buf *content)
@@ -442,15 +470,18 @@ static int read_if_there(struct entry *entry, enum spool_kind kind, struct buf *
 
 static int recover_number(struct send *send, struct entry *entry, struct buf *content)
 {
-    int whole = 0;
+    int todo = TODO_DAMAGED;
     if (read_if_there(entry, SPOOL_TODO, content) < 0)
         return -1;
     if (entry->kinds & BIT(SPOOL_TODO)) {
-        whole = check_todo(entry->number, content);
-        if (whole < 0)
+        todo = check_todo(entry->number, content);
+        if (todo < 0)
             return -1;
     }
-    if (whole) /* what stands beside it is written anew; a bounce does not belong to S4 */
+    if (todo == TODO_WITHOUT_MESS) /* whatever info says: it was never accepted */
+        return recover_unfinished(send, entry);
+    if (todo ==
+        TODO_WHOLE) /* what stands beside it is written anew; a bounce does not belong to S4 */
         return entry->kinds & BIT(SPOOL_BOUNCE) ? file_remove(SPOOL_BOUNCE, entry->number) : 0;
     if (read_if_there(entry, SPOOL_INFO, content) < 0)
         return -1;
@@ -523,6 +554,9 @@ static int recover_all(struct send *send, struct list *list, struct buf *content
         if (send->cleaner.out.length > OUT_MAX && send_wait_cleaner(send) < 0)
             return -1;
     }
+    while (cleaner_sweep(&send->cleaner) < 0)
+        if (trouble(send) < 0)
+            return -1;
     return send_wait_cleaner(send);
 }
 

@@ -100,6 +100,9 @@ int file_read(enum spool_kind kind, uint64_t number, struct buf *content);
 int file_write(enum spool_kind kind, uint64_t number, const struct buf *content);
 /* The sender from info/N, NUL-ended.  0 or -1 with errno; EBADMSG: it does not check out. */
 int info_read_sender(uint64_t number, struct buf *sender);
+/* Compares mess/N with length and checksum in info/N.  0 or -1 with errno; EBADMSG: they differ, or
+ * info does not check out.  Reads all of the message. */
+int mess_verify(uint64_t number);
 /* Unlinks it, or sets aside a directory; 0 also if there is none. */
 int file_remove(enum spool_kind kind, uint64_t number);
 /* A file that does not check out: says so and moves it to corrupt/. */
