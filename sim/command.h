@@ -15,5 +15,6 @@ enum exit_status {
 int command_run(int argc, char **argv);
 int command_check(int argc, char **argv);
 int command_fmt(int argc, char **argv);
+int command_explore(int argc, char **argv);
 
 #endif

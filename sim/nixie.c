@@ -12,6 +12,7 @@ static const struct {
     const char *use;
 } commands[] = {
     {"check", command_check, "check FILE...          check scenario files"},
+    {"explore", command_explore, "explore FILE...        cut the power at every step of scenarios"},
     {"fmt", command_fmt, "fmt FILE...            bring scenario files into the one right form"},
     {"run", command_run, "run FILE...            run scenarios"},
     {"mta", mta_command, "mta COMMAND            a real local server"},

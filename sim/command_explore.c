@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: ISC */
+/* `nixie explore`. */
+#include "sim/command.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "sim/explore/explore.h"
+
+static const char usage[] =
+    "usage: nixie explore FILE... [options]\n"
+    "Cuts the power after every call of the scenarios that changes a disk or what was promised,\n"
+    "boots from every disk that may then be found, and judges what becomes of the mail.\n"
+    "  --disk MODEL|all  the disk's model (strict); all: honest, ffs, ext4, strict\n"
+    "  --states N        look at every state of a crash point up to N, else at a choice (256)\n"
+    "  --depth 2         cut the power again during each recovery\n"
+    "  --every N         only each N-th crash point\n"
+    "  --runs N          stop after N runs of a scenario\n"
+    "  --seeds A..B      the schedules of these seeds (1..1)\n"
+    "  --schedule random|round-robin\n"
+    "  --failures N      stop a scenario after N violations (10)\n"
+    "  -v                tell progress, and the story of the first run that fails\n"
+    "The last line is \"explored: S states, T distinct, R runs, V violations\"; the exit status "
+    "is\n"
+    "0 if V is 0, 1 if not.\n";
+
+struct arguments {
+    const char **files;
+    size_t file_count;
+    const char *disk;
+    struct explore_options options;
+    uint64_t first_seed, last_seed;
+};
+
+static int refuse(const char *what, const char *argument)
+{
+    fprintf(stderr, "nixie explore: %s%s%s\n(nixie explore --help)\n", what, argument ? ": " : "",
+            argument ? argument : "");
+    return STATUS_WRONG;
+}
+
+static bool parse_number(const char *text, char end, uint64_t *number, const char **rest)
+{
+    char *stop;
+    if (*text < '0' || *text > '9')
+        return false;
+    *number = strtoull(text, &stop, 10);
+    if (rest)
+        *rest = stop;
+    return *stop == end;
+}
+
+static bool parse_seeds(const char *text, struct arguments *arguments)
+{
+    const char *rest;
+    if (parse_number(text, 0, &arguments->first_seed, NULL)) {
+        arguments->last_seed = arguments->first_seed;
+        return true;
+    }
+    return parse_number(text, '.', &arguments->first_seed, &rest) && rest[1] == '.' &&
+           parse_number(rest + 2, 0, &arguments->last_seed, NULL) &&
+           arguments->first_seed <= arguments->last_seed;
+}
+
+static bool parse_policy(const char *text, enum schedule_policy *policy)
+{
+    *policy = strcmp(text, "random") == 0 ? SCHEDULE_RANDOM : SCHEDULE_ROUND_ROBIN;
+    return *policy == SCHEDULE_RANDOM || strcmp(text, "round-robin") == 0;
+}
+
+/* Options with a value.  Returns 1, 0 if it is none of them, -1 if the value is wrong. */
+static int parse_option(const char *name, const char *value, struct arguments *arguments)
+{
+    struct explore_options *options = &arguments->options;
+    uint64_t number;
+    if (strcmp(name, "--disk") == 0) {
+        arguments->disk = value;
+        return strcmp(value, "all") == 0 || disk_model_named(value) ? 1 : -1;
+    }
+    if (strcmp(name, "--seeds") == 0)
+        return parse_seeds(value, arguments) ? 1 : -1;
+    if (strcmp(name, "--schedule") == 0)
+        return parse_policy(value, &options->policy) ? 1 : -1;
+    bool states = strcmp(name, "--states") == 0, depth = strcmp(name, "--depth") == 0;
+    bool every = strcmp(name, "--every") == 0, runs = strcmp(name, "--runs") == 0;
+    bool failures = strcmp(name, "--failures") == 0;
+    if (!states && !depth && !every && !runs && !failures)
+        return 0;
+    if (!parse_number(value, 0, &number, NULL) || number == 0 || (depth && number > 3))
+        return -1;
+    if (states)
+        options->states = number;
+    else if (depth)
+        options->depth = (unsigned) number;
+    else if (every)
+        options->every = number;
+    else if (failures)
+        options->failures = number;
+    else
+        options->runs = number;
+    return 1;
+}
+
+static int parse_arguments(int argc, char **argv, struct arguments *arguments)
+{
+    for (int i = 1; i < argc; i++) {
+        if (argv[i][0] != '-') {
+            arguments->files[arguments->file_count++] = argv[i];
+            continue;
+        }
+        if (strcmp(argv[i], "-v") == 0) {
+            arguments->options.progress = stderr;
+            arguments->options.story = stdout;
+            continue;
+        }
+        int known = parse_option(argv[i], i + 1 < argc ? argv[i + 1] : "", arguments);
+        if (known == 0)
+            return refuse("unknown option", argv[i]);
+        if (known < 0)
+            return refuse(i + 1 < argc ? "wrong value of option" : "no value for option", argv[i]);
+        i++;
+    }
+    if (arguments->file_count == 0)
+        return refuse("no scenario file given", NULL);
+    return STATUS_HELD;
+}
+
+static void show_failure(const char *file, const struct disk_model *disk, uint64_t seed,
+                         const struct explore_failure *failure)
+{
+    printf("FAIL %s: %s\n", file, failure->message);
+    printf("     on %s, seed %llu, power lost %s\n", disk_model_name(disk),
+           (unsigned long long) seed, failure->crash);
+    for (const char *line = failure->lost; line && *line;) {
+        size_t length = strcspn(line, "\n");
+        printf("     disk: %.*s\n", (int) length, line);
+        line += length + (line[length] == '\n');
+    }
+    if (failure->detail)
+        fputs(failure->detail, stdout);
+}
+
+static void add_up(struct explore_result *total, const struct explore_result *result)
+{
+    total->points += result->points;
+    total->states += result->states;
+    total->distinct += result->distinct;
+    total->runs += result->runs;
+    total->violations += result->violations;
+    total->complete &= result->complete;
+}
+
+static void explore_one(const char *file, const struct scenario *scenario,
+                        const struct disk_model *disk, const struct arguments *arguments,
+                        struct explore_result *total)
+{
+    for (uint64_t seed = arguments->first_seed; seed <= arguments->last_seed; seed++) {
+        struct explore_options options = arguments->options;
+        struct explore_result result = {.complete = true};
+        options.disk = disk;
+        options.seed = seed;
+        explore_run(scenario, &options, &result);
+        for (size_t i = 0; i < result.failure_count; i++)
+            show_failure(file, disk, seed, &result.failures[i]);
+        printf("%s  %-40s %-6s %llu crash points, %llu states, %llu distinct, %llu runs%s\n",
+               result.violations ? "FAIL" : "ok", file, disk_model_name(disk),
+               (unsigned long long) result.points, (unsigned long long) result.states,
+               (unsigned long long) result.distinct, (unsigned long long) result.runs,
+               result.complete ? "" : ", a choice of them");
+        fflush(stdout);
+        add_up(total, &result);
+        explore_result_free(&result);
+    }
+}
+
+static int explore_files(const struct arguments *arguments)
+{
+    struct explore_result total = {.complete = true};
+    struct timespec start, end;
+    clock_gettime(CLOCK_MONOTONIC, &start);
+    for (size_t i = 0; i < arguments->file_count; i++) {
+        const char *file = arguments->files[i];
+        struct scenario *scenario = scenario_load(file, NULL, 0, stderr);
+        if (!scenario)
+            return STATUS_WRONG;
+        for (size_t d = 0; disk_models[d]; d++)
+            if (strcmp(arguments->disk, "all") == 0 ||
+                strcmp(arguments->disk, disk_model_name(disk_models[d])) == 0)
+                explore_one(file, scenario, disk_models[d], arguments, &total);
+        scenario_free(scenario);
+    }
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    double seconds =
+        (double) (end.tv_sec - start.tv_sec) + (double) (end.tv_nsec - start.tv_nsec) / 1e9;
+    printf("%llu crash points in %.1f s, %.0f runs a second\n", (unsigned long long) total.points,
+           seconds, seconds > 0 ? (double) total.runs / seconds : 0.0);
+    printf("coverage: %s\n", total.complete
+                                 ? "complete"
+                                 : "partial (crash points with too many states were sampled, or "
+                                   "not every point was looked at)");
+    printf("explored: %llu states, %llu distinct, %llu runs, %llu violations\n",
+           (unsigned long long) total.states, (unsigned long long) total.distinct,
+           (unsigned long long) total.runs, (unsigned long long) total.violations);
+    return total.violations ? STATUS_FAILED : STATUS_HELD;
+}
+
+int command_explore(int argc, char **argv)
+{
+    if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
+        fputs(usage, stdout);
+        return STATUS_HELD;
+    }
+    struct arguments arguments = {.disk = "strict", .first_seed = 1, .last_seed = 1};
+    arguments.files = calloc((size_t) argc, sizeof *arguments.files);
+    if (!arguments.files)
+        return STATUS_BROKEN;
+    int status = parse_arguments(argc, argv, &arguments);
+    if (status == STATUS_HELD)
+        status = explore_files(&arguments);
+    free(arguments.files);
+    return status;
+}

@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: ISC */
+#include "sim/explore/explore.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "sim/explore/ledger.h"
+#include "sim/explore/seen.h"
+#include "sim/explore/states.h"
+#include "sim/world/pool.h"
+
+#define DEPTH_MAX 3
+
+/* A crash: where, and what the disk held then. */
+struct cut {
+    uint64_t call;
+    unsigned *answers;
+    size_t answer_count;
+};
+
+/* A run to be made: so many crashes, one after another. */
+struct plan {
+    struct cut cuts[DEPTH_MAX];
+    size_t cut_count;
+};
+
+struct explorer {
+    const struct scenario *scenario;
+    const struct explore_options *options;
+    struct explore_result *result;
+    struct plan *plans; /* a queue: `next` is the first that was not run yet */
+    size_t plan_count, next;
+    struct seen seen;
+    /* of the run that is under way */
+    struct plan plan;
+    struct world *world;
+    uint64_t ledger;
+    uint64_t call;
+    uint64_t point_count;
+    char *crash;  /* words for its last crash */
+    bool telling; /* it is run again only for its story */
+};
+
+/* --- crash points -----------------------------------------------------------------------------*/
+
+/* Calls after which the disk or what was promised may differ. */
+static bool matters(const struct call *call)
+{
+    if (call->changed_disk)
+        return true;
+    return call->result >= 0 &&
+           (call->id == CALL_exit || call->id == CALL_write || call->id == CALL_sendmsg);
+}
+
+static void cut_copy(struct cut *to, uint64_t call, const unsigned *answers, size_t count)
+{
+    to->call = call;
+    to->answer_count = count;
+    to->answers = must_alloc((count + 1) * sizeof *answers);
+    if (count)
+        memcpy(to->answers, answers, count * sizeof *answers);
+}
+
+static void note_state(void *context, uint64_t hash, const unsigned *answers, size_t count)
+{
+    struct explorer *explorer = context;
+    explorer->result->states++;
+    if (!seen_add(&explorer->seen, hash * 0x9e3779b97f4a7c15u ^ explorer->ledger))
+        return;
+    explorer->result->distinct++;
+    struct plan *plan = LIST_ADD(explorer->plans, explorer->plan_count);
+    for (; plan->cut_count < explorer->plan.cut_count; plan->cut_count++) {
+        const struct cut *cut = &explorer->plan.cuts[plan->cut_count];
+        cut_copy(&plan->cuts[plan->cut_count], cut->call, cut->answers, cut->answer_count);
+    }
+    cut_copy(&plan->cuts[plan->cut_count++], explorer->call, answers, count);
+}
+
+static void look_at_point(struct explorer *explorer, const struct call *call)
+{
+    const struct explore_options *options = explorer->options;
+    if (options->every > 1 && explorer->point_count++ % options->every != 0) {
+        explorer->result->complete = false;
+        return;
+    }
+    struct states_options states = {.limit = options->states ? options->states : 256,
+                                    .seed = options->seed};
+    explorer->result->points++;
+    explorer->call = call->number;
+    explorer->ledger = ledger_hash(explorer->world);
+    if (!states_walk(host_vfs(process_host(call->process)), &states, note_state, explorer))
+        explorer->result->complete = false;
+}
+
+static void describe_call(struct explorer *explorer, const struct call *call)
+{
+    char text[700];
+    snprintf(text, sizeof text, "after call %llu, %s %s%s%.250s%s%.250s",
+             (unsigned long long) call->number, process_name(call->process), call_name(call->id),
+             call->path ? " " : "", call->path ? call->path : "", call->path2 ? " " : "",
+             call->path2 ? call->path2 : "");
+    free(explorer->crash);
+    explorer->crash = must_copy(text, strlen(text));
+}
+
+static void after_call(void *context, const struct call *call)
+{
+    struct explorer *explorer = context;
+    const struct plan *plan = &explorer->plan;
+    unsigned depth = explorer->options->depth ? explorer->options->depth : 1;
+    uint64_t last = plan->cut_count ? plan->cuts[plan->cut_count - 1].call : 0;
+    if (last == call->number)
+        describe_call(explorer, call);
+    if (!explorer->telling && plan->cut_count < depth && plan->cut_count < DEPTH_MAX &&
+        call->number > last && matters(call) && !explorer->world->finished)
+        look_at_point(explorer, call);
+}
+
+static void note_world(void *context, struct world *world)
+{
+    struct explorer *explorer = context;
+    explorer->world = world;
+}
+
+/* --- running ----------------------------------------------------------------------------------*/
+
+/* Gives answers again and keeps the words of those that were not "kept". */
+struct teller {
+    struct chooser chooser;
+    struct choose_replay replay;
+    char *lost;
+    size_t length;
+};
+
+static unsigned tell_and_choose(void *context, unsigned count, const char *what)
+{
+    struct teller *teller = context;
+    const struct chooser *inner = &teller->replay.chooser;
+    unsigned answer = inner->choose(inner->context, count, what);
+    if (answer + 1 < count) {
+        teller->lost = must_resize(teller->lost, teller->length + strlen(what) + 40);
+        teller->length += (size_t) sprintf(teller->lost + teller->length, "%s (%u of %u)\n", what,
+                                           answer, count - 1);
+    }
+    return answer;
+}
+
+static void note_failure(struct explorer *explorer, const struct run_result *run,
+                         const struct teller *last)
+{
+    struct explore_result *result = explorer->result;
+    result->violations++;
+    if (result->failure_count >= 100)
+        return;
+    struct explore_failure *failure = LIST_ADD(result->failures, result->failure_count);
+    const struct failure *first = run->failure_count ? &run->failures[0] : NULL;
+    const char *crash = explorer->crash ? explorer->crash : "without a crash";
+    const char *message = first ? first->message : "the run broke";
+    failure->crash = must_copy(crash, strlen(crash));
+    failure->message = must_copy(message, strlen(message));
+    if (first && first->detail)
+        failure->detail = must_copy(first->detail, strlen(first->detail));
+    if (last && last->lost)
+        failure->lost = must_copy(last->lost, last->length);
+}
+
+/* Runs explorer->plan; with a `story` only to tell it. */
+static void run_plan(struct explorer *explorer, FILE *story)
+{
+    struct teller tellers[DEPTH_MAX];
+    struct crash_plan crashes[DEPTH_MAX];
+    const struct plan *plan = &explorer->plan;
+    for (size_t i = 0; i < plan->cut_count; i++) {
+        const struct cut *cut = &plan->cuts[i];
+        memset(&tellers[i], 0, sizeof tellers[i]);
+        choose_replay_start(&tellers[i].replay, cut->answers, cut->answer_count);
+        tellers[i].chooser = (struct chooser){tell_and_choose, &tellers[i]};
+        crashes[i] = (struct crash_plan){.call_number = cut->call, .chooser = &tellers[i].chooser};
+    }
+    struct kernel_watch watch = {.after = after_call, .context = explorer};
+    struct run_options options = {.seed = explorer->options->seed,
+                                  .policy = explorer->options->policy,
+                                  .disk = explorer->options->disk,
+                                  .crashes = crashes,
+                                  .crash_count = plan->cut_count,
+                                  .only_oracles = plan->cut_count > 0,
+                                  .watch = &watch,
+                                  .started = note_world,
+                                  .started_context = explorer,
+                                  .story = story};
+    struct run_result run;
+    free(explorer->crash);
+    explorer->crash = NULL;
+    explorer->point_count = 0;
+    explorer->telling = story != NULL;
+    scenario_run(explorer->scenario, &options, &run);
+    explorer->world = NULL;
+    bool failed = run.verdict != VERDICT_HELD;
+    if (!story)
+        explorer->result->runs++;
+    if (!story && failed)
+        note_failure(explorer, &run, plan->cut_count ? &tellers[plan->cut_count - 1] : NULL);
+    run_result_free(&run);
+    for (size_t i = 0; i < plan->cut_count; i++)
+        free(tellers[i].lost);
+    if (failed && !story && explorer->options->story && explorer->result->violations == 1)
+        run_plan(explorer, explorer->options->story);
+}
+
+static void plan_free(struct plan *plan)
+{
+    for (size_t i = 0; i < plan->cut_count; i++)
+        free(plan->cuts[i].answers);
+}
+
+static void tell_progress(const struct explorer *explorer)
+{
+    const struct explore_result *result = explorer->result;
+    if (explorer->options->progress && result->runs % 1000 == 0)
+        fprintf(explorer->options->progress, "%llu runs, %zu to go, %llu violations\n",
+                (unsigned long long) result->runs, explorer->plan_count - explorer->next,
+                (unsigned long long) result->violations);
+}
+
+void explore_run(const struct scenario *scenario, const struct explore_options *options,
+                 struct explore_result *result)
+{
+    struct explorer explorer = {.scenario = scenario, .options = options, .result = result};
+    size_t failures_max = options->failures ? options->failures : 10;
+    size_t violations = result->violations, runs = result->runs;
+    run_plan(&explorer, NULL); /* as told; finds the first crash points */
+    while (explorer.next < explorer.plan_count) {
+        if (result->violations - violations >= failures_max ||
+            (options->runs && result->runs - runs >= options->runs)) {
+            result->complete = false;
+            break;
+        }
+        explorer.plan = explorer.plans[explorer.next++];
+        run_plan(&explorer, NULL);
+        plan_free(&explorer.plan);
+        tell_progress(&explorer);
+    }
+    for (; explorer.next < explorer.plan_count; explorer.next++)
+        plan_free(&explorer.plans[explorer.next]);
+    free(explorer.plans);
+    seen_free(&explorer.seen);
+    free(explorer.crash);
+}
+
+void explore_result_free(struct explore_result *result)
+{
+    for (size_t i = 0; i < result->failure_count; i++) {
+        free(result->failures[i].crash);
+        free(result->failures[i].lost);
+        free(result->failures[i].message);
+        free(result->failures[i].detail);
+    }
+    free(result->failures);
+    memset(result, 0, sizeof *result);
+}

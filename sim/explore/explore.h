@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Walks the power losses of a scenario: after each call that changes a disk or what was promised,
+ * every tree that the disk model allows (or a choice of them), each booted, run on to its end and
+ * judged by the oracles.  States that are equal (tree and ledger) are judged once.
+ */
+#ifndef SIM_EXPLORE_EXPLORE_H
+#define SIM_EXPLORE_EXPLORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "sim/scenario/run.h"
+
+struct explore_options {
+    const struct disk_model *disk; /* instead of what the hosts say; or NULL */
+    uint64_t seed;                 /* of the runs and of what is chosen at random */
+    enum schedule_policy policy;
+    size_t states;   /* a crash point is walked in full up to so many; 0: 256 */
+    uint64_t every;  /* judges only each n-th crash point; 0 and 1: all */
+    unsigned depth;  /* 2: a second crash during each recovery; 0 counts as 1 */
+    size_t runs;     /* stops after so many; 0: no limit */
+    size_t failures; /* stops after so many violations; 0: 10 */
+    FILE *progress;  /* a line from time to time; or NULL */
+    FILE *story;     /* the story of the first run that fails; or NULL */
+};
+
+struct explore_failure {
+    char *crash;   /* "after call 214, nixie-queue link intd/1 todo/1" */
+    char *lost;    /* what the disk lost there, a line each; or NULL */
+    char *message; /* the promise that broke */
+    char *detail;  /* or NULL */
+};
+
+struct explore_result {
+    uint64_t points;     /* crash points */
+    uint64_t states;     /* trees looked at */
+    uint64_t distinct;   /* of (tree, ledger) */
+    uint64_t runs;       /* scenario runs, the first one included */
+    uint64_t violations; /* runs that failed */
+    bool complete;       /* nothing was left out */
+    struct explore_failure *failures;
+    size_t failure_count;
+};
+
+/* Adds to *result, which starts zeroed with `complete` true. */
+void explore_run(const struct scenario *scenario, const struct explore_options *options,
+                 struct explore_result *result);
+void explore_result_free(struct explore_result *result);
+
+#endif

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: ISC */
+/* What was promised and what came of it so far, as one number. */
+#ifndef SIM_EXPLORE_LEDGER_H
+#define SIM_EXPLORE_LEDGER_H
+
+#include <stdint.h>
+
+#include "sim/world/world.h"
+
+/* A hash of everything outside of the disks that a verdict depends on: what submitters were told,
+ * which attempts were made and what came of each, what declared programs took. */
+uint64_t ledger_hash(const struct world *world);
+
+#endif
