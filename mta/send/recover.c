@@ -452,17 +452,33 @@ static bool info_is_good(const struct entry *entry, const struct buf *content)
            look_at_mess(entry->number, info.mess_length) == 1;
 }
 
+/* After power loss a name whose removal was not on disk yet may come back naming another file, of
+ * anybody.  True if this one, which we may not read, cannot be one of the queue's: it is not of the
+ * directory's owner, or not readable for our group. */
+static bool is_foreign(enum spool_kind kind, uint64_t number)
+{
+    struct stat directory, file;
+    char path[SPOOL_PATH_SIZE];
+    if (stat(spool_directory(kind), &directory) < 0)
+        return false;
+    if (lstat(spool_path(path, kind, number), &file) < 0)
+        return false;
+    return file.st_uid != directory.st_uid || !(file.st_mode & S_IRGRP);
+}
+
 /* Reads a file that may not be there any more; its bit then goes. */
 static int read_if_there(struct entry *entry, enum spool_kind kind, struct buf *content)
 {
     buf_reset(content);
     if (!(entry->kinds & BIT(kind)) || file_read(kind, entry->number, content) == 0)
         return 0;
-    if (errno == EBADMSG) { /* it is there, and does not check out */
-        buf_reset(content);
+    int error = errno;
+    if (error == EBADMSG || (error == EACCES && is_foreign(kind, entry->number))) {
+        buf_reset(content); /* it is there, and does not check out */
         return 0;
     }
-    if (errno != ENOENT)
+    errno = error;
+    if (error != ENOENT)
         return -1;
     entry->kinds &= ~BIT(kind);
     return 0;
