@@ -186,6 +186,13 @@ START_TEST(nothing_is_lost_at_any_call)
         for (const struct disk_model *const *disk = disk_models; *disk; disk++) {
             cut(scenario, *disk, changes.calls[i], &choose_none, false);
             cut(scenario, *disk, changes.calls[i], &choose_all, false);
+            for (uint64_t seed = 2; strcmp(disk_model_name(*disk), "strict") == 0 && seed < 10;
+                 seed++) {
+                struct choose_random chance; /* as nixie run --cut CALL,SEED */
+
+                choose_random_start(&chance, seed, changes.calls[i]);
+                cut(scenario, *disk, changes.calls[i], &chance.chooser, false);
+            }
         }
     free(changes.calls);
     scenario_free(scenario);
