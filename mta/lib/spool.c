@@ -489,10 +489,13 @@ int spool_open(enum spool_kind kind, uint64_t number, int flags)
     int fd = open(path, flags | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     if (fd < 0)
         return is_foreign(errno) ? bad() : -1;
-    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+    int result = fstat(fd, &st);
+    if (result == 0 && S_ISREG(st.st_mode))
         return fd;
+    int saved = result == 0 ? EBADMSG : errno;
     close(fd);
-    return bad();
+    errno = saved;
+    return -1;
 }
 
 int spool_length(enum spool_kind kind, uint64_t number, uint64_t *length)

@@ -117,6 +117,11 @@ int send_wait_cleaner(struct send *send)
             break;
         if (!cleaner_busy(&send->cleaner))
             return 0;
+        if (!send->cleaner.asked.count) { /* no memory for the question */
+            if (send_pause(send, PAUSE_TROUBLE) < 0)
+                return -1;
+            continue;
+        }
         if (poll(fds, send->cleaner.out.length ? 2 : 1, -1) > 0 && fds[0].revents &&
             cleaner_answers(send) < 0)
             break;
@@ -212,6 +217,8 @@ static int64_t next_work(const struct send *send)
     int64_t next = earlier(now + WAIT_MAX, delivery_next(send));
     if (send->dirty)
         next = earlier(next, send->dirty_since + DIRTY_MAX);
+    if (send->cleaner.waiting.count && !send->cleaner.sync_runs)
+        next = earlier(next, now + PAUSE_TROUBLE); /* no memory for the question */
     if (chores_due(send) || todo_due(send) || cleanup_due(send) || send->failures_to_sync)
         return now;
     if (send->exit_asap)

@@ -82,7 +82,7 @@ void send_dirty(struct send *send);
 /* Takes signals, waits at most `seconds`.  Start-up only.  -1 if we are told to end. */
 int send_pause(struct send *send, int64_t seconds);
 /* Flushes and takes answers until clean has answered everything.  Start-up only; waits.
- * -1: clean is gone. */
+ * -1: clean is gone, or we are told to end while there is no memory. */
 int send_wait_cleaner(struct send *send);
 
 /* controls.c: current directory is the home.  0, or -1 after an alert line. */
