@@ -151,8 +151,11 @@ static int read_host(char *const *environment, const char *variable, const char 
     *value = environment_get(environment, variable);
     if (*value)
         return refuse_control_bytes(variable, *value);
-    if (control_line_or(control, true, control, own) < 0)
-        return fail_errno("unable to read control files", errno);
+    if (control_line_or(control, true, control, own) < 0) {
+        if (errno == ENOMEM)
+            return fail_errno("out of memory", errno);
+        return fail(INJECT_TEMPORARY, "unable to read control/me or control/", control);
+    }
     *value = buf_text(own);
     return *value ? 0 : fail_errno("out of memory", errno);
 }

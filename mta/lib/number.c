@@ -90,7 +90,7 @@ static int record_read(const char *path, const char name[NAME_SIZE + 1],
     struct buf file = BUF_INIT(RECORD_SIZE);
     int result = io_read_file(path, &file);
     if (result < 0)
-        result = errno == ENOENT || errno == EMSGSIZE || errno == EINVAL ? 0 : -1;
+        result = errno == ENOENT || errno == ELOOP || errno == EMSGSIZE || errno == EINVAL ? 0 : -1;
     else
         result = record_parse(file.data, file.length, name, values);
     int saved = errno;
