@@ -292,7 +292,7 @@ static int read_bounce(struct send *send, uint64_t number, struct buf *whole, bo
         from = at;
     }
     int saved = errno;
-    *torn = *torn || whole->length != content.length;
+    *torn = *torn || !content.length || whole->length != content.length;
     buf_free(&content);
     errno = saved;
     return result < 0 && errno != ENOENT ? -1 : 0;
