@@ -11,9 +11,9 @@ is "and not again" "$(compiled)" 0
 is "other flags: again" "$(compiled OPT=-O1)" 1
 is "the same flags: not" "$(compiled OPT=-O1)" 0
 is "another compiler: again" "$(compiled OPT=-O1 CC=cc)" 1
-check "make help names every target that is told of" bash -c '
+check "make help tells of targets that exist" bash -c '
     for target in $(sed -n "s/^##   \([a-z-]*\)  .*/\1/p" GNUmakefile); do
-        make help | grep -q "^  $target " && make -n "$target" >/dev/null || exit 1
+        make help | grep -q "^  $target " && grep -q "^$target:" GNUmakefile || exit 1
     done'
 
 # ci/deps with a PATH in which things are missing, as someone who may not install.
