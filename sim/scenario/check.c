@@ -484,7 +484,7 @@ static void check_include(struct checker *checker, const struct statement *state
     path = cursor_need_word(&cursor, "a path");
     if (!cursor_done(&cursor))
         return;
-    if (checker->include_depth == INCLUDE_DEPTH_MAX || checker->include_count++ == INCLUDES_MAX) {
+    if (checker->include_depth == INCLUDE_DEPTH_MAX || checker->include_count++ >= INCLUDES_MAX) {
         complain(&checker->complaints, statement->at, "too many files include each other");
     } else if (source_read(checker->pool, path_beside(checker, statement->at.source, path),
                            SOURCE_SIZE_MAX, source) < 0) {

@@ -250,6 +250,8 @@ void declare_messages(struct checker *checker, const struct statement *statement
     if (cursor.at < 2)
         return; /* some other action */
     find_sender(&cursor, &submission);
+    cursor.at = find_sends(statement); /* a wrong sender is no reason not to read on */
+    cursor.failed = false;
     cursor_need(&cursor, "sends");
     submission.name = cursor_need_name(&cursor, "the name of a message");
     check_message_name(&cursor, &submission);

@@ -1,0 +1,150 @@
+#!/bin/bash
+# nixie run, check and fmt as they are used: exit codes, formats, errors with places, hostile files.
+. tests/e2e/tap.bash
+new_folder
+nixie=$(realpath "$BUILD/bin/nixie")
+repository=$PWD
+cd "$tmp" || exit 1
+unset GITHUB_ACTIONS NO_COLOR
+
+cat >good.scenario <<'EOF'
+scenario "it & <works>"
+
+param n 2
+
+host mail example.com
+    user alice
+    user bob
+
+at 0s alice sends m to bob@example.com times ${n}
+
+expect m.* delivered once
+expect log "end msg" ${n} times
+EOF
+sed 's/delivered once/delivered 2 times/; s/works/fails/' good.scenario >bad.scenario
+sed 's/alice sends/alcie sends/' good.scenario >wrong.scenario
+
+check_status 0 "a scenario that holds" timeout 20 "$nixie" run good.scenario
+is "one line for it, and a line at the end" "$(sed 's/in [0-9.]* s$/in T s/' <<<"$output")" \
+    'ok  it & <works>      2 accepted, 2 delivered
+1 passed, 0 failed; 30.0 s simulated in T s'
+check_status 1 "a scenario that does not" timeout 20 "$nixie" run bad.scenario
+is "says where, how often, and how to see it again" "$(sed 's/in [0-9.]* s$/in T s/; /try/d; /in the spool/d' <<<"$output")" \
+    'FAIL bad.scenario:11:12: 2 of 2: delivered 1 times, not 2 (m.1, m.2)
+11 | expect m.* delivered 2 times
+   |            ^^^^^^^^^
+0 passed, 1 failed; 30.0 s simulated in T s
+replay: nixie run bad.scenario --seed 1      (-v for the story)'
+check_status 2 "a wrong file" timeout 20 "$nixie" run wrong.scenario
+is "is shown with a caret" "$(head -3 <<<"$output")" \
+    'wrong.scenario:9:7: unknown user "alcie"; did you mean "alice"?
+9 | at 0s alcie sends m to bob@example.com times ${n}
+  |       ^^^^^'
+check_status 2 "a missing file" "$nixie" run nothing.scenario
+check_status 2 "no file" "$nixie" run
+mkdir empty
+check_status 2 "a folder without scenarios" "$nixie" run empty
+check_status 2 "an unknown option" "$nixie" run --frobnicate good.scenario
+check_status 2 "a seed of letters" "$nixie" run --seed abc good.scenario
+check_status 2 "a parameter that is not there" "$nixie" run -D k=1 good.scenario
+check_status 0 "a parameter" "$nixie" run -D n=5 good.scenario
+is "is taken" "$(head -1 <<<"$output")" "ok  it & <works>      5 accepted, 5 delivered"
+mkdir -p all/deep && cp good.scenario all/a.scenario && cp good.scenario all/deep/b.scenario
+cp bad.scenario all/.hidden.scenario
+check_status 0 "a folder" "$nixie" run all
+is "holds those below, too" "$(tail -1 <<<"$output" | cut -d';' -f1)" "2 passed, 0 failed"
+
+# the same seed, the same hash, and nothing else printed
+check_status 0 "--hash" "$nixie" run --hash good.scenario all
+is "prints HASH  FILE" "$(sed 's/^[0-9a-f]\{16\}  /H  /' <<<"$output")" 'H  good.scenario
+H  all/a.scenario
+H  all/deep/b.scenario'
+hash=$("$nixie" run --hash good.scenario)
+is "twice the same" "$("$nixie" run --hash good.scenario)" "$hash"
+is "with another memory, too" \
+    "$("$nixie" run --hash --arena-offset 4099 --fill 0x5a --environment-padding 99 good.scenario)" "$hash"
+mkdir other && cp good.scenario other/
+is "in another folder, too" "$(cd other && "$nixie" run --hash good.scenario)" "$hash"
+check "another seed gives another" [ "$("$nixie" run --hash --seed 2 good.scenario)" != "$hash" ]
+
+# TAP and JUnit
+check_status 2 "--tap" "$nixie" run --tap good.scenario bad.scenario wrong.scenario
+is "is TAP" "$(grep -E '^(TAP|1\.\.|ok|not ok)' <<<"$output")" 'TAP version 13
+1..3
+ok 1 - it & <works>
+not ok 2 - it & <fails>
+not ok 3 - wrong.scenario'
+check_status 1 "--junit" "$nixie" run --junit out.xml good.scenario bad.scenario
+if command -v python3 >/dev/null; then
+    is "is XML that counts" "$(python3 -c '
+import xml.etree.ElementTree as tree
+suite = tree.parse("out.xml").getroot()
+print(suite.get("tests"), suite.get("failures"), [case.get("name") for case in suite])')" \
+        "2 1 ['it & <works>', 'it & <fails>']"
+else
+    skip "is XML that counts" "no python3"
+fi
+check_status 2 "a report that cannot be written" "$nixie" run --junit /nonexistent/x good.scenario
+GITHUB_ACTIONS=true check_status 1 "annotations" env GITHUB_ACTIONS=true "$nixie" run bad.scenario
+check "name file and line" grep -q '^::error file=bad.scenario,line=11,col=12::2 of 2: delivered' <<<"$output"
+check "no colour but on a terminal" bash -c "! '$nixie' run good.scenario | grep -q $'\e'"
+
+# the story
+check_status 0 "-v" "$nixie" run -v good.scenario
+for stage in S1 S2 S3 S4 S5; do
+    check "tells of $stage" grep -q "m.1 (1) enters $stage" <<<"$output"
+done
+check "tells log lines" grep -q 'log       delivery 1: success: did_1+0+0/' <<<"$output"
+
+# what the disk forbids
+sed '/^expect/d' good.scenario >forbidden.scenario
+cat >>forbidden.scenario <<'EOF'
+before m.1 enters S5 crash mail power keep S2
+EOF
+check_status 2 "an outcome that the disk forbids" "$nixie" run forbidden.scenario
+check "is refused" grep -q 'keep S2 cannot be: the disk gives S' <<<"$output"
+
+# check and fmt
+check_status 0 "nixie check" "$nixie" check good.scenario all
+check_status 2 "nixie check of a wrong file" "$nixie" check good.scenario wrong.scenario
+sed 's/^    user/  user/; s/expect m/expect   m/' good.scenario >ugly.scenario
+check_status 1 "fmt --check of an ugly file" "$nixie" fmt --check ugly.scenario
+chmod 640 ugly.scenario
+check_status 0 "fmt" "$nixie" fmt ugly.scenario
+is "makes it right, in place" "$(cat ugly.scenario)" "$(cat good.scenario)"
+is "and keeps its mode" "$(stat -c %a ugly.scenario)" 640
+check_status 0 "fmt --check of a right one" "$nixie" fmt --check ugly.scenario good.scenario
+is "fmt as a filter" "$(printf 'a   b\n' | "$nixie" fmt -)" "a b"
+printf 'a "b\n' >torn.scenario
+check_status 2 "fmt leaves a torn file alone" "$nixie" fmt torn.scenario
+is "to the byte" "$(cat torn.scenario)" 'a "b'
+
+# hostile files: a clear error, no crash, in a moment
+head -c 300000 /dev/urandom >random.scenario
+check_status 2 "random bytes" timeout 20 "$nixie" run random.scenario
+check "no more than 20 complaints" [ "$(grep -c '^random.scenario:' <<<"$output")" -le 20 ]
+head -c 5000000 /dev/zero >zeros.scenario
+check_status 2 "five million zeros" timeout 20 "$nixie" check zeros.scenario
+is "too large" "$output" "zeros.scenario: cannot read it: File too large"
+echo 'include loop.scenario' >loop.scenario
+check_status 2 "a file that includes itself" timeout 20 "$nixie" check loop.scenario
+for i in 1 2 3 4 5 6 7 8; do echo 'include bomb.scenario'; done >bomb.scenario
+check_status 2 "a bomb of includes" timeout 20 "$nixie" check bomb.scenario
+echo 'file f /dev/zero' >endless.scenario
+check_status 2 "an endless file" timeout 20 "$nixie" check endless.scenario
+yes 'host a' | head -9999 >many.scenario
+check_status 2 "ten thousand hosts of one name" timeout 20 "$nixie" check many.scenario
+sed 's/times \${n}/times 100001/' good.scenario >crowd.scenario
+check_status 2 "too many messages" timeout 20 "$nixie" check crowd.scenario
+cut=0
+size=$(stat -c %s good.scenario)
+while [ $cut -lt "$size" ]; do
+    head -c $cut good.scenario >cut.scenario
+    timeout 20 "$nixie" run cut.scenario >/dev/null 2>&1
+    [ $? -le 2 ] || echo "# cut at $cut: status $?" >>cut.trouble
+    cut=$((cut + 7))
+done
+check "a file cut anywhere" [ ! -e cut.trouble ]
+
+cd "$repository" || exit 1
+tap_end
