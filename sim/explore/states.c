@@ -30,10 +30,10 @@ static unsigned record(void *context, unsigned count, const char *what)
     return answer;
 }
 
-/* Answers one question in its own way and the others as `keep` says. */
+/* Answers one question in its own way, one other with "lost", and the rest as `keep` says. */
 struct single {
     struct chooser chooser;
-    size_t at, index;
+    size_t at, lost, index; /* questions; SIZE_MAX: none */
     unsigned answer;
     bool keep;
 };
@@ -41,10 +41,11 @@ struct single {
 static unsigned choose_single(void *context, unsigned count, const char *what)
 {
     struct single *single = context;
+    size_t index = single->index++;
     (void) what;
-    if (single->index++ == single->at)
+    if (index == single->at)
         return single->answer < count ? single->answer : count - 1;
-    return single->keep ? count - 1 : 0;
+    return single->keep && index != single->lost ? count - 1 : 0;
 }
 
 struct walker {
@@ -82,17 +83,19 @@ static bool walk_all(struct walker *walker, size_t limit)
     return !more;
 }
 
-/* With everything else kept (or lost), each other answer of each question. */
-static void walk_singles(struct walker *walker, bool keep, size_t limit)
+/* With everything else kept (or lost), each other answer of each question; `lost` is lost too. */
+static void walk_singles(struct walker *walker, bool keep, size_t lost, size_t limit)
 {
-    crash_once(walker, keep ? &choose_all : &choose_none);
+    struct single base = {.at = SIZE_MAX, .lost = lost, .keep = keep};
+    base.chooser = (struct chooser){choose_single, &base};
+    crash_once(walker, &base.chooser);
     size_t questions = walker->recorder.count;
     unsigned *counts = must_alloc((questions + 1) * sizeof *counts);
     for (size_t i = 0; i < questions; i++)
         counts[i] = walker->recorder.counts[i];
     for (size_t i = 0; i < questions && walker->told < limit; i++) {
-        for (unsigned answer = 0; answer < counts[i]; answer++) {
-            struct single single = {.at = i, .answer = answer, .keep = keep};
+        for (unsigned answer = 0; answer < counts[i] && i != lost; answer++) {
+            struct single single = {.at = i, .lost = lost, .answer = answer, .keep = keep};
             single.chooser = (struct chooser){choose_single, &single};
             if (answer != (keep ? counts[i] - 1 : 0))
                 crash_once(walker, &single.chooser);
@@ -123,9 +126,12 @@ bool states_walk(const struct vfs *vfs, const struct states_options *options, st
     bool complete =
         !far_too_many(&walker, 64 * options->limit) && walk_all(&walker, options->limit);
     if (!complete) {
-        size_t limit = walker.told + 2 * options->limit;
-        walk_singles(&walker, true, limit);
-        walk_singles(&walker, false, limit);
+        size_t limit = walker.told + 8 * options->limit;
+        size_t questions = walker.recorder.count;
+        walk_singles(&walker, true, SIZE_MAX, limit);
+        walk_singles(&walker, false, SIZE_MAX, limit);
+        for (size_t lost = 0; lost < questions && walker.told < limit; lost++)
+            walk_singles(&walker, true, lost, limit);
         for (uint64_t i = 0; i < options->limit; i++) {
             struct choose_random chance;
             choose_random_start(&chance, options->seed, i);

@@ -14,7 +14,8 @@
 
 struct states_options {
     /* Up to so many paths of answers are walked in full.  Where there are more: all kept, all
-     * lost, each one thing lost, each one thing kept, then random ones up to this number. */
+     * lost, each one thing in each other way, each one thing lost with another in each other way
+     * (up to eight times this number), then random ones up to this number. */
     size_t limit;
     uint64_t seed; /* of the random ones */
 };

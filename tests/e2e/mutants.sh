@@ -1,12 +1,24 @@
 #!/bin/bash
-# Servers with a seeded bug: the story that shows the bug must pass with them, since it expects the
-# loss, and fail with the server as it is.
+# Servers with a seeded bug.  Where NAME.scenario tells the story of the bug, that must pass with
+# them, since it expects the loss, and fail with the server as it is.  Where NAME.explore names a
+# scenario and words, exploring the scenario must find a violation that says one of the words.
 . tests/e2e/tap.bash
-for story in tests/mutants/*.scenario; do
-    name=$(basename "$story" .scenario)
+for patch in tests/mutants/*.patch; do
+    name=$(basename "$patch" .patch)
+    story=tests/mutants/$name.scenario
+    if [ -f "${patch%.patch}.explore" ]; then
+        read -r file words <"${patch%.patch}.explore"
+        check_status 1 "$name: found by exploring" "$BUILD/mutants/$name/nixie" explore "$file" --states 64 --failures 1
+        check "$name: says what broke" grep -qE "^FAIL .*($words)" <<<"$output"
+        continue
+    fi
+    [ -f "$story" ] || continue # another test has it
     check_status 0 "$name: the bug is seen" "$BUILD/mutants/$name/nixie" run "$story"
     check_status 1 "$name: the server as it is has it not" "$BUILD/bin/nixie" run "$story"
 done
 check_status 1 "queue-no-dirsync is no bug on ffs" "$BUILD/mutants/queue-no-dirsync/nixie" run --disk ffs tests/mutants/queue-no-dirsync.scenario
 is "nothing is lost there" "$(grep -c 'm1: not lost' <<<"$output")" 1
+mutant=$BUILD/mutants/queue-no-dirsync/nixie
+check_status 1 "queue-no-dirsync: exploring finds it on strict" "$mutant" explore --disk strict --states 16 scenarios/spool/one-message.scenario
+check_status 0 "queue-no-dirsync: exploring finds nothing on ffs" "$mutant" explore --disk ffs --states 64 scenarios/spool/one-message.scenario
 tap_end
