@@ -78,24 +78,29 @@ enum stage entry_stage_at(const struct entry *entry, int64_t time_ns)
 
 /* --- whose it is -----------------------------------------------------------------------------*/
 
-/* Before its content can be read: the letter of the process tree that makes it, else the first
+/* Before its content can be read: the letter of the process tree that makes it, else the only one
  * that is being submitted and has no entry. */
 static void guess_letter(struct world *world, struct machine *machine, struct entry *entry)
 {
     uint64_t tag = world->call ? process_tag(world->call->process) : 0;
+    size_t candidate = NO_LETTER;
 
     entry->guessed = true;
     if (tag > 0) {
         entry->letter = tag - 1;
         return;
     }
-    for (size_t i = 0; i < world->letter_count; i++)
-        if (world->letters[i].state == LETTER_RUNNING &&
-            world->letters[i].machine == machine->index && !world->letters[i].has_entry) {
-            entry->letter = i;
-            world->letters[i].has_entry = true;
-            return;
-        }
+    for (size_t i = 0; i < world->letter_count; i++) {
+        const struct letter *letter = &world->letters[i];
+
+        if (letter->state != LETTER_RUNNING || letter->machine != machine->index ||
+            letter->has_entry)
+            continue;
+        if (candidate != NO_LETTER)
+            return; /* more than one: not told yet */
+        candidate = i;
+    }
+    entry->letter = candidate;
 }
 
 static void take_identity(struct world *world, struct entry *entry, struct identity *identity)

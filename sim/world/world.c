@@ -149,7 +149,6 @@ static void free_records(struct world *world)
         free(world->lines[i].text);
     free(world->lines);
     for (size_t i = 0; i < world->upset_count; i++) {
-        free_texts(world->upsets[i].pending, world->upsets[i].pending_count);
         free_texts(world->upsets[i].lost, world->upsets[i].lost_count);
     }
     free(world->upsets);
@@ -258,15 +257,7 @@ bool world_signal(struct world *world, size_t index, const char *program, int si
 
 /* --- crashes ---------------------------------------------------------------------------------*/
 
-#define PENDING_MAX 2000
-
-static void note_pending(void *context, const char *what)
-{
-    struct upset *upset = context;
-
-    if (upset->pending_count < PENDING_MAX)
-        *LIST_ADD(upset->pending, upset->pending_count) = must_copy(what, strlen(what));
-}
+#define LOST_MAX 2000
 
 /* Asks the real chooser, and notes what it lets go. */
 struct noting_chooser {
@@ -279,7 +270,7 @@ static unsigned choose_and_note(void *context, unsigned count, const char *what)
     struct noting_chooser *noting = context;
     unsigned answer = noting->chooser->choose(noting->chooser->context, count, what);
 
-    if (answer != count - 1 && noting->upset->lost_count < PENDING_MAX)
+    if (answer != count - 1 && noting->upset->lost_count < LOST_MAX)
         *LIST_ADD(noting->upset->lost, noting->upset->lost_count) = must_copy(what, strlen(what));
     return answer;
 }
@@ -299,8 +290,8 @@ void world_crash(struct world *world, size_t index, const struct chooser *choose
     upset->kind = UPSET_POWER;
     noting.upset = upset;
     world->call = NULL;
-    vfs_describe_pending(host_vfs(machine->host), note_pending, upset);
-    world_tell(world, index, "CRASH     power; %zu changes are not durable", upset->pending_count);
+    world_tell(world, index, "CRASH     power; %zu changes are not durable",
+               vfs_pending_count(host_vfs(machine->host)));
     host_crash(machine->host, &noted);
     for (size_t i = 0; i < upset->lost_count; i++)
         world_tell(world, index, "lost      %s", upset->lost[i]);

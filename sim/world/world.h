@@ -157,9 +157,7 @@ struct upset {
     size_t machine;
     int64_t time_ns;
     enum upset_kind kind;
-    char **pending; /* what was not durable, in words */
-    size_t pending_count;
-    char **lost; /* what of it the crash took */
+    char **lost; /* what was not durable and the crash took, in words */
     size_t lost_count;
 };
 
