@@ -186,10 +186,8 @@ static void do_action(struct run *run, const struct event *event, size_t repeat,
         world_start(world, action->host);
         break;
     case ACTION_SIGNAL:
-        if (!world_signal(world, action->host, action->program, action->signal)) {
+        if (!world_signal(world, action->host, action->program, action->signal))
             run_fail(run, action->at, NULL, "no %s runs there at that time", action->program);
-            run->result->verdict = VERDICT_WRONG;
-        }
         break;
     case ACTION_DISK:
         world_tell(world, action->host,

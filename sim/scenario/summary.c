@@ -155,6 +155,8 @@ char *summary_of(const struct run *run)
         summary_of_one(world, line);
     else if (world->letter_count > 1)
         summary_of_many(world, line);
+    if (run->scenario->expectation_count == 0)
+        snprintf(line + strlen(line), sizeof line - strlen(line), " (nothing is expected)");
     return must_copy(line, strlen(line));
 }
 
