@@ -67,14 +67,23 @@ static bool is_left_over(enum spool_kind kind, uint64_t number, uint64_t floor)
     return clock_wall() - st.st_mtime > OLD_SECONDS;
 }
 
-/* What in intd belongs to no todo is of a message that was never finished, or that is past S4. */
-static bool is_needed(enum spool_kind kind, uint64_t number)
+/* ENOENT is the one answer that tells that a file is not there. */
+static bool may_be_there(enum spool_kind kind, uint64_t number)
 {
     char path[SPOOL_PATH_SIZE];
     struct stat st;
+    return lstat(spool_path(path, kind, number), &st) == 0 || errno != ENOENT;
+}
+
+/* What in intd has no todo is of a message that was never finished, or that is past S4.  Without
+ * mess it is of none at all: nobody writes intd before mess. */
+static bool is_garbage(enum spool_kind kind, uint64_t number, uint64_t floor)
+{
     if (kind != SPOOL_INTD)
+        return is_left_over(kind, number, floor);
+    if (may_be_there(SPOOL_TODO, number))
         return false;
-    return stat(spool_path(path, SPOOL_TODO, number), &st) == 0 || errno != ENOENT;
+    return !may_be_there(SPOOL_MESS, number) || is_left_over(kind, number, floor);
 }
 
 /* What is no number was never ours. */
@@ -88,7 +97,7 @@ static char sweep_entries(DIR *directory, enum spool_kind kind, uint64_t floor)
         if (!entry)
             return errno ? '!' : result;
         if (spool_number_parse(entry->d_name, strlen(entry->d_name), &number) < 0 ||
-            !is_left_over(kind, number, floor) || is_needed(kind, number))
+            !is_garbage(kind, number, floor))
             continue;
         if (remove_file(kind, number) < 0)
             result = '!';

@@ -83,6 +83,13 @@ static bool record_parse(const char *from, size_t size, const char name[NAME_SIZ
     return true;
 }
 
+/* Errors that speak of this one file: after power loss a name may lead to a file of another user. */
+static bool is_no_record(int error)
+{
+    return error == ENOENT || error == EMSGSIZE || error == EINVAL || error == EISDIR ||
+           error == ELOOP || error == ENXIO || error == EACCES || error == EPERM;
+}
+
 /* Returns 1, 0 if it is missing or damaged, -1 with errno. */
 static int record_read(const char *path, const char name[NAME_SIZE + 1],
                        struct record_values *values)
@@ -90,7 +97,7 @@ static int record_read(const char *path, const char name[NAME_SIZE + 1],
     struct buf file = BUF_INIT(RECORD_SIZE);
     int result = io_read_file(path, &file);
     if (result < 0)
-        result = errno == ENOENT || errno == ELOOP || errno == EMSGSIZE || errno == EINVAL ? 0 : -1;
+        result = is_no_record(errno) ? 0 : -1;
     else
         result = record_parse(file.data, file.length, name, values);
     int saved = errno;

@@ -33,7 +33,8 @@ static int write_file(const char *path, const char *bytes, size_t size)
     return result;
 }
 
-int bounce_replace(uint64_t number, const char *bytes, size_t size)
+/* Makes bounce/N hold these bytes, as a fresh file.  Not synced.  0, or -1 with errno. */
+static int replace(uint64_t number, const char *bytes, size_t size)
 {
     char path[SPOOL_PATH_SIZE], fresh[SPOOL_PATH_SIZE + 4];
     snprintf(fresh, sizeof fresh, "%s.new", spool_path(path, SPOOL_BOUNCE, number));
@@ -64,7 +65,7 @@ static int renew(struct message *message)
             result = -1;
         }
         if (result == 0)
-            result = bounce_replace(number, content.data, message->bounce_durable);
+            result = replace(number, content.data, message->bounce_durable);
     }
     int saved = errno;
     buf_free(&content);

@@ -89,9 +89,9 @@ void file_aside(struct send *send, enum spool_kind kind, uint64_t number)
 
 void message_files_aside(struct send *send, uint64_t number)
 {
-    /* The message first: without it the others are of no use. */
-    static const enum spool_kind kinds[] = {SPOOL_MESS,   SPOOL_TODO,   SPOOL_LOCAL,
-                                            SPOOL_REMOTE, SPOOL_BOUNCE, SPOOL_INFO};
+    /* In the order of the end of a message: it is in one of the stages all the time. */
+    static const enum spool_kind kinds[] = {SPOOL_LOCAL, SPOOL_REMOTE, SPOOL_BOUNCE,
+                                            SPOOL_INFO,  SPOOL_TODO,   SPOOL_MESS};
     logline(&send->log, "warning: msg %n cannot be delivered; set aside in corrupt/", number);
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         if (file_is_there(kinds[i], number))

@@ -271,8 +271,10 @@ static int recover_channel(struct send *send, struct message *message,
     return result;
 }
 
-/* The whole pieces of the bounce.  *torn tells whether there is anything else in it. */
-static int read_bounce(struct send *send, uint64_t number, struct buf *whole, bool *torn)
+/* The whole pieces of the bounce, and where the last of them ends.  *torn tells whether there is
+ * anything else in it. */
+static int read_bounce(struct send *send, uint64_t number, struct buf *whole, size_t *end,
+                       bool *torn)
 {
     struct buf content = BUF_INIT(0);
     struct spool_bounce piece;
@@ -290,6 +292,8 @@ static int read_bounce(struct send *send, uint64_t number, struct buf *whole, bo
         if (found == 1 && buf_add(whole, content.data + from, at - from) < 0)
             result = -1;
         from = at;
+        if (found == 1)
+            *end = at;
     }
     int saved = errno;
     *torn = *torn || !content.length || whole->length != content.length;
@@ -298,9 +302,25 @@ static int read_bounce(struct send *send, uint64_t number, struct buf *whole, bo
     return result < 0 && errno != ENOENT ? -1 : 0;
 }
 
+/* Cuts off what stands behind the last whole piece.  In place: were the file replaced, another
+ * power loss could leave neither the old nor the new one. */
+static int cut_bounce(uint64_t number, size_t end)
+{
+    if (end == 0)
+        return file_remove(SPOOL_BOUNCE, number);
+    int fd = spool_open(SPOOL_BOUNCE, number, O_WRONLY);
+    if (fd < 0)
+        return -1;
+    int result = ftruncate(fd, (off_t) end);
+    int saved = errno;
+    close(fd);
+    errno = saved;
+    return result;
+}
+
 /* A piece that a crash tore is of a recipient who is tried again: then the whole ones are kept.  If
  * nobody is left to be tried it was damaged later: the bounce then says so. */
-static int mend_bounce(struct send *send, struct message *message, const struct buf *whole)
+static int mend_bounce(struct send *send, struct message *message, size_t end)
 {
     uint64_t number = message->number;
     if (!message->has[DUE_LOCAL] && !message->has[DUE_REMOTE]) {
@@ -309,8 +329,7 @@ static int mend_bounce(struct send *send, struct message *message, const struct 
     }
     logline(&send->log, "warning: bounce/%n was torn; its whole records are kept", number);
     send_dirty(send);
-    return whole->length ? bounce_replace(number, whole->data, whole->length)
-                         : file_remove(SPOOL_BOUNCE, number);
+    return cut_bounce(number, end);
 }
 
 /* local/N or remote/N is damaged, and there is a bounce to be sent.  A file that does not even say
@@ -338,11 +357,12 @@ static int recover_files(struct send *send, const struct entry *entry, struct me
                          enum spool_kind *failed)
 {
     struct buf bounce = BUF_INIT(0);
+    size_t end = 0;
     bool torn = false;
     int result = 0;
     *failed = SPOOL_BOUNCE;
     if (entry->kinds & BIT(SPOOL_BOUNCE))
-        result = read_bounce(send, entry->number, &bounce, &torn);
+        result = read_bounce(send, entry->number, &bounce, &end, &torn);
     for (int i = 0; i < CHANNEL_COUNT && result == 0; i++) {
         *failed = send->channels[i].kind;
         if (entry->kinds & BIT(*failed))
@@ -351,10 +371,10 @@ static int recover_files(struct send *send, const struct entry *entry, struct me
             result = finish_channel(send, message, *failed);
     }
     message->has_bounce = bounce.length > 0;
-    message->bounce_length = bounce.length;
-    message->bounce_durable = bounce.length;
+    message->bounce_length = end;
+    message->bounce_durable = end;
     if (result == 0 && torn)
-        result = mend_bounce(send, message, &bounce);
+        result = mend_bounce(send, message, end);
     int saved = errno;
     buf_free(&bounce);
     errno = saved;

@@ -145,8 +145,6 @@ void message_channel_done(struct send *send, struct message *message, enum due_k
 
 /* Adds one failed recipient's piece to the message's bounce.  Not synced.  0, or -1 with errno. */
 int bounce_append(struct message *message, const struct buf *piece);
-/* Makes bounce/N hold these bytes, as a fresh file.  Not synced.  0, or -1 with errno. */
-int bounce_replace(uint64_t number, const char *bytes, size_t size);
 /* Hands the bounce of a message to the queue (waits for that).  Returns 0: accepted or rightly
  * discarded; -1: later. */
 int bounce_inject(struct send *send, struct message *message);
