@@ -4,6 +4,8 @@
 #ifndef SIM_COMMAND_H
 #define SIM_COMMAND_H
 
+#include <stdbool.h>
+
 enum exit_status {
     STATUS_HELD = 0,
     STATUS_FAILED = 1,  /* an expectation or an oracle */
@@ -11,6 +13,9 @@ enum exit_status {
     STATUS_LACKING = 3, /* this machine lacks something, or everything was skipped */
     STATUS_BROKEN = 4   /* Nixie itself */
 };
+
+/* True if one of the arguments is --help or -h; none behind "--" is. */
+bool asked_for_help(int argc, char **argv);
 
 int command_run(int argc, char **argv);
 int command_check(int argc, char **argv);

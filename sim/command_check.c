@@ -13,6 +13,18 @@
 #include "sim/scenario/scenario.h"
 #include "sim/scenario/tree.h"
 
+static const char use_of_check[] =
+    "usage: nixie check [-D NAME=VALUE]... FILE|DIRECTORY...\n"
+    "Says what is wrong in scenario files, with line and column; runs nothing.\n"
+    "  -D NAME=VALUE   the value of a parameter\n"
+    "The exit status is 0 if nothing is wrong, 2 if something is.\n";
+
+static const char use_of_fmt[] =
+    "usage: nixie fmt [--check] FILE|DIRECTORY|-...\n"
+    "Brings scenario files into the one right form, in place, and names those it changed.\n"
+    "With - it reads standard input and writes standard output.\n"
+    "  --check   changes nothing; the exit status is 1 if a file is not in that form\n";
+
 struct arguments {
     struct pool pool;
     const char **files;
@@ -53,9 +65,8 @@ static int read_arguments(int argc, char **argv, bool fmt, struct arguments *arg
                 return -1;
             }
         } else if (options && argv[i][0] == '-' && argv[i][1]) {
-            fprintf(stderr, "usage: nixie %s\n",
-                    fmt ? "fmt [--check] FILE|DIRECTORY|-..."
-                        : "check [-D NAME=VALUE] FILE|DIRECTORY...");
+            fprintf(stderr, "nixie: unknown option %s\n%s", argv[i],
+                    fmt ? use_of_fmt : use_of_check);
             return -1;
         } else if (add_path(arguments, argv[i]) < 0) {
             return -1;
@@ -63,6 +74,7 @@ static int read_arguments(int argc, char **argv, bool fmt, struct arguments *arg
     }
     if (arguments->file_count == 0) {
         fputs("nixie: no scenario file is given\n", stderr);
+        fputs(fmt ? use_of_fmt : use_of_check, stderr);
         return -1;
     }
     return 0;
@@ -73,6 +85,10 @@ int command_check(int argc, char **argv)
     struct arguments arguments = {.files = NULL};
     int status = STATUS_WRONG;
 
+    if (asked_for_help(argc, argv)) {
+        fputs(use_of_check, stdout);
+        return STATUS_HELD;
+    }
     if (read_arguments(argc, argv, false, &arguments) == 0) {
         status = STATUS_HELD;
         for (size_t i = 0; i < arguments.file_count; i++) {
@@ -157,6 +173,10 @@ int command_fmt(int argc, char **argv)
     struct arguments arguments = {.files = NULL};
     int status = STATUS_WRONG;
 
+    if (asked_for_help(argc, argv)) {
+        fputs(use_of_fmt, stdout);
+        return STATUS_HELD;
+    }
     if (read_arguments(argc, argv, true, &arguments) == 0) {
         status = STATUS_HELD;
         for (size_t i = 0; i < arguments.file_count; i++) {

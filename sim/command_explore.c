@@ -126,12 +126,12 @@ static int parse_arguments(int argc, char **argv, struct arguments *arguments)
     return STATUS_HELD;
 }
 
-static void show_failure(const char *file, const struct disk_model *disk, uint64_t seed,
+static void show_failure(const char *file, const struct explore_options *options,
                          const struct explore_failure *failure)
 {
     printf("FAIL %s: %s\n", file, failure->message);
-    printf("     on %s, seed %llu, power lost %s\n", disk_model_name(disk),
-           (unsigned long long) seed, failure->crash);
+    printf("     on %s, seed %llu, power lost %s\n", disk_model_name(options->disk),
+           (unsigned long long) options->seed, failure->crash);
     for (const char *line = failure->lost; line && *line;) {
         size_t length = strcspn(line, "\n");
         printf("     disk: %.*s\n", (int) length, line);
@@ -139,6 +139,9 @@ static void show_failure(const char *file, const struct disk_model *disk, uint64
     }
     if (failure->detail)
         fputs(failure->detail, stdout);
+    printf("     replay: nixie run %s --disk %s --seed %llu%s%s\n", file,
+           disk_model_name(options->disk), (unsigned long long) options->seed,
+           options->policy == SCHEDULE_RANDOM ? " --schedule random" : "", failure->cuts);
 }
 
 static void add_up(struct explore_result *total, const struct explore_result *result)
@@ -162,7 +165,7 @@ static void explore_one(const char *file, const struct scenario *scenario,
         options.seed = seed;
         explore_run(scenario, &options, &result);
         for (size_t i = 0; i < result.failure_count; i++)
-            show_failure(file, disk, seed, &result.failures[i]);
+            show_failure(file, &options, &result.failures[i]);
         printf("%s  %-40s %-6s %llu crash points, %llu states, %llu distinct, %llu runs%s\n",
                result.violations ? "FAIL" : "ok", file, disk_model_name(disk),
                (unsigned long long) result.points, (unsigned long long) result.states,
@@ -207,7 +210,7 @@ static int explore_files(const struct arguments *arguments)
 
 int command_explore(int argc, char **argv)
 {
-    if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
+    if (asked_for_help(argc, argv)) {
         fputs(usage, stdout);
         return STATUS_HELD;
     }

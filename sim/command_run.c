@@ -23,16 +23,25 @@ static const char use[] =
     "for those who change Nixie:\n"
     "  --disk MODEL      instead of what hosts say: honest, ffs, ext4, strict\n"
     "  --schedule random|round-robin\n"
-    "  --cut CALL[,before][,none|,all|,SEED]   power cut after that call, judged by oracles only\n"
+    "  --cut CALL[,before][,none|,all|,SEED|,answers=N.N...]\n"
+    "                    power cut after that call, judged by the oracles only; the answers say,\n"
+    "                    question by question, what the disk then holds\n"
     "  --arena-offset N, --fill BYTE, --environment-padding N   must not change a run\n";
 
 #define CUTS_MAX 8
+
+struct answers {
+    unsigned *list;
+    size_t count;
+};
 
 struct run_command {
     struct pool pool;
     struct crash_plan cuts[CUTS_MAX];
     struct choose_random chances[CUTS_MAX];
     uint64_t chance_seeds[CUTS_MAX]; /* 0: none of them */
+    struct choose_replay replays[CUTS_MAX];
+    struct answers answers[CUTS_MAX];
     const char **files;
     size_t file_count;
     struct definition *definitions;
@@ -41,7 +50,7 @@ struct run_command {
     bool tap, hash, verbose;
     const char *junit;
     struct report report;
-    char replay[2000];
+    const char *replay; /* the options that matter, a space before each */
 };
 
 /* --- arguments -------------------------------------------------------------------------------*/
@@ -68,7 +77,23 @@ static int read_schedule(const char *text, enum schedule_policy *policy)
     return 0;
 }
 
-/* "661", "661,before,all", "661,7". */
+/* "4.0.1.2" */
+static int read_answers(struct run_command *run, const char *text, struct answers *answers)
+{
+    char *end;
+
+    for (;; text = end + 1) {
+        unsigned long answer = strtoul(text, &end, 10);
+
+        if (*text < '0' || *text > '9' || answer > 1000000)
+            return -1;
+        *POOL_ADD(&run->pool, answers->list, answers->count) = (unsigned) answer;
+        if (*end != '.')
+            return *end ? -1 : 0;
+    }
+}
+
+/* "661", "661,before,all", "661,7", "661,answers=4.0.1.2". */
 static int read_cut(struct run_command *run, const char *text)
 {
     size_t index = run->options.crash_count;
@@ -85,7 +110,11 @@ static int read_cut(struct run_command *run, const char *text)
     }
     if (strcmp(end, ",all") == 0)
         cut->chooser = &choose_all;
-    else if (*end == ',' && strcmp(end, ",none") != 0) {
+    else if (strncmp(end, ",answers=", 9) == 0) {
+        if (read_answers(run, end + 9, &run->answers[index]) < 0)
+            return -1;
+        cut->chooser = &run->replays[index].chooser;
+    } else if (*end == ',' && strcmp(end, ",none") != 0) {
         if (read_number(end + 1, UINT64_MAX, &run->chance_seeds[index]) < 0)
             return -1;
         cut->chooser = &run->chances[index].chooser;
@@ -156,10 +185,8 @@ static int read_option(struct run_command *run, const char *option)
 /* Appends to the replay line what has an influence on the run. */
 static void remember(struct run_command *run, const char *option, const char *value)
 {
-    size_t used = strlen(run->replay);
-
     if (strcmp(option, "--junit") != 0 && strcmp(option, "--seed") != 0)
-        snprintf(run->replay + used, sizeof run->replay - used, " %s %s", option, value);
+        run->replay = pool_format(&run->pool, "%s %s %s", run->replay, option, value);
 }
 
 static int read_arguments(struct run_command *run, int argc, char **argv)
@@ -238,8 +265,12 @@ static void run_one(struct run_command *run, const struct scenario *scenario,
         return;
     if (run->verbose)
         printf("--- %s\n", item->title);
-    for (size_t i = 0; i < run->options.crash_count; i++)
+    for (size_t i = 0; i < run->options.crash_count; i++) {
+        const struct answers *answers = &run->answers[i];
+
         choose_random_start(&run->chances[i], run->chance_seeds[i], run->cuts[i].call_number);
+        choose_replay_start(&run->replays[i], answers->list, answers->count);
+    }
     scenario_run(scenario, &run->options, &item->result);
     item->seconds = now() - start;
 }
@@ -303,17 +334,20 @@ static int finish(struct run_command *run)
 
 int command_run(int argc, char **argv)
 {
-    struct run_command run = {.options = {.seed = 1}};
+    struct run_command run = {.options = {.seed = 1}, .replay = ""};
     struct scenario **scenarios;
     int status;
 
+    if (asked_for_help(argc, argv)) {
+        fputs(use, stdout);
+        return STATUS_HELD;
+    }
     if (read_arguments(&run, argc, argv) < 0) {
         pool_free(&run.pool);
         return STATUS_WRONG;
     }
-    snprintf(run.replay + strlen(run.replay), sizeof run.replay - strlen(run.replay),
-             " --seed %llu", (unsigned long long) run.options.seed);
-    run.report.replay = run.replay;
+    run.report.replay =
+        pool_format(&run.pool, "%s --seed %llu", run.replay, (unsigned long long) run.options.seed);
     if (run.verbose && !run.tap && !run.hash)
         run.options.story = stdout;
     scenarios = pool_alloc(&run.pool, run.file_count * sizeof(struct scenario *));

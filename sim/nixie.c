@@ -19,6 +19,14 @@ static const struct {
 };
 #define COMMAND_COUNT (sizeof commands / sizeof *commands)
 
+bool asked_for_help(int argc, char **argv)
+{
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+            return true;
+    return false;
+}
+
 static void print_use(FILE *to)
 {
     fputs("usage: nixie COMMAND ...\n", to);
@@ -32,7 +40,8 @@ int main(int argc, char **argv)
         for (size_t i = 0; i < COMMAND_COUNT; i++)
             if (strcmp(argv[1], commands[i].name) == 0)
                 return commands[i].run(argc - 1, argv + 1);
-        if (strcmp(argv[1], "help") == 0 || strcmp(argv[1], "--help") == 0) {
+        if (strcmp(argv[1], "help") == 0 || strcmp(argv[1], "--help") == 0 ||
+            strcmp(argv[1], "-h") == 0) {
             print_use(stdout);
             return STATUS_HELD;
         }

@@ -145,6 +145,25 @@ static unsigned tell_and_choose(void *context, unsigned count, const char *what)
     return answer;
 }
 
+/* " --cut 214,answers=1.0.2" for each crash, malloc'd. */
+static char *plan_words(const struct plan *plan)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *to = open_memstream(&text, &size);
+    if (!to)
+        return must_copy("", 0);
+    for (size_t i = 0; i < plan->cut_count; i++) {
+        const struct cut *cut = &plan->cuts[i];
+        fprintf(to, " --cut %llu,%s", (unsigned long long) cut->call,
+                cut->answer_count ? "answers=" : "none");
+        for (size_t k = 0; k < cut->answer_count; k++)
+            fprintf(to, "%s%u", k ? "." : "", cut->answers[k]);
+    }
+    fclose(to);
+    return text;
+}
+
 static void note_failure(struct explorer *explorer, const struct run_result *run,
                          const struct teller *last)
 {
@@ -157,6 +176,7 @@ static void note_failure(struct explorer *explorer, const struct run_result *run
     const char *crash = explorer->crash ? explorer->crash : "without a crash";
     const char *message = first ? first->message : "the run broke";
     failure->crash = must_copy(crash, strlen(crash));
+    failure->cuts = plan_words(&explorer->plan);
     failure->message = must_copy(message, strlen(message));
     if (first && first->detail)
         failure->detail = must_copy(first->detail, strlen(first->detail));
@@ -252,6 +272,7 @@ void explore_result_free(struct explore_result *result)
     for (size_t i = 0; i < result->failure_count; i++) {
         free(result->failures[i].crash);
         free(result->failures[i].lost);
+        free(result->failures[i].cuts);
         free(result->failures[i].message);
         free(result->failures[i].detail);
     }

@@ -3,6 +3,16 @@
 # them, since it expects the loss, and fail with the server as it is.  Where NAME.explore names a
 # scenario and words, exploring the scenario must find a violation that says one of the words.
 . tests/e2e/tap.bash
+
+# What exploring said ($output) is said again by the command that it gave for that.
+replayed() {
+    local message command
+    message=$(sed -n "s/^FAIL [^:]*: //p" <<<"$output" | head -1)
+    read -r -a command <<<"$(sed -n 's/^ *replay: nixie //p' <<<"$output" | head -1)"
+    check_status 1 "$1: is replayed" "$BUILD/mutants/$1/nixie" "${command[@]}"
+    check "$1: with the same message" grep -qF -- "$message" <<<"$output"
+}
+
 for patch in tests/mutants/*.patch; do
     name=$(basename "$patch" .patch)
     story=tests/mutants/$name.scenario
@@ -10,6 +20,7 @@ for patch in tests/mutants/*.patch; do
         read -r file words <"${patch%.patch}.explore"
         check_status 1 "$name: found by exploring" "$BUILD/mutants/$name/nixie" explore "$file" --states 64 --failures 1
         check "$name: says what broke" grep -qE "^FAIL .*($words)" <<<"$output"
+        replayed "$name"
         continue
     fi
     [ -f "$story" ] || continue # another test has it

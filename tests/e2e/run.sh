@@ -45,6 +45,18 @@ check_status 2 "no file" "$nixie" run
 mkdir empty
 check_status 2 "a folder without scenarios" "$nixie" run empty
 check_status 2 "an unknown option" "$nixie" run --frobnicate good.scenario
+for answers in answers= answers=1. answers=.1 answers=1.x answers=1.-1 answers=99999999999; do
+    check_status 2 "a cut with wrong $answers" "$nixie" run --cut "200,$answers" good.scenario
+done
+check_status 0 "a cut with answers" "$nixie" run --cut 200,answers=0.1.2.3 --cut 400,answers=1 good.scenario
+for command in run check fmt explore mta ''; do
+    for option in --help -h; do
+        is "nixie $command $option: is told on standard output" \
+            "$("$nixie" $command $option 2>&1 >/dev/null; echo $?)" 0
+        check "nixie $command $option: says how it is used" \
+            bash -c "'$nixie' $command $option 2>/dev/null | grep -q '^usage: nixie $command'"
+    done
+done
 check_status 2 "a seed of letters" "$nixie" run --seed abc good.scenario
 check_status 2 "a parameter that is not there" "$nixie" run -D k=1 good.scenario
 check_status 0 "a parameter" "$nixie" run -D n=5 good.scenario
