@@ -108,6 +108,18 @@ for stage in S1 S2 S3 S4 S5; do
 done
 check "tells log lines" grep -q 'log       delivery 1: success: did_1+0+0/' <<<"$output"
 
+# include: paths are relative to the file that names them
+mkdir -p parts && sed -n '/^host/,/user bob/p' good.scenario >parts/host.scenario
+printf '%s\n' 'Subject: from a file' '' 'text' >parts/letter.eml
+echo 'file letter letter.eml' >>parts/host.scenario
+cat >whole.scenario <<'EOF'
+include parts/host.scenario
+at 0s alice sends m1 with letter to bob@example.com
+expect m1 delivered once
+    header Subject matches "from a file"
+EOF
+check_status 0 "include" "$nixie" run whole.scenario
+
 # what the disk forbids
 sed '/^expect/d' good.scenario >forbidden.scenario
 cat >>forbidden.scenario <<'EOF'
