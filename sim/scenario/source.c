@@ -114,7 +114,7 @@ int source_read(struct pool *pool, const char *path, size_t size_max, struct sou
 {
     FILE *file = fopen(path, "rb");
     struct stat status;
-    size_t size = 0;
+    size_t size = 0, room = 0;
     char *text = NULL;
     int error = 0;
 
@@ -129,8 +129,9 @@ int source_read(struct pool *pool, const char *path, size_t size_max, struct sou
     while (!error) {
         size_t got;
 
-        text = must_resize(text, size + 65536);
-        got = fread(text + size, 1, 65536, file);
+        if (size == room)
+            text = must_resize(text, room = room ? 2 * room : 65536);
+        got = fread(text + size, 1, room - size, file);
         size += got;
         if (size > size_max)
             error = EFBIG;
