@@ -124,7 +124,7 @@ static void note_world(void *context, struct world *world)
 
 /* --- running ----------------------------------------------------------------------------------*/
 
-/* Gives answers again and keeps the words of those that were not "kept". */
+/* Gives answers again and puts those that were not "kept" in the words of a scenario. */
 struct teller {
     struct chooser chooser;
     struct choose_replay replay;
@@ -139,8 +139,10 @@ static unsigned tell_and_choose(void *context, unsigned count, const char *what)
     unsigned answer = inner->choose(inner->context, count, what);
     if (answer + 1 < count) {
         teller->lost = must_resize(teller->lost, teller->length + strlen(what) + 40);
-        teller->length += (size_t) sprintf(teller->lost + teller->length, "%s (%u of %u)\n", what,
-                                           answer, count - 1);
+        teller->length +=
+            (size_t) (answer
+                          ? sprintf(teller->lost + teller->length, "find %u \"%s\"\n", answer, what)
+                          : sprintf(teller->lost + teller->length, "lose \"%s\"\n", what));
     }
     return answer;
 }

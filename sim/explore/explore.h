@@ -29,7 +29,7 @@ struct explore_options {
 
 struct explore_failure {
     char *crash;   /* "after call 214, nixie-queue link intd/1 todo/1" */
-    char *lost;    /* what the disk lost there, a line each; or NULL */
+    char *lost;    /* what the disk lost there, lines as a scenario has them; or NULL */
     char *cuts;    /* the crashes as options of nixie run: " --cut 214,answers=1.0.2", or "" */
     char *message; /* the promise that broke */
     char *detail;  /* or NULL */

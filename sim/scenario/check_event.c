@@ -349,6 +349,47 @@ static void need_crash(struct cursor *cursor, struct action *action)
     }
 }
 
+static bool need_pin(struct cursor *cursor, struct pin *pin)
+{
+    static const char *const names[] = {"lose", "keep", "find", NULL};
+    const char *word = cursor_peek(cursor);
+
+    if (cursor_take(cursor, "lose")) {
+        pin->kind = PIN_LOSE;
+    } else if (cursor_take(cursor, "keep")) {
+        pin->kind = PIN_KEEP;
+    } else if (cursor_take(cursor, "find")) {
+        pin->kind = PIN_FIND;
+        pin->answer = (unsigned) cursor_need_number(cursor, 0, 1000000);
+    } else {
+        complain_unknown(cursor->checker, cursor_position(cursor), "statement", word ? word : "",
+                         names);
+        return false;
+    }
+    pin->at = cursor_position(cursor);
+    pin->pattern = cursor_need_word(cursor, "a pattern");
+    return cursor_done(cursor);
+}
+
+/* What is below "crash HOST power". */
+static void check_pins(struct checker *checker, const struct statement *statement,
+                       struct action *action)
+{
+    for (size_t i = 0; i < statement->child_count; i++) {
+        const struct statement *child = statement->children[i];
+        struct cursor cursor =
+            cursor_open(checker, child, "lose PATTERN, keep PATTERN or find N PATTERN");
+        struct pin pin = {.kind = PIN_LOSE};
+
+        if (child->word_count == 0)
+            continue;
+        refuse_lines(checker, child);
+        refuse_children(checker, child);
+        if (need_pin(&cursor, &pin))
+            *POOL_ADD(checker->pool, action->pins, action->pin_count) = pin;
+    }
+}
+
 static void need_disk(struct cursor *cursor, struct action *action)
 {
     action->kind = ACTION_DISK;
@@ -456,6 +497,7 @@ void check_event(struct checker *checker, const struct statement *statement)
 
     need_trigger(&cursor, &event.trigger);
     if (sends >= 2) {
+        refuse_children(checker, statement);
         event.action.at = statement->at;
         event.action.kind = ACTION_SEND;
         event.action.submission = submission_at(scenario, statement);
@@ -471,6 +513,10 @@ void check_event(struct checker *checker, const struct statement *statement)
         need_action(&cursor, &event.action);
         if (!cursor_done(&cursor))
             return;
+        if (event.action.kind == ACTION_CRASH)
+            check_pins(checker, statement, &event.action);
+        else
+            refuse_children(checker, statement);
     }
     if (event.action.keep == KEEP_STAGE && event.trigger.kind != TRIGGER_ENTERS &&
         event.trigger.kind != TRIGGER_DURABLE) {

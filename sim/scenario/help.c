@@ -38,6 +38,11 @@ const struct statement_help statement_help[] = {
     {"crash HOST power [keep all|none|random|S1..S5]",
      "action: power loss; what the disk had not made durable is kept, lost, decided by the seed, "
      "or such that the message is found in that stage"},
+    {"lose PATTERN", "below a power loss: what PATTERN names is not on the disk; the first line "
+                     "that fits decides, and one that fits nothing is an error"},
+    {"keep PATTERN", "below a power loss: it is on the disk"},
+    {"find N PATTERN", "below a power loss: it is found as the N-th way says, 0 as lose; for names "
+                       "that come back and writes that are torn"},
     {"crash HOST programs", "action: every process is killed, the disk keeps everything"},
     {"boot HOST", "action: the machine comes up and starts the server"},
     {"stop HOST", "action: TERM to the server's process tree"},

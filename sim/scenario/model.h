@@ -79,6 +79,16 @@ enum action_kind {
 
 enum keep { KEEP_ALL, KEEP_NONE, KEEP_RANDOM, KEEP_STAGE };
 
+enum pin_kind { PIN_LOSE, PIN_KEEP, PIN_FIND };
+
+/* One thing that the disk lost or kept: below a crash, the first that fits decides. */
+struct pin {
+    struct position at;
+    enum pin_kind kind;
+    unsigned answer;     /* FIND: 0 is "lost" */
+    const char *pattern; /* over what a chooser is asked */
+};
+
 struct action {
     struct position at;
     enum action_kind kind;
@@ -86,6 +96,8 @@ struct action {
     size_t submission;
     enum keep keep;
     enum stage keep_stage;
+    struct pin *pins;
+    size_t pin_count;
     const char *program; /* "nixie-send" */
     int signal;
     uint64_t free_bytes; /* UINT64_MAX: no limit */

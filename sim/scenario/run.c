@@ -127,6 +127,7 @@ static void crash_power(struct run *run, const struct action *action, struct ent
     struct choose_random chance;
     struct stage_chooser stage = {.stage = action->keep_stage};
     struct chooser by_stage = {choose_stage, &stage};
+    struct pinned pinned;
     const struct chooser *chooser = action->keep == KEEP_ALL    ? &choose_all
                                     : action->keep == KEEP_NONE ? &choose_none
                                                                 : &by_stage;
@@ -138,7 +139,9 @@ static void crash_power(struct run *run, const struct action *action, struct ent
         chooser = &chance.chooser;
     }
     snprintf(stage.mark, sizeof stage.mark, "/%llu:", (unsigned long long) number);
-    world_crash(run->world, action->host, chooser);
+    pinned_start(&pinned, run, action, chooser);
+    world_crash(run->world, action->host, &pinned.chooser);
+    pinned_end(&pinned);
     if (action->keep == KEEP_STAGE) {
         entry = world_entry(run->world, machine, number);
         if (entry && entry->stage != action->keep_stage && entry->stage != STAGE_NONE) {

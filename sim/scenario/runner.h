@@ -34,6 +34,19 @@ struct run {
 struct failure *run_fail(struct run *run, struct position at, const char *promise,
                          const char *format, ...) __attribute__((format(printf, 4, 5)));
 
+/* pins.c: answers as the pins of an action say, and all else as `inner` does. */
+struct pinned {
+    struct chooser chooser;
+    const struct chooser *inner;
+    const struct action *action;
+    struct run *run;
+    bool *met; /* of each pin */
+};
+void pinned_start(struct pinned *pinned, struct run *run, const struct action *action,
+                  const struct chooser *inner);
+/* After the crash: a pin that fitted nothing makes the run wrong.  Frees what start took. */
+void pinned_end(struct pinned *pinned);
+
 /* expect.c: judges every expectation; then turns violations that nobody expected into failures. */
 void expect_judge(struct run *run);
 

@@ -259,10 +259,11 @@ bool world_signal(struct world *world, size_t index, const char *program, int si
 
 #define LOST_MAX 2000
 
-/* Asks the real chooser, and notes what it lets go. */
+/* Asks the real chooser, tells its answer, and notes what it lets go. */
 struct noting_chooser {
     const struct chooser *chooser;
     struct upset *upset;
+    struct world *world;
 };
 
 static unsigned choose_and_note(void *context, unsigned count, const char *what)
@@ -270,6 +271,11 @@ static unsigned choose_and_note(void *context, unsigned count, const char *what)
     struct noting_chooser *noting = context;
     unsigned answer = noting->chooser->choose(noting->chooser->context, count, what);
 
+    if (answer == 0 || answer == count - 1)
+        world_tell(noting->world, noting->upset->machine, "%s      %s", answer ? "kept" : "lost",
+                   what);
+    else
+        world_tell(noting->world, noting->upset->machine, "found %-3u %s", answer, what);
     if (answer != count - 1 && noting->upset->lost_count < LOST_MAX)
         *LIST_ADD(noting->upset->lost, noting->upset->lost_count) = must_copy(what, strlen(what));
     return answer;
@@ -279,7 +285,7 @@ void world_crash(struct world *world, size_t index, const struct chooser *choose
 {
     struct machine *machine = &world->machines[index];
     struct upset *upset;
-    struct noting_chooser noting = {chooser, NULL};
+    struct noting_chooser noting = {chooser, NULL, world};
     struct chooser noted = {choose_and_note, &noting};
 
     if (!host_is_up(machine->host))
@@ -293,8 +299,6 @@ void world_crash(struct world *world, size_t index, const struct chooser *choose
     world_tell(world, index, "CRASH     power; %zu changes are not durable",
                vfs_pending_count(host_vfs(machine->host)));
     host_crash(machine->host, &noted);
-    for (size_t i = 0; i < upset->lost_count; i++)
-        world_tell(world, index, "lost      %s", upset->lost[i]);
     machine->tree = NULL;
     log_note_crash(machine);
     entries_reread(machine);

@@ -42,6 +42,10 @@ static const char valid[] =
     "    | there\n"
     "at 2s root sends m3 with letter to a@b via sendmail\n"
     "before m1 enters S4 crash mail power keep S3\n"
+    "after m1 enters S5 crash mail power keep all\n"
+    "    lose \"*/info/?: entry added\"\n"
+    "    keep */todo/*  # what it is about\n"
+    "    find 3 \"*/mess/1: write of *\"\n"
     "after m.2 durable S4 1ms crash mail programs\n"
     "after crash 1m boot mail\n"
     "after m1 accepted 5s kill send\n"
@@ -96,7 +100,10 @@ START_TEST(understands_every_statement)
     ck_assert_str_eq(scenario->messages[0].id, "<x@y>");
     ck_assert_str_eq(scenario->messages[0].header, "");
     ck_assert_str_eq(scenario->messages[4].header, "Nixie-Message: m3\n");
-    ck_assert_uint_eq(scenario->event_count, 11);
+    ck_assert_uint_eq(scenario->event_count, 12);
+    ck_assert_uint_eq(scenario->events[4].action.pin_count, 3);
+    ck_assert_str_eq(scenario->events[4].action.pins[1].pattern, "*/todo/*");
+    ck_assert_uint_eq(scenario->events[4].action.pins[2].answer, 3);
     ck_assert_uint_eq(scenario->hosts[0].users[1].qmail_count, 2);
     ck_assert_str_eq(scenario->hosts[0].users[1].qmail[1].text.data, "|deliver now\n");
     ck_assert_int_eq(scenario->expectations[0].when.from_ns, 300000000000);
@@ -140,6 +147,18 @@ static const struct {
     {HOST "at 0s crash mali power\n", "test:3:13: unknown host \"mali\"; did you mean \"mail\"?"},
     {HOST "at 0s crash mail power keep S3\n", "test:3:1: keep S3 goes with a message"},
     {HOST "at 0s crash mail power keep some\n", "test:3:29: expected all, none, random"},
+    {HOST "at 0s crash mail power\n    loose x\n",
+     "test:4:5: unknown statement \"loose\"; did you mean \"lose\"?\n4 |     loose x\n"
+     "  |     ^^^^^\n"},
+    {HOST "at 0s crash mail power\n    lose\n", "test:4:9: expected a pattern"},
+    {HOST "at 0s crash mail power\n    lose a b\n", "test:4:12: this is too much"},
+    {HOST "at 0s crash mail power\n    find x\n", "test:4:10: expected a number from 0"},
+    {HOST "at 0s crash mail power\n    find 1\n", "test:4:11: expected a pattern"},
+    {HOST "at 0s crash mail power\n    find 1\n        lose x\n", "test:5:9: the statement above"},
+    {HOST "at 0s crash mail power\n    | x\n", "test:4:5: the statement above takes no lines"},
+    {HOST "at 0s crash mail programs\n    lose x\n", "test:4:5: the statement above takes no"},
+    {HOST "at 0s boot mail\n    lose x\n", "test:4:5: the statement above takes no"},
+    {HOST "at 0s a sends m to b\n    lose x\n", "test:4:5: the statement above takes no"},
     {HOST "at 0s mail disk empty\n", "test:3:17: expected \"free\""},
     {HOST "at 0s explode\n", "test:3:7: unknown action or host \"explode\""},
     {HOST "at 0s signal send\n", "test:3:18: expected a signal"},

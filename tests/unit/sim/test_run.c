@@ -19,6 +19,9 @@ static struct scenario *parse(const char *text)
     "host mail example.com\n    user alice\n    user bob\n    user carol\n        | |later\n"      \
     "    program later\n        exit 111 first 1\n        exit 0\n"
 #define SEND "at 0s alice sends m1 to bob@example.com\n"
+#define S4_CRASH(keep) "after m1 enters S4 crash mail power keep " keep "\n"
+#define S5_CRASH "after m1 enters S5 crash mail power keep all\n"
+#define BOOT "after crash 1s boot mail\n"
 #define SEND_CAROL "at 0s alice sends m1 to carol@example.com\n"
 
 /* --- each expectation can fail ---------------------------------------------------------------*/
@@ -66,6 +69,15 @@ static const struct {
     {HOST SEND "at 1ms crash mail power keep all\n", NULL},
     {HOST SEND "after m1 accepted crash mail power keep none\n", "still in S"},
     {HOST SEND "before m1 enters S5 crash mail power keep S2\n", "keep S2 cannot be"},
+    {HOST SEND S5_CRASH "    lose \"*/todo/1: *\"\n" BOOT "expect m1 delivered once\n", NULL},
+    {HOST SEND S5_CRASH "    keep \"*/todo/2: *\"\n" BOOT,
+     "the disk has no such thing to keep here"},
+    {HOST SEND S5_CRASH "    lose \"todo/1: *\"\n" BOOT, "the disk has no such thing to lose here"},
+    {HOST SEND S5_CRASH "    find 99 \"*/todo/1: *\"\n" BOOT, "the disk can only be found in ways"},
+    {HOST SEND S4_CRASH("all") "    lose \"*/mess/1: entry added\"\n    keep *\n" BOOT
+                               "expect m1 not accepted\nexpect m1 not delivered\n",
+     NULL},
+    {HOST SEND S4_CRASH("none") "    keep *\n" BOOT "expect m1 delivered once\n", NULL},
     {HOST "at 0s alice sends m1 to a@example.com times 3\nexpect m1.2 delivered\n",
      "m1.2: not delivered"},
     {HOST "at 0s alice sends m1 to a@example.com times 3\nexpect m1.* delivered\n",
