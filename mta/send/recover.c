@@ -34,7 +34,8 @@
 
 struct entry {
     uint64_t number;
-    unsigned kinds; /* BITs */
+    unsigned kinds;  /* BITs */
+    bool unreadable; /* todo or info is no file, or one that we may not open */
 };
 
 struct list {
@@ -54,7 +55,7 @@ static int list_add(struct list *list, uint64_t number, unsigned kinds)
         list->entries = entries;
         list->capacity = capacity;
     }
-    list->entries[list->count++] = (struct entry){number, kinds};
+    list->entries[list->count++] = (struct entry){.number = number, .kinds = kinds};
     return 0;
 }
 
@@ -173,7 +174,8 @@ static int recover_garbage(struct send *send, struct entry *entry)
 /* todo is damaged, or its message is not whole. */
 static int recover_unfinished(struct send *send, const struct entry *entry)
 {
-    if (entry->number >= send->cleanup.floor)
+    bool admins_hand = entry->unreadable && (entry->kinds & BIT(SPOOL_MESS));
+    if (entry->number >= send->cleanup.floor || admins_hand)
         return set_all_aside(send, entry, SPOOL_TODO);
     logline(&send->log, "warning: msg %n was never finished; removed", entry->number);
     return remove_all(send, entry);
@@ -472,33 +474,18 @@ static bool info_is_good(const struct entry *entry, const struct buf *content)
            look_at_mess(entry->number, info.mess_length) == 1;
 }
 
-/* After power loss a name whose removal was not on disk yet may come back naming another file, of
- * anybody.  True if this one, which we may not read, cannot be one of the queue's: it is not of the
- * directory's owner, or not readable for our group. */
-static bool is_foreign(enum spool_kind kind, uint64_t number)
-{
-    struct stat directory, file;
-    char path[SPOOL_PATH_SIZE];
-    if (stat(spool_directory(kind), &directory) < 0)
-        return false;
-    if (lstat(spool_path(path, kind, number), &file) < 0)
-        return false;
-    return file.st_uid != directory.st_uid || !(file.st_mode & S_IRGRP);
-}
-
 /* Reads a file that may not be there any more; its bit then goes. */
 static int read_if_there(struct entry *entry, enum spool_kind kind, struct buf *content)
 {
     buf_reset(content);
     if (!(entry->kinds & BIT(kind)) || file_read(kind, entry->number, content) == 0)
         return 0;
-    int error = errno;
-    if (error == EBADMSG || (error == EACCES && is_foreign(kind, entry->number))) {
+    if (errno == EBADMSG) {
         buf_reset(content); /* it is there, and does not check out */
+        entry->unreadable = true;
         return 0;
     }
-    errno = error;
-    if (error != ENOENT)
+    if (errno != ENOENT)
         return -1;
     entry->kinds &= ~BIT(kind);
     return 0;
@@ -516,8 +503,7 @@ static int recover_number(struct send *send, struct entry *entry, struct buf *co
     }
     if (todo == TODO_WITHOUT_MESS) /* whatever info says: it was never accepted */
         return recover_unfinished(send, entry);
-    if (todo ==
-        TODO_WHOLE) /* what stands beside it is written anew; a bounce does not belong to S4 */
+    if (todo == TODO_WHOLE) /* the rest is written anew; a bounce does not belong to S4 */
         return entry->kinds & BIT(SPOOL_BOUNCE) ? file_remove(SPOOL_BOUNCE, entry->number) : 0;
     if (read_if_there(entry, SPOOL_INFO, content) < 0)
         return -1;
