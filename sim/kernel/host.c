@@ -207,9 +207,11 @@ static void write_boot_id(struct host *host)
 }
 
 /* What a system finds in memory-backed file systems after boot; here they are on the disk, so
- * they are made again if the power loss took them, and made durable at once. */
+ * they are made again if the power loss took them, and made durable at once, also on a full disk.
+ */
 static void come_up(struct host *host)
 {
+    uint64_t limit = vfs_lift_limit(host->vfs);
     int result = host_make_directory(host, "/bin", 0, 0, 0755);
     if (result == 0)
         result = host_make_directory(host, "/tmp", 0, 0, 01777);
@@ -221,6 +223,7 @@ static void come_up(struct host *host)
     assert(result == 0);
     write_boot_id(host);
     vfs_settle(host->vfs);
+    vfs_limit_again(host->vfs, limit);
     host->booted_ns = host->kernel->now_ns;
     host->next_pid = FIRST_PID;
     host->up = true;

@@ -173,6 +173,18 @@ void vfs_set_free_space(struct vfs *vfs, uint64_t leave_bytes)
         leave_bytes == UINT64_MAX ? UINT64_MAX : vfs->blocks_used + leave_bytes / VFS_BLOCK;
 }
 
+uint64_t vfs_lift_limit(struct vfs *vfs)
+{
+    uint64_t limit = vfs->blocks_total;
+    vfs->blocks_total = UINT64_MAX;
+    return limit;
+}
+
+void vfs_limit_again(struct vfs *vfs, uint64_t limit)
+{
+    vfs->blocks_total = limit;
+}
+
 void vfs_observe(struct vfs *vfs, vfs_observer *observer, void *context)
 {
     vfs->observer = observer;

@@ -135,6 +135,9 @@ void vfs_space(const struct vfs *vfs, uint64_t *total_bytes, uint64_t *free_byte
 /* From now on `leave_bytes` are free (rounded down to blocks), whatever the capacity was;
  * UINT64_MAX: no limit. */
 void vfs_set_free_space(struct vfs *vfs, uint64_t leave_bytes);
+/* Takes the limit away and returns it, for vfs_limit_again: between the two anything fits. */
+uint64_t vfs_lift_limit(struct vfs *vfs);
+void vfs_limit_again(struct vfs *vfs, uint64_t limit);
 
 /* The absolute path of a directory (getcwd).  -ERANGE, -ENOENT if it was removed. */
 int vfs_path_of_directory(const struct inode *directory, char *to, size_t size);
