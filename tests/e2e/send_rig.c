@@ -63,6 +63,9 @@ static int put(int argc, char **argv)
     fd = open("lock/trigger", O_WRONLY | O_NONBLOCK);
     if (fd >= 0)
         io_write(fd, "", 1);
+    buf_free(&mess);
+    buf_free(&todo);
+    buf_free(&recipients);
     return 0;
 }
 
