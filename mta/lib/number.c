@@ -19,6 +19,7 @@
 #define LOCK_PATH "lock/number.lock"
 #define NUMBER_PATH "lock/number"
 #define NUMBER_TEMPORARY "lock/number.new"
+#define NUMBER_OLD "lock/number.old"
 #define NEXT_PATH "lock/next"
 #define BOOT_PATH "/proc/sys/kernel/random/boot_id"
 
@@ -83,7 +84,8 @@ static bool record_parse(const char *from, size_t size, const char name[NAME_SIZ
     return true;
 }
 
-/* Errors that speak of this one file: after power loss a name may lead to a file of another user. */
+/* Errors that speak of this one file: after power loss a name may lead to a file of another user.
+ */
 static bool is_no_record(int error)
 {
     return error == ENOENT || error == EMSGSIZE || error == EINVAL || error == EISDIR ||
@@ -151,24 +153,36 @@ static int scan_spool(uint64_t *largest)
     return 0;
 }
 
-/* Reads lock/number.  Without it the files found tell; nothing counts as of an earlier boot. */
+/* Reads lock/number, or the one before it.  1; 0 if both are missing or damaged; -1 with errno. */
+static int read_number(struct record_values *values, bool *old)
+{
+    int found = record_read(NUMBER_PATH, "number", values);
+    *old = found == 0;
+    return found ? found : record_read(NUMBER_OLD, "number", values);
+}
+
+/* Without lock/number the one before it and the files found tell; if that is gone too, nothing
+ * counts as of an earlier boot. */
 static int read_high(struct numbers *numbers)
 {
     struct record_values values;
-    int found = record_read(NUMBER_PATH, "number", &values);
+    bool old;
+    int found = read_number(&values, &old);
     if (found < 0)
         return -1;
+    numbers->high = numbers->first = 0;
     if (found) {
         bool same_boot = numbers->boot_known && values.boot == numbers->boot;
         numbers->high = values.a;
         numbers->first = same_boot ? values.b : values.a;
-        return 0;
     }
+    if (!old)
+        return 0;
     uint64_t largest = 0;
     if (scan_spool(&largest) < 0)
         return -1;
-    numbers->high = largest + 1;
-    numbers->first = 0;
+    if (numbers->high <= largest)
+        numbers->high = largest + 1;
     return 0;
 }
 
@@ -196,9 +210,27 @@ static int numbers_read(struct numbers *numbers)
 
 /* --- changing it, under the lock --- */
 
+/* While lock/number is replaced a power loss can leave neither the old nor the new one under that
+ * name, on a disk that keeps no order: the old one gets a second name first.  0 or -1 with errno.
+ */
+static int keep_old_number(void)
+{
+    struct record_values values;
+    int found = record_read(NUMBER_PATH, "number", &values);
+    if (found <= 0)
+        return found; /* what has the second name is all there is */
+    if (unlink(NUMBER_OLD) < 0 && errno != ENOENT)
+        return -1;
+    if (link(NUMBER_PATH, NUMBER_OLD) < 0)
+        return -1;
+    return io_sync_directory("lock");
+}
+
 static int write_high(struct numbers *numbers, uint64_t high)
 {
     char record[RECORD_SIZE];
+    if (keep_old_number() < 0)
+        return -1;
     struct record_values values = {numbers->boot, high, numbers->first};
     record_format(record, "number", &values);
     if (io_replace_file("lock", NUMBER_PATH, NUMBER_TEMPORARY, record, sizeof record, 0644) < 0)
@@ -299,7 +331,8 @@ int number_floor(uint64_t *floor)
     struct record_values values;
     if (read_boot(&numbers) < 0)
         return -1;
-    int found = record_read(NUMBER_PATH, "number", &values);
+    bool old;
+    int found = read_number(&values, &old);
     if (found < 0)
         return -1;
     *floor = 0;

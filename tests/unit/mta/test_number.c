@@ -183,6 +183,25 @@ START_TEST(test_number_is_lost)
 }
 END_TEST
 
+/* A power loss while it was replaced, on a disk that keeps no order. */
+START_TEST(test_old_number_tells)
+{
+    reserve(10);
+    uint64_t used = reserve(5000) + 4999; /* the second lock/number */
+    write_bytes("mess/3", "x", 1);
+    write_bytes("lock/number", "", 0);
+    boot_anew();
+    char record[RECORD + 1];
+    ck_assert_uint_eq(read_bytes("lock/number.old", record), RECORD);
+    make_older(record);
+    write_bytes("lock/number.old", record, RECORD);
+    ck_assert_uint_gt(floor_now(), 3); /* mess/3 is of an earlier boot */
+    ck_assert_uint_le(floor_now(), used);
+    write_bytes("mess/6000", "x", 1);
+    ck_assert_uint_gt(reserve(1), 6000);
+}
+END_TEST
+
 START_TEST(test_number_is_damaged)
 {
     char record[RECORD + 1];
@@ -323,6 +342,7 @@ int main(void)
     tcase_add_test(all, test_next_is_lost);
     tcase_add_test(all, test_next_is_damaged);
     tcase_add_test(all, test_number_is_lost);
+    tcase_add_test(all, test_old_number_tells);
     tcase_add_test(all, test_number_is_damaged);
     tcase_add_test(all, test_any_crash);
     tcase_add_test(all, test_next_names_a_message);
