@@ -86,7 +86,7 @@ static int parse_line(char *line, struct assign_entry *entry)
 static int parse_text(struct assign *assign, size_t room, unsigned long *line)
 {
     char *at = assign->text.data;
-    char *end = at + assign->text.length;
+    char *end = assign->text.length ? at + assign->text.length : at;
     for (*line = 1; at < end; ++*line) {
         char *newline = memchr(at, '\n', (size_t) (end - at));
         if (!newline)
