@@ -70,15 +70,22 @@ static void remove_fresh_bounce(const char *name)
     unlink(path);
 }
 
+/* All of the directory or an error: of a message whose info was passed over the rest would look
+ * like garbage. */
 static int list_directory(struct list *list, enum spool_kind kind)
 {
     DIR *directory = opendir(spool_directory(kind));
     if (!directory)
         return -1;
     int result = 0;
-    struct dirent *entry;
-    while (result == 0 && (entry = readdir(directory))) {
+    while (result == 0) {
         uint64_t number;
+        errno = 0;
+        struct dirent *entry = readdir(directory);
+        if (!entry) {
+            result = errno ? -1 : 0;
+            break;
+        }
         if (spool_number_parse(entry->d_name, strlen(entry->d_name), &number) == 0)
             result = list_add(list, number, BIT(kind));
         else if (kind == SPOOL_BOUNCE)

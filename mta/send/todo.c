@@ -276,8 +276,11 @@ void todo_step(struct send *send)
         return;
     for (unsigned i = 0; i < ENTRIES_A_STEP && messages < MESSAGES_A_STEP; i++) {
         uint64_t number;
+        errno = 0;
         struct dirent *entry = readdir(send->todo.directory);
         if (!entry) {
+            if (errno)
+                try_later(send);
             todo_close(send);
             return;
         }

@@ -26,9 +26,11 @@ struct plan {
     int error;           /* of the call; NONE: it does not fail */
     bool kill;           /* send is killed after it */
     bool memory;         /* an allocation fails instead of a call */
-    uint64_t calls;      /* of send, counted */
-    char what[200];      /* the call that it was */
-    char leak[200];      /* the first */
+    bool recovery;       /* the power is cut while a message waits; calls count from then on */
+    bool crashed;
+    uint64_t calls; /* of send, counted */
+    char what[200]; /* the call that it was */
+    char leak[200]; /* the first */
 };
 
 static bool is_meant(const struct plan *plan, const struct call *call)
@@ -71,7 +73,8 @@ static int before_call(void *context, const struct call *call)
         process_live_bytes(call->process) > 0)
         snprintf(plan->leak, sizeof plan->leak, "%s leaves %zu bytes", name,
                  process_live_bytes(call->process));
-    if (plan->kill || plan->memory || !is_meant(plan, call) || !may_fail(call))
+    if (plan->kill || plan->memory || !is_meant(plan, call) || !may_fail(call) ||
+        plan->recovery != plan->crashed)
         return 0;
     if (++plan->calls != plan->at || plan->error == NONE)
         return 0;
@@ -160,6 +163,13 @@ static void run(struct plan *plan)
     kernel_at(world->kernel, NANOSECONDS, NULL, NULL);
     kernel_run(world->kernel, NANOSECONDS);
     world_submit(world, 0, &submitter);
+    if (plan->recovery) {
+        kernel_at(world->kernel, MINUTE, NULL, NULL);
+        kernel_run(world->kernel, MINUTE);
+        world_crash(world, 0, &choose_all);
+        plan->crashed = true;
+        world_boot(world, 0);
+    }
     kernel_at(world->kernel, 2 * MINUTE, NULL, NULL);
     kernel_run(world->kernel, 2 * MINUTE);
     world_submit(world, 1, &submitter);
@@ -202,6 +212,13 @@ END_TEST
 START_TEST(any_call_fails_with_an_io_error)
 {
     run_all((struct plan){.error = EIO});
+}
+END_TEST
+
+/* A directory that cannot be read to its end must not make messages look finished. */
+START_TEST(any_call_after_a_crash_fails_with_an_io_error)
+{
+    run_all((struct plan){.error = EIO, .recovery = true});
 }
 END_TEST
 
@@ -270,6 +287,7 @@ int main(void)
     tcase_set_timeout(tests, 120);
     tcase_add_test(tests, nothing_fails);
     tcase_add_test(tests, any_call_fails_with_an_io_error);
+    tcase_add_test(tests, any_call_after_a_crash_fails_with_an_io_error);
     tcase_add_test(tests, any_call_finds_no_memory);
     tcase_add_test(tests, any_call_finds_no_room);
     tcase_add_test(tests, any_call_finds_no_descriptor);
