@@ -56,6 +56,20 @@ static void check_descriptors(bool once)
     }
 }
 
+/* The setuid program becomes the queue's user altogether: while the real user is the caller, the
+ * caller may stop it with a signal, and then, if that is while it holds the lock of the numbers,
+ * everybody's mail.  A terminal may stop it whoever it is. */
+static int leave_caller(struct queue *queue)
+{
+    uid_t uid = geteuid();
+    queue->caller = getuid();
+    if (queue->caller == uid)
+        return 0;
+    if (ignore_signal(SIGTSTP) < 0 || ignore_signal(SIGTTIN) < 0 || ignore_signal(SIGTTOU) < 0)
+        return -1;
+    return setreuid(uid, uid);
+}
+
 /* Goes to HOME/queue and finds what both forms need. */
 static void prepare(struct queue *queue, char **environment)
 {
@@ -66,6 +80,8 @@ static void prepare(struct queue *queue, char **environment)
     if (home_enter(environment, &home) < 0)
         die(errno == ENOMEM ? QUEUE_MEMORY : QUEUE_HOME);
     buf_free(&home);
+    if (leave_caller(queue) < 0)
+        die(QUEUE_BUG);
     received_users_find(&queue->users, home_is_single_user());
     if (chdir("queue") < 0)
         die(QUEUE_DIRECTORY);

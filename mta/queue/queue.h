@@ -3,9 +3,12 @@
 #ifndef MTA_QUEUE_QUEUE_H
 #define MTA_QUEUE_QUEUE_H
 
+#include <sys/types.h>
+
 #include "mta/queue/received.h"
 
 struct queue {
+    uid_t caller; /* the real user at the start */
     struct received_users users;
     int commit_fd;
 };

@@ -154,6 +154,7 @@ uid_t sim_geteuid(void);
 gid_t sim_getgid(void);
 gid_t sim_getegid(void);
 int sim_setuid(uid_t uid);
+int sim_setreuid(uid_t real, uid_t effective);
 int sim_setgid(gid_t gid);
 int sim_setgroups(size_t count, const gid_t *groups);
 int sim_getgroups(int count, gid_t groups[]);

@@ -7,7 +7,7 @@
 #include "sim/kernel/calls.h"
 
 enum { ID_UID, ID_EUID, ID_GID, ID_EGID, ID_PID, ID_PPID, ID_GROUPS };
-enum { SET_UID, SET_GID, SET_GROUPS, SET_INITGROUPS, SET_SESSION };
+enum { SET_UID, SET_GID, SET_GROUPS, SET_INITGROUPS, SET_SESSION, SET_REUID };
 
 static int64_t tell_id(int which, int64_t id)
 {
@@ -64,6 +64,35 @@ int sim_setuid(uid_t uid)
     struct call call = CALL(set_id, .argument = {SET_UID, uid});
     if (call_enter(&call))
         call.result = change_uid(running, uid);
+    return (int) call_leave(&call);
+}
+
+/* setreuid(2): -1 leaves an id as it is; with the real one the saved one changes. */
+static int change_both_uids(struct process *process, uid_t real, uid_t effective)
+{
+    const uid_t none = (uid_t) -1;
+    uid_t old_real = process->uid, old = process->cred.uid;
+    if (old != 0) {
+        if (real != none && real != old_real && real != old)
+            return -EPERM;
+        if (effective != none && effective != old_real && effective != old &&
+            effective != process->saved_uid)
+            return -EPERM;
+    }
+    if (real != none)
+        process->uid = real;
+    if (effective != none)
+        process->cred.uid = effective;
+    if (real != none || (effective != none && effective != old_real))
+        process->saved_uid = process->cred.uid;
+    return 0;
+}
+
+int sim_setreuid(uid_t real, uid_t effective)
+{
+    struct call call = CALL(set_id, .argument = {SET_REUID, real, effective});
+    if (call_enter(&call))
+        call.result = change_both_uids(running, real, effective);
     return (int) call_leave(&call);
 }
 

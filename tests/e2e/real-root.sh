@@ -77,6 +77,16 @@ mail=$(mails "$home" alice | head -1)
 is "as alice's" "$(stat -c %U "$mail")" alice
 is "Received says who" "$(grep -c 'by uid 64999' "$mail")" 1
 check "the one-shot queue" bash -c 'printf "Subject: second\n\nbody\n" | setpriv --reuid=64999 --regid=64999 --clear-groups "$0/bin/nixie-queue" 1< <(printf "Fbob@'$domain'\0Talice@'$domain'\0\0")' "$home"
+mkfifo "$tmp/etc/held" && chmod 644 "$tmp/etc/held"
+setpriv --reuid=64999 --regid=64999 --clear-groups bash -c 'exec "$0/bin/nixie-queue" <"$1" 1</dev/null' "$home" "$tmp/etc/held" &
+pid=$!
+exec 8>"$tmp/etc/held"
+is_nixieqs() { [ "$(awk '/^Uid:/ {print $2, $3, $4}' "/proc/$1/status")" = "$2 $2 $2" ]; }
+check "becomes nixieq altogether" wait_for 10 is_nixieqs $pid "$(id -u nixieq)"
+check_status 1 "so its caller cannot stop it with a lock in its hands" as_someone bash -c "kill -STOP $pid"
+exec 8>&-
+wait $pid
+is "nothing came on its envelope" $? 54
 check "arrives too" wait_for 10 has_mails "$home" alice 2
 check "to nobody" inject -f "bob@$domain" "nobody@$domain" <<<$'Subject: third\n\nHello?'
 check "bounces" wait_for 10 has_mails "$home" bob 1
@@ -100,6 +110,7 @@ is "and writes nothing there" "$(cat "$tmp/etc/victim")" precious
 rm "$home/run/start.pid"
 check "start again" server_start "$home"
 check "it arrives" wait_for 10 has_mails "$home" alice 5
+is "the one-shot queue says who" "$(mails "$home" alice | xargs grep -l '^Subject: sixth' | xargs grep -c 'by uid 64999')" 1
 server_stop "$home"
 check_status 0 "a second init" "$nixie" mta init "$home"
 is "keeps nixie-queue setuid" "$(stat -c '%U %a' "$home/bin/nixie-queue")" "nixieq 4711"

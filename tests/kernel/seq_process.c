@@ -248,6 +248,33 @@ static void other_user(void)
     DO(mkdir("/sequences-not-allowed", 0755));
 }
 
+/* Real and effective users apart, both ways, and for good. */
+static void two_users(void)
+{
+    const uid_t none = (uid_t) -1;
+    if (getuid() != 0) {
+        DO(setreuid(none, none));
+        DO(setreuid(0, none));
+        DO(setreuid(none, 0));
+        DO(setreuid(geteuid(), getuid()) == 0 && getuid() == geteuid());
+        return;
+    }
+    DO(setreuid(70000, 70001));
+    DO(getuid());
+    DO(geteuid());
+    DO(setreuid(none, 0));
+    DO(setreuid(70001, 70000));
+    DO(getuid());
+    DO(geteuid());
+    DO(setreuid(none, 70001));
+    DO(geteuid());
+    DO(setreuid(70002, none));
+    DO(setreuid(geteuid(), geteuid()));
+    DO(getuid());
+    DO(setreuid(none, 70000));
+    DO(setuid(70000));
+}
+
 static void group_access(void)
 {
     if (getuid() != 0) {
@@ -326,6 +353,7 @@ const struct sequence process_sequences[] = {{"exit codes", exit_codes},
                                              {"exec keeps the mask", exec_mask},
                                              {"identity", identity},
                                              {"another user", other_user},
+                                             {"two users", two_users},
                                              {"access of groups", group_access},
                                              {"setuid bits", setuid_program},
                                              {"inherited pipe", orphan_pipe},
