@@ -45,7 +45,12 @@ static int spawn_member(struct start *start, enum member member, const int *fds,
         result = -1;
     if (result == 0) {
         struct child child = {
-            .path = path.data, .argv = argv, .environment = start->environment, .fd_count = count};
+            .path = path.data,
+            .argv = argv,
+            .environment = start->environment,
+            .own_group = true,
+            .fd_count = count,
+        };
         memcpy(child.fds, fds, count * sizeof *fds);
         if (kind->user && !start->single_user) {
             child.path = become.data;

@@ -64,5 +64,18 @@ sleep 0.3
 kill -TERM $pid
 wait $pid
 is "TERM: exit 0" $? 0
+
+# ^C of a terminal goes to the whole group of what runs in the foreground.
+echo "|touch '$tmp/begun'; sleep 1; touch '$tmp/ended'" >"$home/users/alice/.qmail"
+setsid "$start" "$home" 2>>"$tmp/errors" &
+pid=$!
+wait_for 10 runs send
+"$home/bin/nixie-inject" -f x@y.example alice@$domain <<<'Subject: slow' 2>/dev/null
+check "a delivery runs" wait_for 10 test -e "$tmp/begun"
+kill -INT -- -$pid
+wait $pid
+is "INT to the group: exit 0" $? 0
+check "and the delivery has ended by itself" test -e "$tmp/ended"
+check "and nothing is left" none_left
 is "no complaints" "$(cat "$tmp/errors")" ""
 tap_end
