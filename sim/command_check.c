@@ -191,7 +191,5 @@ int command_fmt(int argc, char **argv)
         }
     }
     pool_free(&arguments.pool);
-    if (fflush(stdout) != 0 && status == STATUS_HELD)
-        status = STATUS_BROKEN;
     return status;
 }

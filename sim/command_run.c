@@ -325,10 +325,6 @@ static int finish(struct run_command *run)
         fprintf(stderr, "%s: cannot write it: %s\n", run->junit, strerror(errno));
         status = STATUS_WRONG;
     }
-    if (fflush(stdout) != 0) {
-        fprintf(stderr, "nixie run: cannot write the results: %s\n", strerror(errno));
-        status = STATUS_BROKEN;
-    }
     return status;
 }
 

@@ -34,12 +34,25 @@ static void print_use(FILE *to)
         fprintf(to, "  nixie %s\n", commands[i].use);
 }
 
+/* What a command found out counts for nothing if it could not be told.  mta is another matter: it
+ * has done its work by then. */
+static int check_output(const char *name, int status)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return status;
+    fprintf(stderr, "nixie %s: cannot write to standard output\n", name);
+    return STATUS_BROKEN;
+}
+
 int main(int argc, char **argv)
 {
     if (argc >= 2) {
-        for (size_t i = 0; i < COMMAND_COUNT; i++)
-            if (strcmp(argv[1], commands[i].name) == 0)
-                return commands[i].run(argc - 1, argv + 1);
+        for (size_t i = 0; i < COMMAND_COUNT; i++) {
+            if (strcmp(argv[1], commands[i].name) != 0)
+                continue;
+            int status = commands[i].run(argc - 1, argv + 1);
+            return commands[i].run == mta_command ? status : check_output(argv[1], status);
+        }
         if (strcmp(argv[1], "help") == 0 || strcmp(argv[1], "--help") == 0 ||
             strcmp(argv[1], "-h") == 0) {
             print_use(stdout);

@@ -66,6 +66,14 @@ cp bad.scenario all/.hidden.scenario
 check_status 0 "a folder" "$nixie" run all
 is "holds those below, too" "$(tail -1 <<<"$output" | cut -d';' -f1)" "2 passed, 0 failed"
 
+# output that cannot be written
+for arguments in 'run good.scenario' 'run --hash good.scenario' 'run --tap good.scenario' 'run -v good.scenario' \
+    'fmt - good.scenario' 'explore --every 100 good.scenario' 'check --help'; do
+    # shellcheck disable=SC2086
+    check_status 4 "nixie $arguments: a full disk behind standard output" \
+        bash -c '"$@" <good.scenario >/dev/full' - "$nixie" $arguments
+done
+
 # the same seed, the same hash, and nothing else printed
 check_status 0 "--hash" "$nixie" run --hash good.scenario all
 is "prints HASH  FILE" "$(sed 's/^[0-9a-f]\{16\}  /H  /' <<<"$output")" 'H  good.scenario
