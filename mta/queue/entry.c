@@ -113,8 +113,8 @@ static int write_intd(struct entry *entry, const struct buf *file)
         return entry_result(errno, QUEUE_INTD);
     entry->stage = ENTRY_INTD;
     int result = io_write(fd, file->data, file->length);
-    int closed = close_started(fd);
-    return result < 0 || closed < 0 ? QUEUE_WRITE : QUEUE_OK;
+    int closed = close(fd);
+    return result < 0 || (closed < 0 && errno != EINTR) ? QUEUE_WRITE : QUEUE_OK;
 }
 
 /* S2 to S3. */
