@@ -152,7 +152,8 @@ static size_t table_end(const char *table)
     return dot ? (size_t) (dot - table) + 1 : strlen(table);
 }
 
-/* Adds NAME and NAME-anything to users/assign. */
+/* Adds NAME and NAME-anything to users/assign.  Their homes are below the server's, and are named
+ * so: a path may hold a colon, and may change. */
 static int write_table(const struct layout_home *home, const struct person *person, char *table)
 {
     char prefix[NAME_MAX_LENGTH + 4];
@@ -162,14 +163,14 @@ static int write_table(const struct layout_home *home, const struct person *pers
     size_t end = table_end(table);
     const char *gap = end > 0 && table[end - 1] != '\n' ? "\n" : "";
     char *text;
-    int length = asprintf(&text,
-                          "%.*s%s"
-                          "=%s:%s:%lu:%lu:%s/%s:::\n"
-                          "+%s-:%s:%lu:%lu:%s/%s:-::\n.\n",
-                          (int) end, table, gap, person->name, person->name,
-                          (unsigned long) person->uid, (unsigned long) person->gid, home->path,
-                          person->folder, person->name, person->name, (unsigned long) person->uid,
-                          (unsigned long) person->gid, home->path, person->folder);
+    int length =
+        asprintf(&text,
+                 "%.*s%s"
+                 "=%s:%s:%lu:%lu:%s:::\n"
+                 "+%s-:%s:%lu:%lu:%s:-::\n.\n",
+                 (int) end, table, gap, person->name, person->name, (unsigned long) person->uid,
+                 (unsigned long) person->gid, person->folder, person->name, person->name,
+                 (unsigned long) person->uid, (unsigned long) person->gid, person->folder);
     if (length < 0)
         return -1;
     int result = files_replace(home->fd, "users/assign", text, (size_t) length, 0644);

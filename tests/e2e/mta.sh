@@ -41,10 +41,10 @@ is "alice's folder" "$(cd home/users/alice && find . | sort | tr '\n' ' ')" \
     ". ./.qmail ./Maildir ./Maildir/cur ./Maildir/new ./Maildir/tmp "
 is "alice is postmaster" "$(cat home/alias/.qmail-postmaster)" "&alice"
 check_status 0 "the same user again" "$nixie" mta user home alice
-is "users/assign" "$(cat home/users/assign)" "=alice:alice:$(id -u):$(id -g):$tmp/home/users/alice:::
-+alice-:alice:$(id -u):$(id -g):$tmp/home/users/alice:-::
-=bob:bob:$(id -u):$(id -g):$tmp/home/users/bob:::
-+bob-:bob:$(id -u):$(id -g):$tmp/home/users/bob:-::
+is "users/assign" "$(cat home/users/assign)" "=alice:alice:$(id -u):$(id -g):users/alice:::
++alice-:alice:$(id -u):$(id -g):users/alice:-::
+=bob:bob:$(id -u):$(id -g):users/bob:::
++bob-:bob:$(id -u):$(id -g):users/bob:-::
 ."
 for name in '' Alice a/b .. .a a.. 'a b' a:b assign "$(printf '%065d' 0)" "$(printf 'a\nb')"; do
     check_status 2 "user '$name' is refused" "$nixie" mta user home -- "$name"

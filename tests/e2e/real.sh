@@ -5,7 +5,7 @@
 as_ordinary_user
 unset NIXIE_HOME
 home=$tmp/home
-trap 'for p in start send queue; do server_kill "$home" $p; server_kill "$tmp/home2" $p; done; rm -rf "$tmp"' EXIT
+trap 'for p in start send queue; do server_kill "$home" $p; server_kill "$tmp/home2" $p; server_kill "$tmp/a:b c" $p; server_kill "$tmp/moved" $p; done; rm -rf "$tmp"' EXIT
 
 inject() { "$home/bin/nixie-inject" "$@"; }
 
@@ -96,6 +96,19 @@ wait_for 20 has_mails "$tmp/home2" alice 20
 check "the queue drains" wait_empty "$tmp/home2" 20
 is "each arrives once" "$(mails "$tmp/home2" alice | xargs grep -h '^Subject: moved' | sort | uniq | wc -l) $(count_mails "$tmp/home2" alice)" "20 20"
 server_stop "$tmp/home2"
+
+# --- a home of any name, which moves -------------------------------------------------------------
+odd="$tmp/a:b c"
+check "a home with a colon and a space in its name" server_make "$odd" alice
+check "start" server_start "$odd"
+check "a message" "$odd/bin/nixie-inject" "alice@$domain" <<<$'Subject: one\n\nbody'
+check "arrives" wait_for 10 has_mails "$odd" alice 1
+server_stop "$odd"
+mv "$odd" "$tmp/moved"
+check "start elsewhere" server_start "$tmp/moved"
+check "a message" "$tmp/moved/bin/nixie-inject" "alice@$domain" <<<$'Subject: two\n\nbody'
+check "arrives" wait_for 10 has_mails "$tmp/moved" alice 2
+server_stop "$tmp/moved"
 
 # --- mail that nobody here wrote -----------------------------------------------------------------
 corpus=${CORPUS:-../shared/corpus}
