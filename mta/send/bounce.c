@@ -33,19 +33,14 @@ static int write_file(const char *path, const char *bytes, size_t size)
     return result;
 }
 
-/* Makes bounce/N hold these bytes, as a fresh file.  Not synced.  0, or -1 with errno. */
+/* Makes bounce/N hold these bytes, as a fresh file that is durable before it takes the old one's
+ * place: with another power loss right now either may be found.  Waits for the disk.  0, or -1 with
+ * errno. */
 static int replace(uint64_t number, const char *bytes, size_t size)
 {
     char path[SPOOL_PATH_SIZE], fresh[SPOOL_PATH_SIZE + 4];
     snprintf(fresh, sizeof fresh, "%s.new", spool_path(path, SPOOL_BOUNCE, number));
-    if (write_file(fresh, bytes, size) < 0)
-        return -1;
-    if (rename(fresh, path) == 0)
-        return 0;
-    int saved = errno;
-    unlink(fresh);
-    errno = saved;
-    return -1;
+    return io_replace_file(spool_directory(SPOOL_BOUNCE), path, fresh, bytes, size, 0600);
 }
 
 /* After a failed sync: a fresh file with what was durable before. */
