@@ -60,6 +60,10 @@ static int write_pid(struct start *start)
         if (fstat(start->lock, &st) < 0)
             return complain("cannot look at " PID_PATH);
     } while (st.st_nlink == 0);
+    /* run/ is the queue's user's, who must not have us overwrite another file by a link to it. */
+    uid_t uid = geteuid();
+    if (!S_ISREG(st.st_mode) || st.st_nlink != 1 || st.st_uid != uid)
+        return complain(PID_PATH " is not a file of this program's: remove it");
     pid_t pid = getpid();
     size_t length = num_format(text, (uint64_t) pid);
     text[length++] = '\n';

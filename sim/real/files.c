@@ -27,33 +27,68 @@ static int set_owner_and_mode(int fd, uid_t uid, gid_t gid, mode_t mode)
     return fchmod(fd, mode); /* after chown, which clears the setuid bit */
 }
 
+/* Opens the directory that `path` is in, following no link on the way: the directories between
+ * belong to other users, who could put one there at any time.  *name is the last component. */
+static int open_parent(int at, const char *path, const char **name)
+{
+    int fd = openat(at, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    for (*name = path; fd >= 0;) {
+        const char *slash = strchr(*name, '/');
+        if (!slash)
+            break;
+        char component[NAME_MAX + 1];
+        int next = -1;
+        if (snprintf(component, sizeof component, "%.*s", (int) (slash - *name), *name) > NAME_MAX)
+            errno = ENAMETOOLONG;
+        else
+            next = openat(fd, component, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        fd = close_keeping_errno(fd, next);
+        *name = slash + 1;
+    }
+    return fd;
+}
+
+static int open_made_directory(int at, const char *name)
+{
+    if (mkdirat(at, name, 0700) < 0 && errno != EEXIST)
+        return -1;
+    return openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
 int files_directory(int at, const char *path, uid_t uid, gid_t gid, mode_t mode)
 {
-    if (mkdirat(at, path, 0700) < 0 && errno != EEXIST)
+    const char *name;
+    int parent = open_parent(at, path, &name);
+    if (parent < 0)
         return -1;
-    int fd = openat(at, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    int fd = close_keeping_errno(parent, open_made_directory(parent, name));
     if (fd < 0)
         return -1;
     return close_keeping_errno(fd, set_owner_and_mode(fd, uid, gid, mode));
 }
 
-static int open_node(int at, const char *path, bool fifo)
+static int open_made_node(int at, const char *name, bool fifo)
 {
     if (!fifo)
-        return openat(at, path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (mkfifoat(at, path, 0600) < 0 && errno != EEXIST)
+        return openat(at, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+    if (mkfifoat(at, name, 0600) < 0 && errno != EEXIST)
         return -1;
-    return openat(at, path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
+    return openat(at, name, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
 }
 
 int files_node(int at, const char *path, bool fifo, uid_t uid, gid_t gid, mode_t mode)
 {
-    int fd = open_node(at, path, fifo);
+    const char *name;
+    int parent = open_parent(at, path, &name);
+    if (parent < 0)
+        return -1;
+    int fd = close_keeping_errno(parent, open_made_node(parent, name, fifo));
     if (fd < 0)
         return -1;
     struct stat st;
     int result = fstat(fd, &st);
-    if (result == 0 && (fifo ? !S_ISFIFO(st.st_mode) : !S_ISREG(st.st_mode))) {
+    if (result == 0 &&
+        ((fifo ? !S_ISFIFO(st.st_mode) : !S_ISREG(st.st_mode)) || st.st_nlink != 1)) {
         errno = EEXIST;
         result = -1;
     }

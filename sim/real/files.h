@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Files of a real home, made so that a crash leaves the old or the new one.  All paths are
- * relative to a directory descriptor; no symbolic link is followed in their last component.
+ * relative to a directory descriptor; no symbolic link is followed in their last component, by
+ * files_directory and files_node in none.
  * Functions return 0, or -1 with errno.
  */
 #ifndef SIM_REAL_FILES_H
@@ -14,7 +15,8 @@
 /* Makes the directory if it is missing, and gives it this owner and mode. */
 int files_directory(int at, const char *path, uid_t uid, gid_t gid, mode_t mode);
 
-/* Makes the file (or with `fifo` the FIFO) if it is missing, and gives it owner and mode. */
+/* Makes the file (or with `fifo` the FIFO) if it is missing, and gives it owner and mode.  EEXIST:
+ * it is something else, or has a second name somewhere. */
 int files_node(int at, const char *path, bool fifo, uid_t uid, gid_t gid, mode_t mode);
 
 /* Makes `path` hold these bytes: a temporary file beside it, fsync, rename, fsync of the directory.

@@ -93,20 +93,6 @@ static int check_reachable(const struct layout_home *home)
     return MTA_OK;
 }
 
-/* Whoever owns the home could put files of their own in the place of root's. */
-static int check_owner(const struct layout_home *home)
-{
-    struct stat st;
-    if (fstat(home->fd, &st) < 0)
-        return say_errno("look at", home->path, errno);
-    if (st.st_uid != 0 || (st.st_mode & 022))
-        return say_failure(MTA_LACKING,
-                           "%s must be root's, and nobody else may write there: chown root %s; "
-                           "chmod go-w %s",
-                           home->path, home->path, home->path);
-    return MTA_OK;
-}
-
 /* Decides on the mode of the home and who owns its parts. */
 static int choose_accounts(struct layout_home *home, bool exists, const struct mta_options *options,
                            struct accounts *accounts)
@@ -123,7 +109,7 @@ static int choose_accounts(struct layout_home *home, bool exists, const struct m
         accounts_single(accounts);
         return MTA_OK;
     }
-    int result = check_owner(home);
+    int result = layout_check_owner(home);
     if (result == MTA_OK)
         result = check_reachable(home);
     return result != MTA_OK ? result : accounts_find(accounts, options->create_users);

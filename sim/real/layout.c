@@ -71,6 +71,27 @@ int layout_open(struct layout_home *home, const char *directory)
     return MTA_OK;
 }
 
+int layout_check_owner(const struct layout_home *home)
+{
+    char path[PATH_MAX];
+    memcpy(path, home->path, sizeof path);
+    for (;;) {
+        const char *name = path[0] ? path : "/";
+        struct stat st;
+        if (lstat(name, &st) < 0)
+            return say_errno("look at", name, errno);
+        bool sticky = (st.st_mode & S_ISVTX) && strcmp(name, home->path) != 0;
+        if (st.st_uid != 0 || ((st.st_mode & 022) && !sticky))
+            return say_failure(MTA_LACKING,
+                               "%s must be root's, and nobody else may write there: chown root %s; "
+                               "chmod go-w %s",
+                               name, name, name);
+        if (!path[0])
+            return MTA_OK;
+        *strrchr(path, '/') = 0;
+    }
+}
+
 static int make_entry(int at, size_t i, const struct accounts *accounts)
 {
     const char *path = layout_table[i].path;

@@ -18,6 +18,11 @@ struct layout_home {
  * directory, not a home) or MTA_LACKING (no permission).  The descriptor is the caller's. */
 int layout_open(struct layout_home *home, const char *directory);
 
+/* For root: whether the home is root's alone, and whether nobody else may replace it or a directory
+ * above it; whoever could might put programs of their own where root looks for its own.  MTA_OK;
+ * MTA_LACKING after telling what is wrong and how to mend it. */
+int layout_check_owner(const struct layout_home *home);
+
 /* Makes all that is missing below the home but control files and programs, and sets owners and
  * modes of what is there.  MTA_OK, or MTA_LACKING (told). */
 int layout_make(const struct layout_home *home, const struct accounts *accounts);

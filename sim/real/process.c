@@ -77,7 +77,8 @@ static pid_t find_start(const struct layout_home *home)
     return is_our_start(home, (pid_t) pid) ? (pid_t) pid : 0;
 }
 
-/* The right user for a home: its owner in single-user mode, else root. */
+/* The right user for a home: its owner in single-user mode, else root, who runs no program that
+ * others could have put there. */
 static int check_caller(const struct layout_home *home)
 {
     bool root = geteuid() == 0;
@@ -89,7 +90,7 @@ static int check_caller(const struct layout_home *home)
     if (!home->single_user && !root)
         return say_failure(MTA_LACKING, "the parts of %s run as different users: run this as root",
                            home->path);
-    return MTA_OK;
+    return root ? layout_check_owner(home) : MTA_OK;
 }
 
 /* Becomes nixie-start. */

@@ -38,6 +38,14 @@ is "names the commands" "$(grep -c 'useradd .* nixie[qsrdla]$' <<<"$output") $(g
 check "and makes no home" test ! -e "$home"
 mkdir "$tmp/etc/foreign" && chown 64999 "$tmp/etc/foreign"
 check_status 3 "init in someone else's folder" "$nixie" mta init "$tmp/etc/foreign" --domain $domain
+mkdir -p "$tmp/etc/foreign/home"
+check_status 3 "or below it" "$nixie" mta init "$tmp/etc/foreign/home" --domain $domain
+mkdir -p "$tmp/etc/trap"/{control,queue,bin} && echo $domain >"$tmp/etc/trap/control/me"
+printf '#!/bin/sh\necho "$0" was run by "$(id -un)"\n' >"$tmp/etc/trap/bin/nixie-start"
+chmod 755 "$tmp/etc/trap/bin/nixie-start"
+check_status 0 "a home of root's own would be started" "$nixie" mta start "$tmp/etc/trap"
+chown -R 64999 "$tmp/etc/trap"
+check_status 3 "but root starts no program of somebody else's" "$nixie" mta start "$tmp/etc/trap"
 mkdir -p "$tmp/etc/closed/home" && chmod 700 "$tmp/etc/closed"
 check_status 3 "init where others cannot reach" "$nixie" mta init "$tmp/etc/closed/home" --domain $domain
 check_status 2 "single-user mode is refused" "$nixie" mta init "$home" --domain $domain --single-user
@@ -108,6 +116,19 @@ echo precious >"$tmp/etc/victim"
 check_status 111 "start does not follow a link that nixieq made" timeout 10 "$nixie" mta start "$home"
 is "and writes nothing there" "$(cat "$tmp/etc/victim")" precious
 rm "$home/run/start.pid"
+ln "$tmp/etc/victim" "$home/run/start.pid"
+check_status 111 "nor a second name of another file" timeout 10 "$nixie" mta start "$home"
+is "and writes nothing there" "$(cat "$tmp/etc/victim")" precious
+rm "$home/run/start.pid"
+rm "$home/queue/lock/sendmutex" && ln "$tmp/etc/victim" "$home/queue/lock/sendmutex"
+check_status 2 "nor does init" "$nixie" mta init "$home"
+is "and gives it to nobody" "$(stat -c %U "$tmp/etc/victim")" root
+rm "$home/queue/lock/sendmutex"
+mv "$home/queue/lock" "$home/lock.away" && mkdir "$tmp/etc/elsewhere" && ln -s "$tmp/etc/elsewhere" "$home/queue/lock"
+check_status 2 "nor does it go through a link" "$nixie" mta init "$home"
+is "and makes nothing there" "$(ls "$tmp/etc/elsewhere")" ""
+rm "$home/queue/lock" && mv "$home/lock.away" "$home/queue/lock"
+check "init mends the lock" "$nixie" mta init "$home"
 check "start again" server_start "$home"
 check "it arrives" wait_for 10 has_mails "$home" alice 5
 is "the one-shot queue says who" "$(mails "$home" alice | xargs grep -l '^Subject: sixth' | xargs grep -c 'by uid 64999')" 1
