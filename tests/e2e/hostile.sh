@@ -602,7 +602,7 @@ answer slow '0 N '
 answer never-reads 'let go '
 all_well "queue --stay: hostile clients"
 said=$(ulimit -n 4096 && hostile crowd "$socket" 1500 2>&1)
-check "queue --stay: a crowd is refused beyond its limit" test "$said" -ge 400
+check "queue --stay: a crowd is refused beyond its limit" test "$said" -ge 500
 check "mail still goes in" "$inject" -f "bob@$domain" "alice@$domain" <<<$'Subject: after all\n\nbody'
 after_all() { mails "$home" alice | xargs grep -q '^Subject: after all'; }
 check "and arrives" wait_for 20 after_all
