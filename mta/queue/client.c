@@ -10,8 +10,10 @@
 
 /* Numbers are reserved by the block; those left at the end are never used. */
 #define NUMBER_BLOCK 64
-/* What the envelopes under way of all clients may take together. */
+/* What the envelopes under way of all clients may take together; but whoever holds so much that it
+ * is used up, each may have an envelope of ENVELOPE_SMALL. */
 #define ENVELOPES_MAX ((size_t) 256 << 20)
+#define ENVELOPE_SMALL 65536
 /* A buffer larger than this is given back after the message. */
 #define KEEP_MAX 65536
 
@@ -135,7 +137,8 @@ static size_t take_head(struct client_pool *pool, struct client *client, const c
 static int keep_envelope(struct client_pool *pool, struct client *client, const char *bytes,
                          size_t size)
 {
-    if (pool->envelope_bytes + size > ENVELOPES_MAX)
+    bool small = client->envelope.length + size <= ENVELOPE_SMALL;
+    if (!small && pool->envelope_bytes + size > ENVELOPES_MAX)
         return QUEUE_MEMORY;
     if (buf_add(&client->envelope, bytes, size) < 0)
         return QUEUE_MEMORY;

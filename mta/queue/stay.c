@@ -46,6 +46,7 @@ enum { POLL_SIGNAL, POLL_LIFE, POLL_LISTEN, POLL_CLIENTS };
 struct stay {
     struct queue *queue;
     struct client_pool pool;
+    uid_t uid; /* ours */
     int lock_fd;
     int listen_fd;
     int signal_fd;
@@ -79,12 +80,25 @@ static void refuse(int fd)
     send(fd, answer, sizeof answer - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
+/* Nobody may take more than half of the places, so that there are some for others; but for our own
+ * user, who may be the only one there is. */
+static bool has_place(const struct stay *stay, uid_t uid)
+{
+    size_t count = 0;
+    if (stay->client_count == stay->client_max)
+        return false;
+    if (uid == stay->uid || stay->client_count < stay->client_max / 2)
+        return true;
+    for (size_t i = 0; i < stay->client_count; i++)
+        count += stay->clients[i]->uid == uid;
+    return count < stay->client_max / 2;
+}
+
 static void add_client(struct stay *stay, int fd)
 {
     struct ucred peer;
     socklen_t size = sizeof peer;
-    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0 ||
-        stay->client_count == stay->client_max) {
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0 || !has_place(stay, peer.uid)) {
         refuse(fd);
         close(fd);
         return;
@@ -409,6 +423,7 @@ static const char *start(struct stay *stay)
         return errno == EWOULDBLOCK ? "another nixie-queue stays already"
                                     : "unable to lock run/queue.lock";
     stay->client_max = find_client_max();
+    stay->uid = geteuid();
     if (get_memory(stay) < 0)
         return "out of memory";
     if (raise_numbers() < 0)

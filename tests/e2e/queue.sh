@@ -145,6 +145,26 @@ mv home/aside home/queue/todo
 is "nothing is left" "$(counts)" "0 0 0 0"
 echo "Subject: again" | inject
 is "and the next is taken" "$(counts)" "0 1 0 1"
+if [ -n "${CHECK_ALL-}" ]; then
+    # 18 envelopes that do not end take all the memory for them but less than a block, and 17 more
+    # what is left of it.
+    exec 7< <(exec perl -e 'use IO::Socket::UNIX; my @all; my $part = "x" x (1 << 20);
+        sub begin { push @all, my $s = IO::Socket::UNIX->new(Peer => "home/run/queue");
+            syswrite $s, pack("a3NN", "Q1\n", 0, 16 << 20); $s }
+        sub give { my ($s, $left) = @_; while (length $left) { my $n = syswrite($s, $left) or exit 1; substr($left, 0, $n) = "" } }
+        for (1 .. 18) { my $s = begin; give($s, $part) for 1 .. 15 }
+        select(undef, undef, undef, 0.5);
+        for (0 .. 16) { give(begin, "x" x (65536 >> $_)); select(undef, undef, undef, 0.02) }
+        print "full\n"; close STDOUT; sleep 60')
+    glutton=$!
+    read -r -t 60 full <&7
+    is "envelopes without an end" "$full" full
+    check "do not keep an ordinary one out" eval 'echo "Subject: small" | inject'
+    kill $glutton
+    exec 7<&-
+    empty
+    echo "Subject: again" | inject
+fi
 kill $stay
 wait $stay
 is "TERM: it ends with 0" $? 0

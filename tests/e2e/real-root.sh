@@ -76,6 +76,21 @@ for program in log queue send clean; do
     done
 done
 
+# Connects 1000 times, and tells how often it was refused.
+crowd='use IO::Socket::UNIX; use IO::Select; my @all;
+    for (1 .. 1000) { my $s = IO::Socket::UNIX->new(Peer => $ARGV[0]) or die "connect: $!"; push @all, $s }
+    sleep 1;
+    my @told = IO::Select->new(@all)->can_read(0); print scalar(@told), "\n"; close STDOUT; sleep 60'
+exec 7< <(ulimit -n 4096; exec setpriv --reuid=64999 --regid=64999 --clear-groups perl -e "$crowd" "$home/run/queue")
+crowd_pid=$!
+read -r -t 30 refused <&7
+limit=$(awk '/^Max open files/ {print $5}' "/proc/$(server_pids "$home" queue)/limits")
+places=$(((limit - 32) / 2)) && [ $places -gt 1000 ] && places=1000
+is "one user gets half of the places of the queue" "$refused" $((1000 - places / 2))
+check "another gets in" setpriv --reuid=64998 --regid=64998 --clear-groups perl -e \
+    'use IO::Socket::UNIX; my $s = IO::Socket::UNIX->new(Peer => $ARGV[0]) or die; vec(my $r = "", $s->fileno, 1) = 1; exit(select($r, undef, undef, 0.5) ? 1 : 0)' "$home/run/queue"
+kill "$crowd_pid"
+exec 7<&-
 for pid in $(server_pids "$home" log); do
     is "log is not in group nixie" "$(stat -c %G "/proc/$pid")" nixiel
 done
