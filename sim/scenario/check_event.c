@@ -301,6 +301,11 @@ static void need_trigger(struct cursor *cursor, struct trigger *trigger)
         trigger->kind = TRIGGER_CRASH;
     } else {
         need_selector(cursor, &trigger->message);
+        if (trigger->message.recipient && !cursor->failed) {
+            complain(&cursor->checker->complaints, trigger->message.at,
+                     "a message is in a stage as a whole: leave the recipient out");
+            cursor->failed = true;
+        }
         if (cursor_take(cursor, "enters")) {
             trigger->kind = TRIGGER_ENTERS;
             trigger->stage = need_stage(cursor);

@@ -146,6 +146,38 @@ static void need_delivered(struct cursor *cursor, struct expectation *expectatio
     }
 }
 
+/* "m1@bob@example.com": bob must be one of those whom m1 is sent to, or what is expected of him
+ * would hold whatever happens; and some things happen to a message, not to its recipients. */
+static void check_recipient(struct cursor *cursor, const struct expectation *expectation)
+{
+    struct checker *checker = cursor->checker;
+    const struct scenario *scenario = checker->scenario;
+    const struct selector *selector = &expectation->message;
+
+    if (!selector->recipient || cursor->failed)
+        return;
+    if (expectation->kind != EXPECT_DELIVERED && expectation->kind != EXPECT_BOUNCED &&
+        expectation->kind != EXPECT_LOST) {
+        complain(&checker->complaints, selector->at,
+                 "this is said of a message, not of one recipient: %.*s",
+                 (int) strcspn(selector->text, "@"), selector->text);
+        return;
+    }
+    if (selector->bounce > 0)
+        return;
+    for (size_t i = 0; i < scenario->message_count; i++) {
+        const struct submission *submission =
+            &scenario->submissions[scenario->messages[i].submission];
+
+        for (size_t k = 0;
+             selector_matches(scenario, selector, i) && k < submission->recipient_count; k++)
+            if (pattern_matches(selector->recipient, submission->recipients[k], true))
+                return;
+    }
+    complain(&checker->complaints, selector->at, "%.*s is not sent to \"%s\"",
+             (int) strcspn(selector->text, "@"), selector->text, selector->recipient);
+}
+
 static void need_fate(struct cursor *cursor, struct expectation *expectation)
 {
     static const char *const names[] = {"accepted", "refused", "delivered", "bounced",
@@ -193,6 +225,7 @@ static void need_fate(struct cursor *cursor, struct expectation *expectation)
         cursor_fail(cursor, "what of it? Known are accepted, refused, delivered, bounced, lost "
                             "and in S1 .. S5 at TIME");
     }
+    check_recipient(cursor, expectation);
     if (expectation->message.bounce > 0 &&
         (expectation->kind == EXPECT_ACCEPTED || expectation->kind == EXPECT_REFUSED) &&
         !cursor->failed)

@@ -234,8 +234,8 @@ static void judge_copies(struct run *run, const struct expectation *expectation,
             snprintf(why, sizeof why, "not delivered%s%.100s%s", recipient ? " to " : "",
                      recipient ? recipient : "", when);
         else if (expectation->counted && copies.most != expectation->count)
-            snprintf(why, sizeof why, "delivered %zu times, not %llu", copies.most,
-                     (unsigned long long) expectation->count);
+            snprintf(why, sizeof why, "delivered %zu time%s, not %llu", copies.most,
+                     copies.most == 1 ? "" : "s", (unsigned long long) expectation->count);
         else
             snprintf(why, sizeof why, "delivered at +%s, not%s", time_format(time, copies.first_ns),
                      when);
@@ -283,9 +283,42 @@ static bool bounce_is_for(const struct entry *entry, const char *address)
     return !address[0];
 }
 
+/* True if the text of a bounce says that the message was not delivered to `recipient` (a pattern):
+ * a line "<ADDRESS>:" in front of the copy of the message. */
+static bool bounce_tells_of(const struct entry *entry, const char *recipient)
+{
+    static const char copy_begins[] = "--- ";
+    const char *line = entry->text, *end = line ? line + entry->text_size : NULL;
+
+    for (const char *next; line && line < end; line = next) {
+        size_t size = 0;
+
+        while (line + size < end && line[size] != '\n')
+            size++;
+        next = line + size + 1;
+        if (size >= sizeof copy_begins - 1 &&
+            memcmp(line, copy_begins, sizeof copy_begins - 1) == 0)
+            return false;
+        if (size > 3 && line[0] == '<' && line[size - 2] == '>' && line[size - 1] == ':' &&
+            pattern_matches_bytes(recipient, line + 1, size - 3, true))
+            return true;
+    }
+    return false;
+}
+
+/* True if `letter` is for someone whom the selector's recipient (a pattern, or NULL) names. */
+static bool is_for(const struct letter *letter, const char *recipient)
+{
+    for (size_t i = 0; i < letter->recipient_count; i++)
+        if (!recipient || pattern_matches(recipient, letter->recipients[i], true))
+            return true;
+    return false;
+}
+
 static void judge_bounces(struct run *run, const struct expectation *expectation, size_t letter,
                           struct tally *tally)
 {
+    const char *recipient = expectation->message.recipient;
     const char *name = run->world->letters[letter].name;
     size_t count = 0, late = 0;
     int64_t time_ns = 0;
@@ -298,7 +331,8 @@ static void judge_bounces(struct run *run, const struct expectation *expectation
 
         if (entry->letter != letter || entry->bounce != expectation->message.bounce + 1 ||
             entry->answer != ANSWER_YES ||
-            (expectation->address && !bounce_is_for(entry, expectation->address)))
+            (expectation->address && !bounce_is_for(entry, expectation->address)) ||
+            (recipient && !bounce_tells_of(entry, recipient)))
             continue;
         time_ns = entry->answer_ns;
         if (in_time(&expectation->when, time_ns))
@@ -329,7 +363,9 @@ static void judge_bounced(struct run *run, const struct expectation *expectation
     struct tally tally = {0};
 
     for (size_t i = 0; i < run->world->letter_count; i++)
-        if (selector_matches(run->scenario, &expectation->message, i))
+        if (selector_matches(run->scenario, &expectation->message, i) &&
+            (expectation->message.bounce > 0 ||
+             is_for(&run->world->letters[i], expectation->message.recipient)))
             judge_bounces(run, expectation, i, &tally);
     tally_report(run, expectation, &tally);
 }
@@ -346,6 +382,10 @@ static bool is_lost(const struct run *run, const struct expectation *expectation
 
         if (violation->letter != letter || violation->bounce != expectation->message.bounce ||
             strcmp(violation->promise, "LOST") != 0)
+            continue;
+        if (expectation->message.recipient &&
+            (!violation->recipient ||
+             !pattern_matches(expectation->message.recipient, violation->recipient, true)))
             continue;
         if (expectation->pattern &&
             (!violation->detail ||
@@ -569,7 +609,9 @@ static bool is_allowed(const struct run *run, const struct violation *violation)
     for (size_t i = 0; i < run->scenario->duplicate_count; i++) {
         const struct selector *selector = &run->scenario->duplicates[i].message;
 
-        if (selector_matches(run->scenario, selector, violation->letter))
+        if (selector_matches(run->scenario, selector, violation->letter) &&
+            (!selector->recipient || !violation->recipient ||
+             pattern_matches(selector->recipient, violation->recipient, true)))
             return true;
     }
     return false;

@@ -33,8 +33,9 @@ const struct statement_help statement_help[] = {
                                            "the message there"},
     {"USER [on HOST] sends NAME [with FILE] to ADDRESS... [from ADDRESS] [via "
      "inject|queue|sendmail] [times N] [every TIME]",
-     "action: the user runs that program on the message: the `|` lines below, FILE, the file of "
-     "the same NAME, or a line that says so; N messages are called NAME.1 to NAME.N"},
+     "action: the user runs that program on the message: the `|` lines below, the text that a "
+     "`file` statement calls FILE or NAME, or a line that says so; N messages are called NAME.1 to "
+     "NAME.N"},
     {"crash HOST power [keep all|none|random|S1..S5]",
      "action: power loss; what the disk had not made durable is kept, lost, decided by the seed, "
      "or such that the message is found in that stage"},
@@ -57,7 +58,9 @@ const struct statement_help statement_help[] = {
     {"expect MESSAGE [not] accepted [WHEN]", "the submitting program ended with 0"},
     {"expect MESSAGE [not] refused [with CODE] [WHEN]", "it ended with another code"},
     {"expect MESSAGE [not] delivered [to ADDRESS] [once|N times] [WHEN]",
-     "copies are there at the end, for each recipient or for ADDRESS; at least one if not counted"},
+     "copies are there at the end, for each recipient or for ADDRESS; at least one if not counted. "
+     "A run of a program that ended with 0 or 99 has a copy, too; a count is of copies in one "
+     "place"},
     {"expect MESSAGE [not] bounced [to ADDRESS] [once|N times] [WHEN]",
      "a bounce of it was accepted for its sender, or for ADDRESS"},
     {"expect MESSAGE [not] lost [PATTERN]",

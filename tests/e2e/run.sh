@@ -30,7 +30,7 @@ is "one line for it, and a line at the end" "$(sed 's/in [0-9.]* s$/in T s/' <<<
 1 passed, 0 failed; 30.0 s simulated in T s'
 check_status 1 "a scenario that does not" timeout 20 "$nixie" run bad.scenario
 is "says where, how often, and how to see it again" "$(sed 's/in [0-9.]* s$/in T s/; /try/d; /in the spool/d' <<<"$output")" \
-    'FAIL bad.scenario:11:12: 2 of 2: delivered 1 times, not 2 (m.1, m.2)
+    'FAIL bad.scenario:11:12: 2 of 2: delivered 1 time, not 2 (m.1, m.2)
 11 | expect m.* delivered 2 times
    |            ^^^^^^^^^
 0 passed, 1 failed; 30.0 s simulated in T s

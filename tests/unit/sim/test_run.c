@@ -19,6 +19,7 @@ static struct scenario *parse(const char *text)
     "host mail example.com\n    user alice\n    user bob\n    user carol\n        | |later\n"      \
     "    program later\n        exit 111 first 1\n        exit 0\n"
 #define SEND "at 0s alice sends m1 to bob@example.com\n"
+#define TWO "at 0s alice sends m2 to bob@example.com ghost@example.com\n"
 #define S4_CRASH(keep) "after m1 enters S4 crash mail power keep " keep "\n"
 #define S5_CRASH "after m1 enters S5 crash mail power keep all\n"
 #define BOOT "after crash 1s boot mail\n"
@@ -35,10 +36,15 @@ static const struct {
     {HOST SEND "expect m1 not accepted\n", "accepted at +"},
     {HOST SEND "expect m1 refused\n", "accepted at +"},
     {HOST SEND "expect m1 delivered once\n", NULL},
-    {HOST SEND "expect m1 delivered 2 times\n", "delivered 1 times, not 2"},
+    {HOST SEND "expect m1 delivered 2 times\n", "delivered 1 time, not 2"},
     {HOST SEND "expect m1 not delivered\n", "delivered at +"},
     {HOST SEND "expect m1 delivered to carol@example.com\n", "not delivered"},
     {HOST SEND "expect m1@bob@example.com delivered\n", NULL},
+    {HOST TWO "expect m2@bob@example.com not bounced\n", NULL},
+    {HOST TWO "expect m2@bob@example.com bounced\n", "no bounce"},
+    {HOST TWO "expect m2@GHOST@* bounced once to alice@example.com\n", NULL},
+    {HOST TWO "expect m2@* delivered\n", "1 of 2: not delivered to ghost@example.com"},
+    {HOST TWO "expect m2@bob@example.com lost\n", "not lost"},
     {HOST SEND "expect m1 delivered at 5s\n", "delivered at +"},
     {HOST SEND "expect m1 delivered in 1s..5s\n", "delivered at +"},
     {HOST SEND "expect m1 delivered\n    contents unchanged\n", NULL},
