@@ -60,8 +60,9 @@ result $? "another seed and schedule: other hashes"
 hashes "$nixie" --seed 2 --schedule random >"$work/again" 2>&1
 cmp -s "$work/second" "$work/again"
 result $? "another seed and schedule: the same twice"
+# Regressions pin what a disk lost at one moment of the default schedule.
 for seed in 2 3 4; do
-    find scenarios -name '*.scenario' | LC_ALL=C sort |
+    find scenarios -name '*.scenario' ! -path '*/regressions/*' | LC_ALL=C sort |
         xargs "$nixie" run --seed $seed --schedule random >"$work/out" 2>&1
     status=$?
     result $status "seed $seed, random schedule: the same outcome"
