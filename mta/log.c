@@ -30,6 +30,7 @@
 #define PENDING_LIMIT ((size_t) 1 << 20)
 #define LINE_LIMIT ((size_t) 16384) /* longer lines are cut into several */
 #define RETRY_MS 2000
+#define WRITE_ENOUGH 65536 /* bytes; no line is added to more than this */
 #define SIZE_DEFAULT 1000000
 #define SIZE_SMALLEST 4096
 #define KEEP_DEFAULT 10
@@ -192,7 +193,8 @@ static int write_some(struct log *log)
         turn_over(log);
     if (open_current(log) < 0)
         return -1;
-    while (size < log->pending.length) { /* further whole lines, for as long as there is room */
+    /* further whole lines, for as long as there is room; a disk that stays full costs little */
+    while (size < log->pending.length && size < WRITE_ENOUGH) {
         const char *rest = log->pending.data + size;
         const char *end = memchr(rest, '\n', log->pending.length - size);
         size_t length = end ? (size_t) (end - rest) + 1 : log->pending.length - size;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* The hash of a run: every call's decoded fields, in the order the calls ended. */
+/* The hash of a run: every call's decoded fields, in the order the calls ended.  Bytes that a call
+ * failed to write are not among them: what came of them is. */
 #include <string.h>
 
 #define XXH_INLINE_ALL
@@ -28,7 +29,7 @@ void hash_call(struct kernel *kernel, const struct call *call)
         call->size,
         hash_text(call->path),
         hash_text(call->path2),
-        call->data && call->size ? XXH3_64bits(call->data, call->size) : 0,
+        call->result >= 0 && call->data && call->size ? XXH3_64bits(call->data, call->size) : 0,
     };
     kernel->hash = XXH3_64bits(fields, sizeof fields);
 }
