@@ -96,6 +96,28 @@ static bool has_copy(const struct world *world, const struct entry *entry, const
     return false;
 }
 
+/* Whether a bounce has a paragraph for the recipient.  That the copy of the message below mentions
+ * them, as its header may, tells nothing. */
+static bool tells_of(const struct entry *bounce, const char *recipient)
+{
+    static const char copy[] = "\n--- Below this line is ";
+    size_t length = strlen(recipient);
+
+    if (!bounce->text)
+        return false;
+    const char *end = memmem(bounce->text, bounce->text_size, copy, sizeof copy - 1);
+    if (!end)
+        end = bounce->text + bounce->text_size;
+    for (const char *at = bounce->text; at < end; at++) {
+        at = memmem(at, (size_t) (end - at), "\n<", 2);
+        if (!at)
+            return false;
+        if ((size_t) (end - at) > length + 2 && strncasecmp(at + 2, recipient, length) == 0)
+            return true;
+    }
+    return false;
+}
+
 /* An accepted message that carries it onward, or a bounce that tells of it. */
 static bool goes_on(const struct world *world, const struct entry *entry, const char *recipient)
 {
@@ -107,8 +129,7 @@ static bool goes_on(const struct world *world, const struct entry *entry, const 
         if (same_message(other, entry->letter, entry->bounce) && other->chain &&
             chain_is(other->chain, recipient, entry->chain ? entry->chain : ""))
             return true;
-        if (same_message(other, entry->letter, entry->bounce + 1) && other->text &&
-            memmem(other->text, other->text_size, recipient, strlen(recipient)))
+        if (same_message(other, entry->letter, entry->bounce + 1) && tells_of(other, recipient))
             return true;
     }
     return entry->discarded;

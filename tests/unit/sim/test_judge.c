@@ -148,8 +148,8 @@ START_TEST(a_bounce_or_an_onward_message_will_do)
     entry->bounce = 1;
     entry->answer = ANSWER_YES;
     entry->chain = must_copy("", 0);
-    entry->text = must_copy("<bob@example.com>:\nno", 21);
-    entry->text_size = 21;
+    entry->text = must_copy("x\n<bob@example.com>:\nno", 23);
+    entry->text_size = 23;
     judge(world, false, "");
 
     world = make_world(LETTER_ACCEPTED);
@@ -158,6 +158,25 @@ START_TEST(a_bounce_or_an_onward_message_will_do)
     entry->answer = ANSWER_YES;
     entry->chain = must_copy("bob@example.com\n", 16);
     judge(world, false, "");
+}
+END_TEST
+
+/* Of carol: the message was to both, and its copy says so. */
+START_TEST(a_bounce_of_another_recipient_will_not_do)
+{
+    static const char text[] = "To: bob@example.com\n\n<carol@example.com>:\nno\n\n"
+                               "--- Below this line is a copy of the message.\n\n"
+                               "To: carol@example.com,\n<bob@example.com>\n\nhello\n";
+    struct world *world = make_world(LETTER_ACCEPTED);
+    struct entry *entry = LIST_ADD(world->entries, world->entry_count);
+
+    entry->number = 2;
+    entry->bounce = 1;
+    entry->answer = ANSWER_YES;
+    entry->chain = must_copy("", 0);
+    entry->text = must_copy(text, sizeof text - 1);
+    entry->text_size = sizeof text - 1;
+    judge(world, false, "LOST");
 }
 END_TEST
 
@@ -289,6 +308,7 @@ int main(void)
     tcase_add_test(tests, another_recipients_copy_does_not_count);
     tcase_add_test(tests, sees_a_stuck_message);
     tcase_add_test(tests, a_bounce_or_an_onward_message_will_do);
+    tcase_add_test(tests, a_bounce_of_another_recipient_will_not_do);
     tcase_add_test(tests, sees_inventions_and_changes);
     tcase_add_test(tests, sees_what_was_refused_and_came_out);
     tcase_add_loop_test(tests, a_duplicate_wants_a_reason, 0,
