@@ -123,7 +123,9 @@ static int read_boot(struct numbers *numbers)
 
 /* --- what is known --- */
 
-int number_scan(const char *path, uint64_t *largest)
+/* The largest number that names a file in the directory `path` into *largest, unless that is larger
+ * already.  0, or -1 with errno. */
+static int scan(const char *path, uint64_t *largest)
 {
     DIR *directory = opendir(path);
     if (!directory)
@@ -148,7 +150,7 @@ static int scan_spool(uint64_t *largest)
 {
     static const enum spool_kind kinds[] = {SPOOL_PID, SPOOL_MESS, SPOOL_INTD, SPOOL_TODO};
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
-        if (number_scan(spool_directory(kinds[i]), largest) < 0)
+        if (scan(spool_directory(kinds[i]), largest) < 0)
             return -1;
     return 0;
 }
@@ -323,6 +325,14 @@ int number_raise(uint64_t used)
         return -1;
     }
     return take_locked(used + 1, 0, &first);
+}
+
+int number_raise_above_spool(void)
+{
+    uint64_t largest = 0;
+    if (scan_spool(&largest) < 0)
+        return -1;
+    return number_raise(largest);
 }
 
 int number_floor(uint64_t *floor)

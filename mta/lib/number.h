@@ -27,8 +27,8 @@ int number_floor(uint64_t *floor);
 /* Makes sure that every number from now on is above `used`.  0, or -1 with errno. */
 int number_raise(uint64_t used);
 
-/* The largest number that names a file in the directory `path`, 0 if none, into *largest unless
- * that is larger already.  0, or -1 with errno. */
-int number_scan(const char *path, uint64_t *largest);
+/* number_raise above every number found in pid, mess, intd and todo: after a restore from a backup
+ * lock/number may be older than the spool.  0, or -1 with errno. */
+int number_raise_above_spool(void);
 
 #endif

@@ -23,7 +23,6 @@
 #include "mta/lib/num.h"
 #include "mta/lib/number.h"
 #include "mta/lib/queue_result.h"
-#include "mta/lib/spool.h"
 #include "mta/queue/client.h"
 #include "mta/queue/commit.h"
 #include "mta/queue/queue.h"
@@ -404,17 +403,6 @@ static int get_memory(struct stay *stay)
     return stay->clients && stay->done && stay->entries && stay->polled && stay->block ? 0 : -1;
 }
 
-/* After a restore from a backup lock/number may be older than the spool. */
-static int raise_numbers(void)
-{
-    static const enum spool_kind kinds[] = {SPOOL_PID, SPOOL_MESS, SPOOL_INTD, SPOOL_TODO};
-    uint64_t largest = 0;
-    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
-        if (number_scan(spool_directory(kinds[i]), &largest) < 0)
-            return -1;
-    return number_raise(largest);
-}
-
 /* Returns NULL, or what could not be done. */
 static const char *start(struct stay *stay)
 {
@@ -426,7 +414,7 @@ static const char *start(struct stay *stay)
     stay->uid = geteuid();
     if (get_memory(stay) < 0)
         return "out of memory";
-    if (raise_numbers() < 0)
+    if (number_raise_above_spool() < 0)
         return "unable to read the queue or to set the number";
     stay->signal_fd = open_signals();
     if (stay->signal_fd < 0)
