@@ -187,6 +187,15 @@ is "and is replaced" "$(counts)" "0 2 0 2"
 kill $stay
 wait $stay
 is "it ends well" $? 0
+empty
+touch home/queue/pid/90000 # as after a restore from a backup
+rm home/run/queue 2>/dev/null
+"$queue" --stay & stay=$!
+wait_for 5 test -S home/run/queue
+echo "Subject: restored" | inject
+is "numbers go on above all that are there" "$(ls home/queue/todo)" 90001
+kill $stay
+wait $stay
 stay=
 empty
 
