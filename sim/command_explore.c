@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "sim/explore/explore.h"
+#include "sim/world/words.h"
 
 static const char usage[] =
     "usage: nixie explore FILE... [options]\n"
@@ -139,9 +140,11 @@ static void show_failure(const char *file, const struct explore_options *options
     }
     if (failure->detail)
         fputs(failure->detail, stdout);
-    printf("     replay: nixie run %s --disk %s --seed %llu%s%s\n", file,
+    char *word = shell_word(file);
+    printf("     replay: nixie run %s --disk %s --seed %llu%s%s\n", word,
            disk_model_name(options->disk), (unsigned long long) options->seed,
            options->policy == SCHEDULE_RANDOM ? " --schedule random" : "", failure->cuts);
+    free(word);
 }
 
 static void add_up(struct explore_result *total, const struct explore_result *result)

@@ -11,6 +11,7 @@
 #include "sim/report/report.h"
 #include "sim/scenario/files.h"
 #include "sim/scenario/run.h"
+#include "sim/world/words.h"
 
 static const char use[] =
     "usage: nixie run [OPTION]... FILE|DIRECTORY...\n"
@@ -185,8 +186,11 @@ static int read_option(struct run_command *run, const char *option)
 /* Appends to the replay line what has an influence on the run. */
 static void remember(struct run_command *run, const char *option, const char *value)
 {
+    char *word = shell_word(value);
+
     if (strcmp(option, "--junit") != 0 && strcmp(option, "--seed") != 0)
-        run->replay = pool_format(&run->pool, "%s %s %s", run->replay, option, value);
+        run->replay = pool_format(&run->pool, "%s %s %s", run->replay, option, word);
+    free(word);
 }
 
 static int read_arguments(struct run_command *run, int argc, char **argv)

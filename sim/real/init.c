@@ -15,6 +15,7 @@
 #include "sim/real/files.h"
 #include "sim/real/layout.h"
 #include "sim/real/say.h"
+#include "sim/world/words.h"
 
 #define DOMAIN_MAX 253 /* RFC 1035 2.3.4, without the final dot */
 #define LABEL_MAX 63
@@ -181,11 +182,13 @@ static void tell_what_next(const struct layout_home *home, const char *domain, b
     }
     printf("%s: a mail server for %s%s\n", home->path, domain,
            home->single_user ? " (single-user: everything runs as you)" : "");
+    char *path = shell_word(home->path);
     printf("next:\n"
            "  nixie mta user %s NAME      a user with a mailbox\n"
            "  nixie mta start %s          runs the server in the foreground\n"
            "  %s/bin/nixie-inject         takes a message on standard input\n",
-           home->path, home->path, home->path);
+           path, path, path);
+    free(path);
 }
 
 static int fill(struct layout_home *home, const struct mta_options *options, const char *domain,

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /* The Test Anything Protocol, version 13: a scenario is a test. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "sim/report/report.h"
+#include "sim/world/words.h"
 
 /* Text after "# ": each line gets its own. */
 static void print_comment(FILE *to, const char *text)
@@ -50,7 +52,11 @@ void tap_print(FILE *to, const struct report *report)
             if (failure->detail)
                 print_comment(to, failure->detail);
         }
-        if (!ok && !item->unreadable)
-            fprintf(to, "# replay: nixie run %s%s\n", item->file, report->replay);
+        if (!ok && !item->unreadable) {
+            char *file = shell_word(item->file);
+
+            fprintf(to, "# replay: nixie run %s%s\n", file, report->replay);
+            free(file);
+        }
     }
 }

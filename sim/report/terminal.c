@@ -95,8 +95,10 @@ void terminal_end(FILE *to, const struct report *report)
             time_format_length(time, simulated), seconds);
     for (size_t i = 0; i < report->count; i++)
         if (!report->items[i].unreadable && report->items[i].result.verdict != VERDICT_HELD) {
-            fprintf(to, "replay: nixie run %s%s      (-v for the story)\n", report->items[i].file,
-                    report->replay);
+            char *file = shell_word(report->items[i].file);
+
+            fprintf(to, "replay: nixie run %s%s      (-v for the story)\n", file, report->replay);
+            free(file);
             if (failed > 5)
                 break;
         }

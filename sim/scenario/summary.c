@@ -188,6 +188,24 @@ static void tell_entry(const struct run *run, const struct entry *entry, FILE *t
     }
 }
 
+/* Of a message that is still in the spool: the last alert of its server, which may be why. */
+static void tell_alert(const struct world *world, const struct entry *entry, FILE *to)
+{
+    char time[TIME_TEXT];
+
+    if (entry->stage <= STAGE_S1)
+        return;
+    for (size_t i = world->line_count; i > 0; i--) {
+        const struct log_line *line = &world->lines[i - 1];
+
+        if (line->machine == entry->machine && strncmp(line->text, "alert: ", 7) == 0) {
+            fprintf(to, "  +%-9s its server said: %s\n", time_format(time, line->time_ns),
+                    line->text);
+            return;
+        }
+    }
+}
+
 char *story_of(const struct run *run, size_t letter, unsigned bounce)
 {
     const struct world *world = run->world;
@@ -209,8 +227,10 @@ char *story_of(const struct run *run, size_t letter, unsigned bounce)
                 (int) strcspn(world->letters[letter].complaint, "\n"),
                 world->letters[letter].complaint);
     for (size_t i = 0; i < world->entry_count; i++)
-        if (world->entries[i].letter == letter && world->entries[i].bounce == bounce)
+        if (world->entries[i].letter == letter && world->entries[i].bounce == bounce) {
             tell_entry(run, &world->entries[i], to);
+            tell_alert(world, &world->entries[i], to);
+        }
     fclose(to);
     return text;
 }

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "sim/world/pool.h"
+
 #define US 1000LL
 #define MS (1000 * US)
 #define SECOND (1000 * MS)
@@ -270,4 +272,25 @@ unsigned words_distance(const char *a, const char *b, unsigned limit)
         }
     }
     return row[length] > limit ? limit + 1 : row[length];
+}
+
+/* --- shell words -----------------------------------------------------------------------------*/
+
+char *shell_word(const char *text)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                "@%_+=:,./-";
+    size_t length = strlen(text);
+    char *word = must_alloc(4 * length + 3), *to = word;
+
+    if (length > 0 && strspn(text, plain) == length)
+        return strcpy(word, text);
+    *to++ = '\'';
+    for (; *text; text++)
+        if (*text == '\'')
+            to = stpcpy(to, "'\\''");
+        else
+            *to++ = *text;
+    strcpy(to, "'");
+    return word;
 }

@@ -37,6 +37,10 @@ bool pattern_matches_bytes(const char *pattern, const char *text, size_t size, b
 /* True if some part of `text` matches. */
 bool pattern_found(const char *pattern, const char *text, size_t size, bool fold);
 
+/* `text` as a word of a shell command: as it is, or in single quotes where a shell would take it
+ * for something else.  In malloc'ed memory. */
+char *shell_word(const char *text);
+
 /* Edits between two words, at most `limit` + 1 (for "did you mean"). */
 unsigned words_distance(const char *a, const char *b, unsigned limit);
 

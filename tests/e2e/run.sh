@@ -35,6 +35,14 @@ is "says where, how often, and how to see it again" "$(sed 's/in [0-9.]* s$/in T
    |            ^^^^^^^^^
 0 passed, 1 failed; 30.0 s simulated in T s
 replay: nixie run bad.scenario --seed 1      (-v for the story)'
+mkdir "odd names"
+sed 's/^host/param p 1\n\nhost/' bad.scenario >"odd names/it's.scenario"
+output=$("$nixie" run -D 'p=a b' "odd names/it's.scenario")
+is "how to see it again is a command for a shell" "$(sed -n 's/^replay: nixie \(.*[^ ]\)  .*/\1/p' <<<"$output")" \
+    "run 'odd names/it'\\''s.scenario' -D 'p=a b' --seed 1"
+sed 's/    user alice/    control queuelifetime never\n&/' good.scenario >stuck.scenario
+check_status 1 "a server that cannot start" timeout 20 "$nixie" run stuck.scenario
+check "tells why" grep -q 'its server said: alert: .*queuelifetime' <<<"$output"
 check_status 2 "a wrong file" timeout 20 "$nixie" run wrong.scenario
 is "is shown with a caret" "$(head -3 <<<"$output")" \
     'wrong.scenario:9:7: unknown user "alcie"; did you mean "alice"?

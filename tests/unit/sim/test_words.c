@@ -153,6 +153,22 @@ START_TEST(patterns_take_no_exponential_time)
 }
 END_TEST
 
+START_TEST(quotes_for_the_shell)
+{
+    static const char *const words[][2] = {
+        {"a.scenario", "a.scenario"}, {"n=5", "n=5"}, {"", "''"},   {"a b", "'a b'"},
+        {"it's", "'it'\\''s'"},       {"$x", "'$x'"}, {"*", "'*'"},
+    };
+
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        char *word = shell_word(words[i][0]);
+
+        ck_assert_str_eq(word, words[i][1]);
+        free(word);
+    }
+}
+END_TEST
+
 START_TEST(measures_distances)
 {
     ck_assert_uint_eq(words_distance("host", "host", 2), 0);
@@ -194,6 +210,7 @@ int main(void)
     tcase_add_test(tests, reads_dates);
     tcase_add_test(tests, matches_patterns);
     tcase_add_test(tests, patterns_take_no_exponential_time);
+    tcase_add_test(tests, quotes_for_the_shell);
     tcase_add_test(tests, measures_distances);
     tcase_add_test(tests, lists_grow);
     suite_add_tcase(suite, tests);
