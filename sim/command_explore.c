@@ -2,9 +2,13 @@
 /* `nixie explore`. */
 #include "sim/command.h"
 
+#include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "sim/explore/explore.h"
 #include "sim/world/words.h"
@@ -21,6 +25,7 @@ static const char usage[] =
     "  --seeds A..B      the schedules of these seeds (1..1)\n"
     "  --schedule random|round-robin\n"
     "  --failures N      stop a scenario after N violations (10)\n"
+    "  --out DIR         write each violation as a scenario file, which nixie run fails on\n"
     "  -v                tell progress, and the story of the first run that fails\n"
     "The last line is \"explored: S states, T distinct, R runs, V violations\"; the exit status "
     "is\n"
@@ -30,6 +35,7 @@ struct arguments {
     const char **files;
     size_t file_count;
     const char *disk;
+    const char *out; /* or NULL */
     struct explore_options options;
     uint64_t first_seed, last_seed;
 };
@@ -79,6 +85,10 @@ static int parse_option(const char *name, const char *value, struct arguments *a
         arguments->disk = value;
         return strcmp(value, "all") == 0 || disk_model_named(value) ? 1 : -1;
     }
+    if (strcmp(name, "--out") == 0) {
+        arguments->out = value;
+        return *value ? 1 : -1;
+    }
     if (strcmp(name, "--seeds") == 0)
         return parse_seeds(value, arguments) ? 1 : -1;
     if (strcmp(name, "--schedule") == 0)
@@ -127,17 +137,44 @@ static int parse_arguments(int argc, char **argv, struct arguments *arguments)
     return STATUS_HELD;
 }
 
+static void show_lost(const char *lines)
+{
+    for (const char *line = lines; line && *line;) {
+        size_t length = strcspn(line, "\n");
+        printf("     disk: %.*s\n", (int) length, line);
+        line += length + (line[length] == '\n');
+    }
+}
+
+/* DIR/NAME-1.scenario, or the first number that is free. */
+static void write_failure(const char *out, const char *file, const struct explore_options *options,
+                          const struct explore_failure *failure)
+{
+    const char *slash = strrchr(file, '/'), *name = slash ? slash + 1 : file, *why;
+    const char *dot = strrchr(name, '.');
+    int length = dot && dot > name ? (int) (dot - name) : (int) strlen(name);
+    char path[PATH_MAX];
+    for (unsigned number = 1; number < 10000; number++) {
+        if (snprintf(path, sizeof path, "%s/%.*s-%u.scenario", out, length, name, number) >=
+            (int) sizeof path)
+            return;
+        if (access(path, F_OK) < 0)
+            break;
+    }
+    if (explore_write(path, file, options, failure, &why) == 0)
+        printf("     file: %s\n", path);
+    else
+        printf("     file: %s\n", why);
+}
+
 static void show_failure(const char *file, const struct explore_options *options,
                          const struct explore_failure *failure)
 {
     printf("FAIL %s: %s\n", file, failure->message);
     printf("     on %s, seed %llu, power lost %s\n", disk_model_name(options->disk),
            (unsigned long long) options->seed, failure->crash);
-    for (const char *line = failure->lost; line && *line;) {
-        size_t length = strcspn(line, "\n");
-        printf("     disk: %.*s\n", (int) length, line);
-        line += length + (line[length] == '\n');
-    }
+    for (size_t i = 0; i < failure->crash_count; i++)
+        show_lost(failure->crashes[i].lost);
     if (failure->detail)
         fputs(failure->detail, stdout);
     char *word = shell_word(file);
@@ -167,8 +204,11 @@ static void explore_one(const char *file, const struct scenario *scenario,
         options.disk = disk;
         options.seed = seed;
         explore_run(scenario, &options, &result);
-        for (size_t i = 0; i < result.failure_count; i++)
+        for (size_t i = 0; i < result.failure_count; i++) {
             show_failure(file, &options, &result.failures[i]);
+            if (arguments->out)
+                write_failure(arguments->out, file, &options, &result.failures[i]);
+        }
         printf("%s  %-40s %-6s %llu crash points, %llu states, %llu distinct, %llu runs%s\n",
                result.violations ? "FAIL" : "ok", file, disk_model_name(disk),
                (unsigned long long) result.points, (unsigned long long) result.states,
@@ -222,6 +262,8 @@ int command_explore(int argc, char **argv)
     if (!arguments.files)
         return STATUS_BROKEN;
     int status = parse_arguments(argc, argv, &arguments);
+    if (status == STATUS_HELD && arguments.out && mkdir(arguments.out, 0777) < 0 && errno != EEXIST)
+        status = refuse(strerror(errno), arguments.out);
     if (status == STATUS_HELD)
         status = explore_files(&arguments);
     free(arguments.files);

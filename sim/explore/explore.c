@@ -37,8 +37,9 @@ struct explorer {
     uint64_t ledger;
     uint64_t call;
     uint64_t point_count;
-    char *crash;  /* words for its last crash */
-    bool telling; /* it is run again only for its story */
+    struct explore_crash crashes[DEPTH_MAX]; /* without `lost` */
+    char *crash;                             /* words for its last crash */
+    bool telling;                            /* it is run again only for its story */
 };
 
 /* --- crash points -----------------------------------------------------------------------------*/
@@ -103,12 +104,23 @@ static void describe_call(struct explorer *explorer, const struct call *call)
     explorer->crash = must_copy(text, strlen(text));
 }
 
+static void note_crash(struct explore_crash *crash, const struct call *call)
+{
+    const char *host = host_name(process_host(call->process));
+    free(crash->host);
+    crash->host = must_copy(host, strlen(host));
+    crash->time_ns = call->time_ns;
+}
+
 static void after_call(void *context, const struct call *call)
 {
     struct explorer *explorer = context;
     const struct plan *plan = &explorer->plan;
     unsigned depth = explorer->options->depth ? explorer->options->depth : 1;
     uint64_t last = plan->cut_count ? plan->cuts[plan->cut_count - 1].call : 0;
+    for (size_t i = 0; i < plan->cut_count; i++)
+        if (plan->cuts[i].call == call->number)
+            note_crash(&explorer->crashes[i], call);
     if (last == call->number)
         describe_call(explorer, call);
     if (!explorer->telling && plan->cut_count < depth && plan->cut_count < DEPTH_MAX &&
@@ -167,7 +179,7 @@ static char *plan_words(const struct plan *plan)
 }
 
 static void note_failure(struct explorer *explorer, const struct run_result *run,
-                         const struct teller *last)
+                         const struct teller *tellers)
 {
     struct explore_result *result = explorer->result;
     result->violations++;
@@ -182,8 +194,13 @@ static void note_failure(struct explorer *explorer, const struct run_result *run
     failure->message = must_copy(message, strlen(message));
     if (first && first->detail)
         failure->detail = must_copy(first->detail, strlen(first->detail));
-    if (last && last->lost)
-        failure->lost = must_copy(last->lost, last->length);
+    for (size_t i = 0; i < explorer->plan.cut_count; i++) {
+        struct explore_crash *cut = LIST_ADD(failure->crashes, failure->crash_count);
+        const char *host = explorer->crashes[i].host ? explorer->crashes[i].host : "";
+        cut->time_ns = explorer->crashes[i].time_ns;
+        cut->host = must_copy(host, strlen(host));
+        cut->lost = tellers[i].lost ? must_copy(tellers[i].lost, tellers[i].length) : NULL;
+    }
 }
 
 /* Runs explorer->plan; with a `story` only to tell it. */
@@ -221,7 +238,7 @@ static void run_plan(struct explorer *explorer, FILE *story)
     if (!story)
         explorer->result->runs++;
     if (!story && failed)
-        note_failure(explorer, &run, plan->cut_count ? &tellers[plan->cut_count - 1] : NULL);
+        note_failure(explorer, &run, tellers);
     run_result_free(&run);
     for (size_t i = 0; i < plan->cut_count; i++)
         free(tellers[i].lost); /* set above: NOLINT(clang-analyzer-core.CallAndMessage) */
@@ -267,13 +284,19 @@ void explore_run(const struct scenario *scenario, const struct explore_options *
     free(explorer.plans);
     seen_free(&explorer.seen);
     free(explorer.crash);
+    for (size_t i = 0; i < DEPTH_MAX; i++)
+        free(explorer.crashes[i].host);
 }
 
 void explore_result_free(struct explore_result *result)
 {
     for (size_t i = 0; i < result->failure_count; i++) {
         free(result->failures[i].crash);
-        free(result->failures[i].lost);
+        for (size_t k = 0; k < result->failures[i].crash_count; k++) {
+            free(result->failures[i].crashes[k].host);
+            free(result->failures[i].crashes[k].lost);
+        }
+        free(result->failures[i].crashes);
         free(result->failures[i].cuts);
         free(result->failures[i].message);
         free(result->failures[i].detail);

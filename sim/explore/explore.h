@@ -27,9 +27,16 @@ struct explore_options {
     FILE *story;     /* the story of the first run that fails; or NULL */
 };
 
+struct explore_crash {
+    int64_t time_ns; /* since the start */
+    char *host;
+    char *lost; /* what the disk did not keep there, lines as a scenario has them; or NULL */
+};
+
 struct explore_failure {
-    char *crash;   /* "after call 214, nixie-queue link intd/1 todo/1" */
-    char *lost;    /* what the disk lost there, lines as a scenario has them; or NULL */
+    char *crash; /* the last one: "after call 214, nixie-queue link intd/1 todo/1" */
+    struct explore_crash *crashes;
+    size_t crash_count;
     char *cuts;    /* the crashes as options of nixie run: " --cut 214,answers=1.0.2", or "" */
     char *message; /* the promise that broke */
     char *detail;  /* or NULL */
@@ -50,5 +57,11 @@ struct explore_result {
 void explore_run(const struct scenario *scenario, const struct explore_options *options,
                  struct explore_result *result);
 void explore_result_free(struct explore_result *result);
+
+/* write.c: writes the violation as a scenario file: that of `file` without what it expects, with
+ * the crashes and what the disk lost.  `options` are those of the run.  The file is there only if
+ * running it fails with the same message.  Returns 0, or -1: see *why (words, static). */
+int explore_write(const char *path, const char *file, const struct explore_options *options,
+                  const struct explore_failure *failure, const char **why);
 
 #endif

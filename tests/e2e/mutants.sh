@@ -3,6 +3,7 @@
 # them, since it expects the loss, and fail with the server as it is.  Where NAME.explore names a
 # scenario and words, exploring the scenario must find a violation that says one of the words.
 . tests/e2e/tap.bash
+new_folder
 
 # What exploring said ($output) is said again by the command that it gave for that.
 replayed() {
@@ -11,6 +12,9 @@ replayed() {
     read -r -a command <<<"$(sed -n 's/^ *replay: nixie //p' <<<"$output" | head -1)"
     check_status 1 "$1: is replayed" "$BUILD/mutants/$1/nixie" "${command[@]}"
     check "$1: with the same message" grep -qF -- "$message" <<<"$output"
+    check_status 1 "$1: is told by a scenario" "$BUILD/mutants/$1/nixie" run "$tmp/$1"
+    check "$1: with the same message, too" grep -qF -- "$message" <<<"$output"
+    check "$1: in the one right form" "$BUILD/bin/nixie" fmt --check "$tmp/$1"
 }
 
 for patch in tests/mutants/*.patch; do
@@ -18,7 +22,7 @@ for patch in tests/mutants/*.patch; do
     story=tests/mutants/$name.scenario
     if [ -f "${patch%.patch}.explore" ]; then
         read -r file words <"${patch%.patch}.explore"
-        check_status 1 "$name: found by exploring" "$BUILD/mutants/$name/nixie" explore "$file" --states 64 --failures 1
+        check_status 1 "$name: found by exploring" "$BUILD/mutants/$name/nixie" explore "$file" --states 64 --failures 1 --out "$tmp/$name"
         check "$name: says what broke" grep -qE "^FAIL .*($words)" <<<"$output"
         replayed "$name"
         continue
