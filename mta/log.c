@@ -233,13 +233,21 @@ static void flush(struct log *log)
 
 /* --- reading ------------------------------------------------------------------------------- */
 
+/* Makes room for `room` bytes, and some more, so that this is not done for every line. */
 static void drop_oldest(struct log *log, size_t room)
 {
-    while (log->pending.length && log->pending.length + room > PENDING_LIMIT) {
-        buf_drop(&log->pending, first_line(log));
+    size_t dropped = 0, wanted = room + PENDING_LIMIT / 16;
+    if (log->pending.length + room <= PENDING_LIMIT)
+        return;
+    while (dropped < log->pending.length &&
+           log->pending.length - dropped + wanted > PENDING_LIMIT) {
+        const char *rest = log->pending.data + dropped;
+        const char *end = memchr(rest, '\n', log->pending.length - dropped);
+        dropped += end ? (size_t) (end - rest) + 1 : log->pending.length - dropped;
         log->dropped += log->reported ? log->reported : 1;
         log->reported = 0;
     }
+    buf_drop(&log->pending, dropped);
 }
 
 /* Takes over the line read so far, with a stamp in front. */
