@@ -8,18 +8,29 @@
 
 static const char *const verbs[] = {[PIN_LOSE] = "lose", [PIN_KEEP] = "keep", [PIN_FIND] = "find"};
 
+/* With more crashes than the scenario tells the disk need not be as it was told for. */
+static void pin_fail(struct run *run, const struct pin *pin, const char *message)
+{
+    if (run->options->only_oracles)
+        return;
+    run_fail(run, pin->at, NULL, "%s", message);
+    run->result->verdict = VERDICT_WRONG;
+}
+
 static unsigned answer_of(const struct pinned *pinned, const struct pin *pin, unsigned count,
                           const char *what)
 {
+    char message[1000];
+
     if (pin->kind == PIN_LOSE)
         return 0;
     if (pin->kind == PIN_KEEP)
         return count - 1;
     if (pin->answer < count)
         return pin->answer;
-    run_fail(pinned->run, pin->at, NULL, "the disk can only be found in ways 0 to %u here: %s",
+    snprintf(message, sizeof message, "the disk can only be found in ways 0 to %u here: %s",
              count - 1, what);
-    pinned->run->result->verdict = VERDICT_WRONG;
+    pin_fail(pinned->run, pin, message);
     return count - 1;
 }
 
@@ -53,14 +64,16 @@ void pinned_start(struct pinned *pinned, struct run *run, const struct action *a
 
 void pinned_end(struct pinned *pinned)
 {
+    char message[100];
+
     for (size_t i = 0; i < pinned->action->pin_count; i++) {
         const struct pin *pin = &pinned->action->pins[i];
 
         if (pinned->met[i])
             continue;
-        run_fail(pinned->run, pin->at, NULL, "the disk has no such thing to %s here",
+        snprintf(message, sizeof message, "the disk has no such thing to %s here",
                  verbs[pin->kind]);
-        pinned->run->result->verdict = VERDICT_WRONG;
+        pin_fail(pinned->run, pin, message);
     }
     free(pinned->met);
 }

@@ -40,6 +40,8 @@ else
     explore "50 joined messages on strict" scenarios/spool/joined.scenario --every 100 --states 8
 fi
 
+explore "a scenario that says what the disk lost" scenarios/regressions/intd-without-mess.scenario \
+    --every 10 --states 2
 check_status 2 "a file that is not there" "$BUILD/bin/nixie" explore no-such.scenario
 check_status 2 "a model that is none" "$BUILD/bin/nixie" explore scenarios/spool/bounce.scenario --disk fat
 tap_end
