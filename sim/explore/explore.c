@@ -171,7 +171,7 @@ static char *plan_words(const struct plan *plan)
         const struct cut *cut = &plan->cuts[i];
         fprintf(to, " --cut %llu,%s", (unsigned long long) cut->call,
                 cut->answer_count ? "answers=" : "none");
-        for (size_t k = 0; k < cut->answer_count; k++)
+        for (size_t k = 0; k < cut->answer_count; k++) /* NOLINTNEXTLINE(*-core.NullDereference) */
             fprintf(to, "%s%u", k ? "." : "", cut->answers[k]);
     }
     fclose(to);
@@ -209,9 +209,9 @@ static void run_plan(struct explorer *explorer, FILE *story)
     struct teller tellers[DEPTH_MAX];
     struct crash_plan crashes[DEPTH_MAX];
     const struct plan *plan = &explorer->plan;
+    memset(tellers, 0, sizeof tellers);
     for (size_t i = 0; i < plan->cut_count; i++) {
         const struct cut *cut = &plan->cuts[i];
-        memset(&tellers[i], 0, sizeof tellers[i]);
         choose_replay_start(&tellers[i].replay, cut->answers, cut->answer_count);
         tellers[i].chooser = (struct chooser){tell_and_choose, &tellers[i]};
         crashes[i] = (struct crash_plan){.call_number = cut->call, .chooser = &tellers[i].chooser};
@@ -241,7 +241,7 @@ static void run_plan(struct explorer *explorer, FILE *story)
         note_failure(explorer, &run, tellers);
     run_result_free(&run);
     for (size_t i = 0; i < plan->cut_count; i++)
-        free(tellers[i].lost); /* set above: NOLINT(clang-analyzer-core.CallAndMessage) */
+        free(tellers[i].lost);
     if (failed && !story && explorer->options->story && explorer->result->violations == 1)
         run_plan(explorer, explorer->options->story);
 }
