@@ -37,7 +37,7 @@ static const struct {
     {"queue/remote", DIRECTORY, ACCOUNT_SEND, true, 0700},
     {"queue/bounce", DIRECTORY, ACCOUNT_SEND, true, 0700},
     {"queue/corrupt", DIRECTORY, ACCOUNT_SEND, true, 0770},
-    {"queue/lock", DIRECTORY, ACCOUNT_QUEUE, true, 0770},
+    {"queue/lock", DIRECTORY, ACCOUNT_QUEUE, true, 0750},
     {"queue/lock/sendmutex", REGULAR, ACCOUNT_SEND, true, 0600},
     {"queue/lock/trigger", FIFO, ACCOUNT_SEND, true, 0622},
     {"run", DIRECTORY, ACCOUNT_QUEUE, true, 0755},

@@ -37,7 +37,7 @@ static const struct {
     {"/queue/remote", SEND, true, 0700},
     {"/queue/bounce", SEND, true, 0700},
     {"/queue/corrupt", SEND, true, 0770},
-    {"/queue/lock", QUEUE, true, 0770},
+    {"/queue/lock", QUEUE, true, 0750},
     {"/run", QUEUE, true, 0755},
     {"/log", LOG, true, 0755},
 };

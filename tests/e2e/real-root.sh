@@ -52,7 +52,7 @@ check_status 2 "single-user mode is refused" "$nixie" mta init "$home" --domain 
 check_status 0 "init --create-users" "$nixie" mta init "$home" --domain $domain --create-users
 is "nixie-queue is setuid nixieq" "$(stat -c '%U %a' "$home/bin/nixie-queue")" "nixieq 4711"
 is "owners of the queue" "$(cd "$home/queue" && stat -c '%n:%U:%a' ./* | tr '\n' ' ')" \
-    "./bounce:nixies:700 ./corrupt:nixies:770 ./info:nixies:700 ./intd:nixieq:700 ./local:nixies:700 ./lock:nixieq:770 ./mess:nixieq:750 ./pid:nixieq:700 ./remote:nixies:700 ./todo:nixieq:750 "
+    "./bounce:nixies:700 ./corrupt:nixies:770 ./info:nixies:700 ./intd:nixieq:700 ./local:nixies:700 ./lock:nixieq:750 ./mess:nixieq:750 ./pid:nixieq:700 ./remote:nixies:700 ./todo:nixieq:750 "
 check_status 3 "a user that the system has not" "$nixie" mta user "$home" alice
 check_status 0 "user --create-users" "$nixie" mta user "$home" alice --create-users
 check_status 0 "another" "$nixie" mta user "$home" bob --create-users
