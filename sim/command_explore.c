@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -11,14 +12,16 @@
 #include <unistd.h>
 
 #include "sim/explore/explore.h"
+#include "sim/scenario/files.h"
 #include "sim/world/words.h"
 
 static const char usage[] =
-    "usage: nixie explore FILE... [options]\n"
+    "usage: nixie explore [OPTION]... FILE|DIRECTORY...\n"
     "Cuts the power after every call of the scenarios that changes a disk or what was promised,\n"
     "boots from every disk that may then be found, and judges what becomes of the mail.\n"
     "  --disk MODEL|all  the disk's model (strict); all: honest, ffs, ext4, strict\n"
     "  --states N        look at every state of a crash point up to N, else at a choice (256)\n"
+    "  -D NAME=VALUE     the value of a parameter\n"
     "  --depth 2         cut the power again during each recovery\n"
     "  --every N         only each N-th crash point\n"
     "  --runs N          stop after N runs of a scenario\n"
@@ -32,8 +35,12 @@ static const char usage[] =
     "0 if V is 0, 1 if not.\n";
 
 struct arguments {
+    struct pool pool;
     const char **files;
     size_t file_count;
+    struct definition *definitions;
+    size_t definition_count;
+    const char *replay; /* the parameters, as they are given to run; a space before each */
     const char *disk;
     const char *out; /* or NULL */
     struct explore_options options;
@@ -76,6 +83,18 @@ static bool parse_policy(const char *text, enum schedule_policy *policy)
     return *policy == SCHEDULE_RANDOM || strcmp(text, "round-robin") == 0;
 }
 
+static bool parse_definition(const char *text, struct arguments *arguments)
+{
+    struct definition definition;
+    if (definition_read(&arguments->pool, text, &definition) < 0)
+        return false;
+    *POOL_ADD(&arguments->pool, arguments->definitions, arguments->definition_count) = definition;
+    char *word = shell_word(text);
+    arguments->replay = pool_format(&arguments->pool, "%s -D %s", arguments->replay, word);
+    free(word);
+    return true;
+}
+
 /* Options with a value.  Returns 1, 0 if it is none of them, -1 if the value is wrong. */
 static int parse_option(const char *name, const char *value, struct arguments *arguments)
 {
@@ -89,6 +108,8 @@ static int parse_option(const char *name, const char *value, struct arguments *a
         arguments->out = value;
         return *value ? 1 : -1;
     }
+    if (strcmp(name, "-D") == 0)
+        return parse_definition(value, arguments) ? 1 : -1;
     if (strcmp(name, "--seeds") == 0)
         return parse_seeds(value, arguments) ? 1 : -1;
     if (strcmp(name, "--schedule") == 0)
@@ -115,9 +136,18 @@ static int parse_option(const char *name, const char *value, struct arguments *a
 
 static int parse_arguments(int argc, char **argv, struct arguments *arguments)
 {
+    bool options = true;
     for (int i = 1; i < argc; i++) {
-        if (argv[i][0] != '-') {
-            arguments->files[arguments->file_count++] = argv[i];
+        if (options && strcmp(argv[i], "--") == 0) {
+            options = false;
+            continue;
+        }
+        if (!options || argv[i][0] != '-') {
+            if (files_find(&arguments->pool, argv[i], &arguments->files, &arguments->file_count) <
+                0) {
+                fprintf(stderr, "%s: cannot read it: %s\n", argv[i], strerror(errno));
+                return STATUS_WRONG;
+            }
             continue;
         }
         if (strcmp(argv[i], "-v") == 0) {
@@ -133,7 +163,7 @@ static int parse_arguments(int argc, char **argv, struct arguments *arguments)
         i++;
     }
     if (arguments->file_count == 0)
-        return refuse("no scenario file given", NULL);
+        return refuse("no scenario file is given or found", NULL);
     return STATUS_HELD;
 }
 
@@ -167,7 +197,8 @@ static void write_failure(const char *out, const char *file, const struct explor
         printf("     file: %s\n", why);
 }
 
-static void show_failure(const char *file, const struct explore_options *options,
+static void show_failure(const char *file, const char *replay,
+                         const struct explore_options *options,
                          const struct explore_failure *failure)
 {
     printf("FAIL %s: %s\n", file, failure->message);
@@ -178,7 +209,7 @@ static void show_failure(const char *file, const struct explore_options *options
     if (failure->detail)
         fputs(failure->detail, stdout);
     char *word = shell_word(file);
-    printf("     replay: nixie run %s --disk %s --seed %llu%s%s\n", word,
+    printf("     replay: nixie run %s%s --disk %s --seed %llu%s%s\n", word, replay,
            disk_model_name(options->disk), (unsigned long long) options->seed,
            options->policy == SCHEDULE_RANDOM ? " --schedule random" : "", failure->cuts);
     free(word);
@@ -205,7 +236,7 @@ static void explore_one(const char *file, const struct scenario *scenario,
         options.seed = seed;
         explore_run(scenario, &options, &result);
         for (size_t i = 0; i < result.failure_count; i++) {
-            show_failure(file, &options, &result.failures[i]);
+            show_failure(file, arguments->replay, &options, &result.failures[i]);
             if (arguments->out)
                 write_failure(arguments->out, file, &options, &result.failures[i]);
         }
@@ -227,7 +258,8 @@ static int explore_files(const struct arguments *arguments)
     clock_gettime(CLOCK_MONOTONIC, &start);
     for (size_t i = 0; i < arguments->file_count; i++) {
         const char *file = arguments->files[i];
-        struct scenario *scenario = scenario_load(file, NULL, 0, stderr);
+        struct scenario *scenario =
+            scenario_load(file, arguments->definitions, arguments->definition_count, stderr);
         if (!scenario)
             return STATUS_WRONG;
         for (size_t d = 0; disk_models[d]; d++)
@@ -257,15 +289,12 @@ int command_explore(int argc, char **argv)
         fputs(usage, stdout);
         return STATUS_HELD;
     }
-    struct arguments arguments = {.disk = "strict", .first_seed = 1, .last_seed = 1};
-    arguments.files = calloc((size_t) argc, sizeof *arguments.files);
-    if (!arguments.files)
-        return STATUS_BROKEN;
+    struct arguments arguments = {.disk = "strict", .first_seed = 1, .last_seed = 1, .replay = ""};
     int status = parse_arguments(argc, argv, &arguments);
     if (status == STATUS_HELD && arguments.out && mkdir(arguments.out, 0777) < 0 && errno != EEXIST)
         status = refuse(strerror(errno), arguments.out);
     if (status == STATUS_HELD)
         status = explore_files(&arguments);
-    free(arguments.files);
+    pool_free(&arguments.pool);
     return status;
 }

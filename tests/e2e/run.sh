@@ -43,6 +43,12 @@ is "how to see it again is a command for a shell" "$(sed -n 's/^replay: nixie \(
 sed 's/    user alice/    control queuelifetime never\n&/' good.scenario >stuck.scenario
 check_status 1 "a server that cannot start" timeout 20 "$nixie" run stuck.scenario
 check "tells why" grep -q 'its server said: alert: .*queuelifetime' <<<"$output"
+check_status 1 "explore: folders, parameters" "$nixie" explore --every 100 -D p=1 "odd names"
+check "are explored, and given in the replay line" \
+    grep -qF "nixie run 'odd names/it'\\''s.scenario' -D p=1 --disk strict" <<<"$output"
+mkdir none
+check_status 2 "explore: a folder without scenarios" "$nixie" explore none
+check_status 2 "explore: a wrong parameter" "$nixie" explore -D p good.scenario
 check_status 2 "a wrong file" timeout 20 "$nixie" run wrong.scenario
 is "is shown with a caret" "$(head -3 <<<"$output")" \
     'wrong.scenario:9:7: unknown user "alcie"; did you mean "alice"?
