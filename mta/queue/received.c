@@ -3,6 +3,7 @@
 
 #include <pwd.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 #include "mta/lib/clock.h"
 
@@ -14,10 +15,21 @@ static uid_t find_user(const char *name)
     return user ? user->pw_uid : NOBODY;
 }
 
+/* As nixie-lspawn finds whom alias deliveries run as: the user alias, else the owner of HOME/alias.
+ */
+static uid_t find_alias(void)
+{
+    struct stat st;
+    uid_t uid = find_user("alias");
+    if (uid != NOBODY)
+        return uid;
+    return stat("alias", &st) == 0 && st.st_uid != 0 ? st.st_uid : NOBODY;
+}
+
 void received_users_find(struct received_users *users, int single_user)
 {
     users->network = single_user ? NOBODY : find_user("nixied");
-    users->alias = single_user ? NOBODY : find_user("alias");
+    users->alias = single_user ? NOBODY : find_alias();
     users->bounce = single_user ? NOBODY : find_user("nixies");
 }
 

@@ -12,11 +12,12 @@
 /* Users whose messages are told apart; (uid_t) -1 where there is none. */
 struct received_users {
     uid_t network; /* nixied */
-    uid_t alias;   /* alias */
+    uid_t alias;   /* alias, or the owner of HOME/alias */
     uid_t bounce;  /* nixies */
 };
 
-/* Looks them up; in single-user mode nobody is told apart.  May read /etc/passwd. */
+/* Looks them up, the current directory being the home; in single-user mode nobody is told apart.
+ * May read /etc/passwd. */
 void received_users_find(struct received_users *users, int single_user);
 
 /* The field with its newline into `to`, NUL-terminated; returns its length.  `number` is the

@@ -115,6 +115,7 @@ check "to nobody" inject -f "bob@$domain" "nobody@$domain" <<<$'Subject: third\n
 check "bounces" wait_for 10 has_mails "$home" bob 1
 check "to the postmaster" inject -f "bob@$domain" "postmaster@$domain" <<<$'Subject: fourth\n\nHello?'
 check "goes to alice" wait_for 10 has_mails "$home" alice 3
+is "as alias deliveries are forwarded" "$(grep -l 'invoked by alias' "$home"/users/alice/Maildir/new/* | wc -l)" 1
 echo '|id -un >>ran; exit 0' >>"$home/users/alice/.qmail"
 check "a program" inject -f "bob@$domain" "alice@$domain" <<<$'Subject: fifth\n\nHello?'
 wait_for 10 test -s "$home/users/alice/ran"
