@@ -359,8 +359,10 @@ static int open_socket(void)
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -1;
-    if (bind(fd, (struct sockaddr *) &address, sizeof address) == 0 &&
-        chmod(SOCKET_PATH, 0666) == 0 && listen(fd, BACKLOG) == 0)
+    mode_t mask = umask(0111); /* for everybody from the first moment on */
+    int bound = bind(fd, (struct sockaddr *) &address, sizeof address);
+    umask(mask);
+    if (bound == 0 && listen(fd, BACKLOG) == 0)
         return fd;
     close(fd);
     return -1;
