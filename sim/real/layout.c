@@ -173,7 +173,7 @@ int layout_install_programs(const struct layout_home *home, const struct account
     int result = MTA_OK;
     struct dirent *entry;
     while (result == MTA_OK && (entry = readdir(folder)) != NULL)
-        if (!strncmp(entry->d_name, "nixie-", 6))
+        if (!strncmp(entry->d_name, "nixie-", 6) && strncmp(entry->d_name, "nixie-actor-", 12) != 0)
             result = install_program(home, accounts, at, entry->d_name);
     closedir(folder);
     return result;

@@ -27,8 +27,9 @@ int layout_check_owner(const struct layout_home *home);
  * modes of what is there.  MTA_OK, or MTA_LACKING (told). */
 int layout_make(const struct layout_home *home, const struct accounts *accounts);
 
-/* Copies the programs (nixie-*) from where this very command is installed into HOME/bin and makes
- * nixie-queue setuid unless `home` is single-user.  MTA_OK, or MTA_LACKING (told). */
+/* Copies the server's programs (nixie-*, not nixie-actor-*) from where this very command is
+ * installed into HOME/bin and makes nixie-queue setuid unless `home` is single-user.  MTA_OK, or
+ * MTA_LACKING (told). */
 int layout_install_programs(const struct layout_home *home, const struct accounts *accounts);
 
 /* True if `name` is an entry of a home's top directory. */

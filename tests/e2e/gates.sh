@@ -93,7 +93,7 @@ joined "refers to sim_sneak" "an unlisted sim_ name" --redefine-sym main=program
     --redefine-sym close=sim_sneak
 
 # --- includes ---
-tree() { rm -rf "$work/tree"; mkdir -p "$work/tree"/{mta/lib,mta/send,sim/kernel,sim/world,sim/actors}; }
+tree() { rm -rf "$work/tree"; mkdir -p "$work/tree"/{mta/lib,mta/send,sim/kernel,sim/world,sim/actors/{lib,server}}; }
 tree_file() { printf '%s\n' "${@:2}" >"$work/tree/$1"; }
 includes() { # WANT NAME
     ci/check-includes "$work/tree" 2>"$work/said"
@@ -115,6 +115,9 @@ base() {
     tree_file sim/world/world.h '#include <stddef.h>'
     tree_file sim/nixie.c '#include "sim/world/world.h"'
     tree_file sim/actors/sh.c '#include "mta/lib/buf.h"'
+    tree_file sim/actors/lib/words.h '#include "mta/lib/buf.h"'
+    tree_file sim/actors/server/main.h '#include "sim/actors/lib/words.h"'
+    tree_file sim/actors/server/main.c '#include "sim/actors/server/main.h"'
 }
 base; includes "" "downwards"
 base; tree_file mta/clean.c '#include "sim/kernel/kernel.h"'; includes "mta/clean.c:1" "mta includes sim"
@@ -123,6 +126,9 @@ base; tree_file mta/clean.c '#include "mta/send/send.h"'; includes "mta/clean.c:
 base; tree_file sim/kernel/kernel.h '' '  # include "sim/world/world.h"'; includes "kernel.h:2" "the kernel includes the world"
 base; tree_file sim/world/world.c '#include "mta/send/send.h"'; includes "world.c:1" "the world includes a program"
 base; tree_file sim/actors/sh.c '#include "sim/kernel/kernel.h"'; includes "sh.c:1" "an actor includes the kernel"
+base; tree_file sim/actors/sh.c '#include "sim/actors/server/main.h"'; includes "sh.c:1" "one actor includes another"
+base; tree_file sim/actors/lib/words.h '#include "sim/actors/server/main.h"'; includes "words.h:1" "the actors' library includes an actor"
+base; tree_file sim/kernel/kernel.h '#include "sim/actors/lib/words.h"'; includes "kernel.h:1" "the kernel includes the actors' library"
 base; tree_file mta/clean.c '#include "lib/buf.h"'; includes "no path from the root" "a short path"
 base; tree_file mta/clean.c '#include "mta/lib/none.h"'; includes "is not there" "a missing file"
 base; tree_file mta/clean.c 'static int x(void) { __asm__ volatile("syscall"); }'; includes "inline assembly" "inline assembly"
