@@ -15,10 +15,10 @@ static void take_when(struct cursor *cursor, struct when *when)
     when->to_ns = INT64_MAX;
     if (cursor_take(cursor, "at")) {
         from = cursor_need_time(cursor);
-        *when = (struct when){when->at, WHEN_AT, from.ns, from.ns + from.width_ns};
+        *when = (struct when){when->at, WHEN_AT, from.ns, from.ns + from.width_ns, NULL};
     } else if (cursor_take(cursor, "by")) {
         to = cursor_need_time(cursor);
-        *when = (struct when){when->at, WHEN_BY, 0, to.ns + 1};
+        *when = (struct when){when->at, WHEN_BY, 0, to.ns + 1, NULL};
     } else if (cursor_take(cursor, "in")) {
         range = pool_text(cursor->checker->pool, cursor_need_word(cursor, "a range as in 5s..10s"));
         dots = strstr(range, "..");
@@ -30,7 +30,7 @@ static void take_when(struct cursor *cursor, struct when *when)
             cursor_fail(cursor, "expected a range of times as in 5s..10s");
             return;
         }
-        *when = (struct when){when->at, WHEN_IN, from.ns, to.ns + to.width_ns};
+        *when = (struct when){when->at, WHEN_IN, from.ns, to.ns + to.width_ns, NULL};
     } else {
         return;
     }

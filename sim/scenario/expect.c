@@ -599,6 +599,12 @@ static void judge(struct run *run, const struct expectation *expectation, bool *
     case EXPECT_MBOX:
         judge_mbox(run, expectation);
         break;
+    case EXPECT_TOOK:
+    case EXPECT_TRIED:
+    case EXPECT_CONNECTED:
+    case EXPECT_ASKED:
+        run_fail(run, expectation->at, NULL, "there is no network in this world yet");
+        break;
     }
 }
 

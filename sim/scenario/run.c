@@ -202,6 +202,13 @@ static void do_action(struct run *run, const struct event *event, size_t repeat,
     case ACTION_CLOCK:
         kernel_step_wall(world->kernel, action->clock_ns);
         break;
+    case ACTION_NETWORK:
+    case ACTION_DOWN:
+    case ACTION_UP:
+    case ACTION_CLIENT_STOP:
+        run_fail(run, action->at, NULL, "there is no network in this world yet");
+        run->result->verdict = VERDICT_WRONG;
+        break;
     }
 }
 
