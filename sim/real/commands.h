@@ -6,14 +6,10 @@
 
 #include <stdbool.h>
 
-#define MTA_ADDRESSES_MAX 32
-
 struct mta_options {
-    const char *directory;                    /* the home */
-    const char *name;                         /* user: the new user */
-    const char *domain;                       /* init; NULL: not given */
-    const char *addresses[MTA_ADDRESSES_MAX]; /* start: of --smtp */
-    int address_count;
+    const char *directory; /* the home */
+    const char *name;      /* user: the new user */
+    const char *domain;    /* init; NULL: not given */
     bool create_users;
     bool single_user;
 };
