@@ -115,8 +115,8 @@ static int receive_line(int fd, char *line, size_t limit)
     return -1;
 }
 
-/* "CODE NUMBER".  The connection may be used by one message only: an answer that comes before
- * the end of the message is found here too. */
+/* "CODE NUMBER".  An answer that comes before the end of the message is found here too: behind one,
+ * or behind any but "0", no other message follows on this connection. */
 static int read_answer(struct submit *submit, uint64_t *number)
 {
     char line[64];
@@ -300,7 +300,26 @@ static void ignore_sigpipe(struct submit *submit)
     submit->signal_saved = sigaction(SIGPIPE, &ignore, &submit->saved) == 0;
 }
 
+/* The connection kept of an earlier message, or -1.  Anything to be read on it means that the queue
+ * goes or has gone. */
+static int take_kept(int *kept)
+{
+    int fd = *kept;
+    struct pollfd ready = {.fd = fd, .events = POLLIN};
+    *kept = -1;
+    if (fd < 0 || poll(&ready, 1, 0) == 0)
+        return fd;
+    close(fd);
+    return -1;
+}
+
 void submit_open(struct submit *submit, const struct buf *home, char *const *environment)
+{
+    submit_open_kept(submit, home, environment, NULL);
+}
+
+void submit_open_kept(struct submit *submit, const struct buf *home, char *const *environment,
+                      int *kept)
 {
     *submit = (struct submit){.home = home,
                               .environment = environment,
@@ -311,14 +330,18 @@ void submit_open(struct submit *submit, const struct buf *home, char *const *env
                               .pid = -1,
                               .replayable = true,
                               .out = BUF_INIT(2 * OUT_MAX),
-                              .envelope = BUF_INIT(ENVELOPE_SIZE_MAX)};
+                              .envelope = BUF_INIT(ENVELOPE_SIZE_MAX),
+                              .kept = kept};
     ignore_sigpipe(submit);
     const char *other = other_program(environment);
     if (other) {
         start_program(submit, other, false);
         return;
     }
-    submit->socket_fd = connect_queue(home);
+    if (kept)
+        submit->socket_fd = take_kept(kept);
+    if (submit->socket_fd < 0)
+        submit->socket_fd = connect_queue(home);
     if (submit->socket_fd < 0)
         start_own_program(submit);
     else
@@ -452,8 +475,12 @@ static int finish_socket(struct submit *submit, struct submit_result *result)
     int status = read_answer(submit, &result->number);
     if (failed != QUEUE_OK && status == QUEUE_OK)
         status = failed;
-    if (status != QUEUE_OK)
+    if (status != QUEUE_OK) {
         result->number = 0;
+    } else if (submit->kept) {
+        *submit->kept = submit->socket_fd;
+        submit->socket_fd = -1;
+    }
     if (status == QUEUE_CONNECT_REFUSED && submit->replayable) {
         submit->result = QUEUE_OK;
         fall_back(submit);

@@ -49,6 +49,7 @@ struct submit {
     struct buf out;   /* to be sent, or sent already up to `sent` */
     size_t sent;
     struct buf envelope;
+    int *kept; /* where a connection that can take another message goes; NULL: it is closed */
     bool signal_saved;
     struct sigaction saved;
 };
@@ -56,6 +57,12 @@ struct submit {
 /* `home` and `environment` must stay until the end.  $NIXIEQUEUE, then $QMAILQUEUE, names another
  * program to use (never asked in a setuid program). */
 void submit_open(struct submit *submit, const struct buf *home, char *const *environment);
+
+/* As submit_open, for one message of many: takes the connection *kept to the staying queue, if
+ * there is one (not -1) that still stands, and puts it back when the message has been accepted.
+ * *kept is the caller's to close. */
+void submit_open_kept(struct submit *submit, const struct buf *home, char *const *environment,
+                      int *kept);
 
 void submit_write(struct submit *submit, const void *bytes, size_t size);
 void submit_text(struct submit *submit, const char *text); /* without its NUL */

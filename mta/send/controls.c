@@ -18,6 +18,20 @@ static int line(struct send *send, const char *name, bool use_me, const char *fa
     return -1;
 }
 
+static int bounce_format(struct send *send)
+{
+    struct buf format = BUF_INIT(0);
+    int result = line(send, "bounceformat", false, "report", &format);
+    send->bounce_qsbmf = result == 0 && buf_equals(&format, "qsbmf");
+    if (result == 0 && !send->bounce_qsbmf && !buf_equals(&format, "report")) {
+        logline(&send->log, "alert: cannot start: unable to read controls: control/bounceformat is "
+                            "neither report nor qsbmf");
+        result = -1;
+    }
+    buf_free(&format);
+    return result;
+}
+
 int controls_read(struct send *send)
 {
     uint64_t lifetime;
@@ -38,7 +52,7 @@ int controls_read(struct send *send)
         line(send, "doublebounceto", false, "postmaster", &send->double_to) < 0 ||
         line(send, "doublebouncehost", true, NULL, &send->double_host) < 0)
         return -1;
-    return 0;
+    return bounce_format(send);
 }
 
 int controls_reread(struct send *send)

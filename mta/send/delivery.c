@@ -6,11 +6,11 @@
 #include <unistd.h>
 
 #include "mta/lib/envelope.h"
+#include "mta/lib/failure.h"
 #include "mta/lib/io.h"
 #include "mta/send/send.h"
 
-static const char dying_text[] =
-    "I'm not going to try again; this message has been in the queue too long.\n";
+static const char dying_text[] = FAILURE_EXPIRED;
 static const char no_spawner_text[] =
     "ZThis server has no program for remote deliveries. (#4.3.5)\n";
 

@@ -53,6 +53,7 @@ struct send {
     struct rewrite rewrite;
     int64_t lifetime;
     struct buf bounce_from, bounce_host, double_to, double_host, me;
+    bool bounce_qsbmf; /* the form of bounces */
     struct logline log;
     struct steady time;
     struct cleaner cleaner;

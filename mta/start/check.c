@@ -16,6 +16,7 @@
 const struct member_kind member_kinds[MEMBER_COUNT] = {
     [MEMBER_LOG] = {"log", "nixiel", "log", UNIT_LOG},
     [MEMBER_QUEUE] = {"queue", "nixieq", "--stay", UNIT_QUEUE},
+    [MEMBER_LISTEN] = {"listen", NULL, NULL, UNIT_LISTEN},
     [MEMBER_SEND] = {"send", "nixies", NULL, UNIT_TREE},
     [MEMBER_LSPAWN] = {"lspawn", NULL, NULL, UNIT_TREE},
     [MEMBER_RSPAWN] = {"rspawn", "nixier", NULL, UNIT_TREE},
@@ -87,6 +88,11 @@ static int check_files(struct start *start)
         return complain(start, "bin/nixie-become", " is missing",
                         ": `nixie mta init` makes a complete home");
     start->has_remote = stat("bin/nixie-rspawn", &st) == 0;
+    start->has_listen = start->address_count > 0 || stat("control/listen", &st) == 0;
+    if (start->has_listen &&
+        (stat("bin/nixie-listen", &st) < 0 || stat("bin/nixie-smtpd", &st) < 0))
+        return complain(start, "bin/nixie-listen or bin/nixie-smtpd", " is missing",
+                        ": `nixie mta init` makes a complete home");
     return 0;
 }
 

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * nixie-start [HOME]: starts the server of a home, keeps it running, and ends it in order.
+ * nixie-start [--smtp ADDRESS:PORT ...] [HOME]: starts the server of a home, keeps it running, and
+ * ends it in order.  It listens on the addresses given and on those of control/listen; without any
+ * nixie-listen is not started.
  *
- * TERM or INT: send finishes its running deliveries first, then the rest ends; exit 0.
- * HUP and ALRM are passed on to send.  What ends by itself is started again, after 1 s, 2 s ...
- * 60 s when it keeps failing.  run/start.pid holds our process number while we run, and a lock.
+ * TERM or INT: listen takes no more connections and ends, send finishes its running deliveries,
+ * then the rest ends; exit 0.  HUP and ALRM are passed on to send, HUP also to listen.  What ends
+ * by itself is started again, after 1 s, 2 s ... 60 s when it keeps failing.  run/start.pid holds
+ * our process number while we run, and a lock.
  *
  * Exit status: 0 after TERM; 100 usage; 111 if the home is not complete or something failed.
  */
@@ -28,11 +31,13 @@
 
 #define PAUSE_FIRST_MS 1000
 #define PAUSE_MAX_MS 60000
-#define RAN_WELL_MS 60000     /* a unit that ran for so long starts again with the first pause */
-#define REST_MS 60000         /* for the rest of a broken tree to end by itself; then TERM ... */
-#define REST_KILL_MS 120000   /* ... and KILL */
-#define LOG_PATIENCE_MS 10000 /* for the log to see the end of its input */
+#define RAN_WELL_MS 60000        /* a unit that ran for so long starts again with the first pause */
+#define REST_MS 60000            /* for the rest of a broken tree to end by itself; then TERM ... */
+#define REST_KILL_MS 120000      /* ... and KILL */
+#define LOG_PATIENCE_MS 10000    /* for the log to see the end of its input */
+#define LISTEN_PATIENCE_MS 30000 /* longer than it gives its sessions */
 #define PID_PATH "run/start.pid"
+#define LISTEN_PATH "run/listen" /* nixie-listen writes it */
 
 static int complain(const char *text)
 {
@@ -141,6 +146,7 @@ static int start_up(struct start *start, const char *home, char *const *environm
         return complain("out of memory");
     if (write_pid(start) < 0)
         return -1;
+    unlink(LISTEN_PATH); /* of an earlier life */
     if (take_signals(start) < 0)
         return complain("cannot take signals");
     if (open_pipes(start) < 0)
@@ -196,6 +202,16 @@ static void signal_member(const struct start *start, enum member member, int num
         kill(start->pids[member], number);
 }
 
+static void begin_end(struct start *start)
+{
+    if (start->ending)
+        return;
+    start->ending = true;
+    start->ending_since = clock_monotonic_ms();
+    signal_member(start, MEMBER_LISTEN, SIGTERM);
+    signal_member(start, MEMBER_SEND, SIGTERM);
+}
+
 static void take_signal(struct start *start)
 {
     struct signalfd_siginfo info;
@@ -203,12 +219,14 @@ static void take_signal(struct start *start)
         switch (info.ssi_signo) {
         case SIGTERM:
         case SIGINT:
-            if (!start->ending)
-                signal_member(start, MEMBER_SEND, SIGTERM);
-            start->ending = true;
+            begin_end(start);
             break;
         case SIGCHLD:
             reap(start);
+            break;
+        case SIGHUP:
+            signal_member(start, MEMBER_LISTEN, SIGHUP);
+            signal_member(start, MEMBER_SEND, SIGHUP);
             break;
         default:
             signal_member(start, MEMBER_SEND, (int) info.ssi_signo);
@@ -258,6 +276,8 @@ static int64_t keep_running(struct start *start, int64_t now)
     int64_t wake = 0;
     for (int i = 0; i < UNIT_COUNT; i++) {
         struct unit_state *unit = &start->units[i];
+        if (i == UNIT_LISTEN && !start->has_listen)
+            continue;
         if (unit_runs(start, (enum unit) i)) {
             if (i == UNIT_TREE && unit->failed)
                 wake = earlier(wake, end_rest(start, now));
@@ -279,10 +299,17 @@ static int64_t keep_running(struct start *start, int64_t now)
     return wake;
 }
 
-/* One step of the orderly end: the send tree, queue, log.  True when all is over. */
+/* One step of the orderly end: listen and the send tree, queue, log.  True when all is over. */
 static bool end_step(struct start *start, int64_t now, int64_t *wake)
 {
     *wake = 0;
+    if (unit_runs(start, UNIT_LISTEN)) {
+        if (now >= start->ending_since + LISTEN_PATIENCE_MS)
+            signal_member(start, MEMBER_LISTEN, SIGKILL);
+        else
+            *wake = start->ending_since + LISTEN_PATIENCE_MS;
+        return false;
+    }
     if (unit_runs(start, UNIT_TREE))
         return false;
     if (unit_runs(start, UNIT_QUEUE)) {
@@ -336,19 +363,36 @@ static void release(struct start *start)
     buf_free(&start->home);
 }
 
+static int read_arguments(struct start *start, int argc, char **argv, const char **home)
+{
+    int i = 1;
+    *home = NULL;
+    while (i + 1 < argc && strcmp(argv[i], "--smtp") == 0) {
+        if (start->address_count == ADDRESSES_MAX)
+            return -1;
+        start->addresses[start->address_count++] = argv[i + 1];
+        i += 2;
+    }
+    if (i < argc)
+        *home = argv[i++];
+    return i < argc || (*home && strcmp(*home, "--smtp") == 0) ? -1 : 0;
+}
+
 int main(int argc, char **argv, char **environment)
 {
     struct start start;
     memset(&start, 0, sizeof start);
     start.signals = start.lock = -1;
     start.log_read = start.log_write = start.life_read = start.life_write = -1;
-    if (argc > 2) {
-        complain("usage: nixie-start [HOME]");
+    const char *home;
+    if (read_arguments(&start, argc, argv, &home) < 0) {
+        complain("usage: nixie-start [--smtp ADDRESS:PORT ...] [HOME]");
         return 100;
     }
     int status = 111;
-    if (start_up(&start, argc == 2 ? argv[1] : NULL, environment) == 0) {
+    if (start_up(&start, home, environment) == 0) {
         run(&start);
+        unlink(LISTEN_PATH);
         unlink(PID_PATH);
         status = 0;
     }

@@ -34,7 +34,7 @@ static int spawn_member(struct start *start, enum member member, const int *fds,
 {
     const struct member_kind *kind = &member_kinds[member];
     struct buf path = BUF_INIT(8192), become = BUF_INIT(8192);
-    char *argv[8];
+    char *argv[8 + ADDRESSES_MAX];
     unsigned argc = 0;
     char name[32];
     snprintf(name, sizeof name, "nixie-%s", kind->name);
@@ -62,6 +62,8 @@ static int spawn_member(struct start *start, enum member member, const int *fds,
         argv[argc++] = path.data;
         if (kind->argument)
             argv[argc++] = (char *) kind->argument;
+        for (unsigned i = 0; member == MEMBER_LISTEN && i < start->address_count; i++)
+            argv[argc++] = (char *) start->addresses[i];
         argv[argc] = NULL;
         pid_t pid = child_start(&child);
         if (pid < 0)
@@ -134,6 +136,12 @@ static int start_queue(struct start *start)
     return spawn_member(start, MEMBER_QUEUE, fds, 3);
 }
 
+static int start_listen(struct start *start)
+{
+    int fds[3] = {start->life_read, 1, start->log_write};
+    return spawn_member(start, MEMBER_LISTEN, fds, 3);
+}
+
 int unit_start(struct start *start, enum unit unit)
 {
     struct unit_state *state = &start->units[unit];
@@ -145,6 +153,8 @@ int unit_start(struct start *start, enum unit unit)
         return start_log(start);
     case UNIT_QUEUE:
         return start_queue(start);
+    case UNIT_LISTEN:
+        return start_listen(start);
     case UNIT_TREE:
         break;
     }

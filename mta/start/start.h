@@ -2,9 +2,10 @@
 /*
  * nixie-start: the process tree of one home.
  *
- * Children fall into three units that are restarted on their own: the log; the staying queue; and
- * the send tree (send with its spawners and clean, which live and die together, because a report
- * that is lost with one of them cannot be told from a delivery that never was).
+ * Children fall into four units that are restarted on their own: the log; the staying queue;
+ * listen, if there is anything to listen on; and the send tree (send with its spawners and clean,
+ * which live and die together, because a report that is lost with one of them cannot be told from a
+ * delivery that never was).
  */
 #ifndef MTA_START_START_H
 #define MTA_START_START_H
@@ -15,12 +16,21 @@
 
 #include "mta/lib/buf.h"
 
-enum member { MEMBER_LOG, MEMBER_QUEUE, MEMBER_SEND, MEMBER_LSPAWN, MEMBER_RSPAWN, MEMBER_CLEAN };
-#define MEMBER_COUNT 6
+enum member {
+    MEMBER_LOG,
+    MEMBER_QUEUE,
+    MEMBER_LISTEN,
+    MEMBER_SEND,
+    MEMBER_LSPAWN,
+    MEMBER_RSPAWN,
+    MEMBER_CLEAN
+};
+#define MEMBER_COUNT 7
 #define MEMBER_TREE_FIRST MEMBER_SEND
 
-enum unit { UNIT_LOG, UNIT_QUEUE, UNIT_TREE };
-#define UNIT_COUNT 3
+enum unit { UNIT_LOG, UNIT_QUEUE, UNIT_LISTEN, UNIT_TREE };
+#define UNIT_COUNT 4
+#define ADDRESSES_MAX 32 /* with --smtp */
 
 /* What a member of the tree is. */
 struct member_kind {
@@ -48,11 +58,15 @@ struct start {
     int signals;                   /* signalfd */
     int lock;                      /* run/start.pid */
     int log_read, log_write;       /* kept open, so that no line is lost when log is restarted */
-    int life_read, life_write;     /* ends when we end: fd 0 of queue, 7 of send */
+    int life_read, life_write;     /* ends when we end: fd 0 of queue and listen, 7 of send */
     pid_t pids[MEMBER_COUNT];      /* 0: not running */
     struct unit_state units[UNIT_COUNT];
-    bool has_remote; /* bin/nixie-rspawn exists */
+    bool has_remote;                          /* bin/nixie-rspawn exists */
+    bool has_listen;                          /* there is control/listen, or --smtp was given */
+    const char *addresses[ADDRESSES_MAX + 1]; /* of --smtp; NULL-ended */
+    unsigned address_count;
     bool ending;
+    int64_t ending_since;  /* monotonic ms */
     int64_t log_closed_at; /* monotonic ms; 0: not yet */
 };
 

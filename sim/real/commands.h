@@ -6,10 +6,14 @@
 
 #include <stdbool.h>
 
+#define MTA_ADDRESSES_MAX 32
+
 struct mta_options {
-    const char *directory; /* the home */
-    const char *name;      /* user: the new user */
-    const char *domain;    /* init; NULL: not given */
+    const char *directory;                    /* the home */
+    const char *name;                         /* user: the new user */
+    const char *domain;                       /* init; NULL: not given */
+    const char *addresses[MTA_ADDRESSES_MAX]; /* start: of --smtp */
+    int address_count;
     bool create_users;
     bool single_user;
 };

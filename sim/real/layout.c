@@ -176,5 +176,8 @@ int layout_install_programs(const struct layout_home *home, const struct account
         if (!strncmp(entry->d_name, "nixie-", 6) && strncmp(entry->d_name, "nixie-actor-", 12) != 0)
             result = install_program(home, accounts, at, entry->d_name);
     closedir(folder);
+    /* What other programs call the list of the queue. */
+    if (result == MTA_OK && symlinkat("nixie-qread", home->fd, "bin/mailq") < 0 && errno != EEXIST)
+        return say_errno("make", "bin/mailq", errno);
     return result;
 }

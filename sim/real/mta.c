@@ -14,7 +14,9 @@ static const char usage_text[] =
     "the\n"
     "                                              programs of one; keeps control files and mail\n"
     "  user [DIR] NAME [--create-users]            a local user with a mailbox below DIR\n"
-    "  start [DIR]                                 runs it in the foreground, for any supervisor\n"
+    "  start [DIR] [--smtp ADDRESS:PORT ...]       runs it in the foreground, for any supervisor;\n"
+    "                                              takes mail on these addresses too (port 0: "
+    "any)\n"
     "  stop [DIR]                                  stops it when running deliveries have ended\n"
     "  status [DIR]                                does it run, how many messages in which stage\n"
     "DIR is NIXIE_HOME or the current directory if it is left out.  As an ordinary user "
@@ -29,12 +31,13 @@ struct command {
     int words_max;   /* with DIR */
     bool takes_name; /* the last word */
     bool takes_flags;
+    bool takes_addresses;
 };
 
 static const struct command commands[] = {
-    {"init", mta_init, 1, false, true},      {"user", mta_user, 2, true, true},
-    {"start", mta_start, 1, false, false},   {"stop", mta_stop, 1, false, false},
-    {"status", mta_status, 1, false, false},
+    {"init", mta_init, 1, false, true, false},      {"user", mta_user, 2, true, true, false},
+    {"start", mta_start, 1, false, false, true},    {"stop", mta_stop, 1, false, false, false},
+    {"status", mta_status, 1, false, false, false},
 };
 
 static int usage_wrong(const char *problem, const char *word)
@@ -51,11 +54,28 @@ static const struct command *command_find(const char *name)
     return NULL;
 }
 
+/* Reads option argv[*i], `--smtp ADDRESS`; false if it is not. */
+static bool read_address(int argc, char **argv, int *i, struct mta_options *options)
+{
+    const char *word = argv[*i];
+    const char *value = NULL;
+    if (!strncmp(word, "--smtp=", 7))
+        value = word + 7;
+    else if (!strcmp(word, "--smtp") && *i + 1 < argc)
+        value = argv[++*i];
+    if (!value || options->address_count == MTA_ADDRESSES_MAX)
+        return false;
+    options->addresses[options->address_count++] = value;
+    return true;
+}
+
 /* Reads option argv[*i]; false if it is none of the command's. */
 static bool read_option(const struct command *command, int argc, char **argv, int *i,
                         struct mta_options *options)
 {
     const char *word = argv[*i];
+    if (command->takes_addresses)
+        return read_address(argc, argv, i, options);
     if (!command->takes_flags)
         return false;
     if (!strcmp(word, "--create-users"))

@@ -17,6 +17,7 @@
 #include "sim/real/say.h"
 
 #define PID_FILE "run/start.pid" /* nixie-start writes it */
+#define LISTEN_FILE "run/listen" /* nixie-listen does */
 #define STOP_SECONDS 60          /* running deliveries may finish */
 
 /* Whether process `pid` runs HOME/bin/nixie-start (also one that was replaced on disk since): 1 or
@@ -94,12 +95,18 @@ static int check_caller(const struct layout_home *home)
 }
 
 /* Becomes nixie-start. */
-static int become_start(const struct layout_home *home)
+static int become_start(const struct layout_home *home, const struct mta_options *options)
 {
     extern char **environ;
     char program[PATH_MAX + 32];
     snprintf(program, sizeof program, "%s/bin/nixie-start", home->path);
-    char *argv[] = {program, (char *) home->path, NULL};
+    char *argv[2 * MTA_ADDRESSES_MAX + 3] = {program};
+    int argc = 1;
+    for (int i = 0; i < options->address_count; i++) {
+        argv[argc++] = (char *) "--smtp";
+        argv[argc++] = (char *) options->addresses[i];
+    }
+    argv[argc] = (char *) home->path;
     if (chdir(home->path) < 0 || setenv("NIXIE_HOME", home->path, 1) < 0)
         return say_errno("enter", home->path, errno);
     execve(program, argv, environ);
@@ -118,7 +125,7 @@ int mta_start(const struct mta_options *options)
         result = say_failure(MTA_NO, "the server of %s is already running (pid %ld)", home.path,
                              (long) pid);
     if (result == MTA_OK)
-        result = become_start(&home);
+        result = become_start(&home, options);
     close(home.fd);
     return result;
 }
@@ -256,6 +263,18 @@ static int print_queue(const struct layout_home *home)
     return result;
 }
 
+/* Where nixie-listen takes mail. */
+static void print_addresses(const struct layout_home *home)
+{
+    char text[4096];
+    if (files_read(home->fd, LISTEN_FILE, text, sizeof text) < 0)
+        return;
+    for (char *line = text, *end; (end = strchr(line, '\n')) != NULL; line = end + 1) {
+        *end = 0;
+        printf("listening on %s\n", line);
+    }
+}
+
 int mta_status(const struct mta_options *options)
 {
     struct layout_home home;
@@ -263,10 +282,12 @@ int mta_status(const struct mta_options *options)
     if (result != MTA_OK)
         return result;
     pid_t pid = find_start(&home);
-    if (pid)
+    if (pid) {
         printf("running (pid %ld)\n", (long) pid);
-    else
+        print_addresses(&home);
+    } else {
         printf("not running\n");
+    }
     result = print_queue(&home);
     close(home.fd);
     return result != MTA_OK || pid ? result : MTA_NO;

@@ -28,6 +28,8 @@ static const char *const forms[] = {
     "warning: *",
     "alert: *",
     "info: *",
+    "smtpd *",
+    "listen *",
 };
 
 static bool form_matches(const char *form, const char *text)

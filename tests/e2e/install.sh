@@ -4,7 +4,7 @@
 new_folder
 make="make --no-print-directory BUILD=$BUILD"
 check "make install" $make install DESTDIR="$tmp/a stage" PREFIX=/opt/nixie
-is "the commands" "$(ls "$tmp/a stage/opt/nixie/bin" | tr '\n' ' ')" "nixie nixie-inject nixie-sendmail "
+is "the commands" "$(ls "$tmp/a stage/opt/nixie/bin" | tr '\n' ' ')" "nixie nixie-inject nixie-qread nixie-qstat nixie-sendmail "
 check "nixie-inject is there" test -x "$tmp/a stage/opt/nixie/bin/nixie-inject"
 is "all programs" "$(ls "$tmp/a stage/opt/nixie/libexec/nixie" | tr '\n' ' ')" "$(cd "$BUILD/bin" && ls -d nixie-* | tr '\n' ' ')"
 is "all pages" "$(find "$tmp/a stage" -path '*/man/man*/*' | wc -l)" "$(find docs/man -name '*.[1-9]' | wc -l)"

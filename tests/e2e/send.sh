@@ -2,58 +2,7 @@
 # nixie-send by itself: real files, partners played by send_rig.  Prints TAP.
 . tests/e2e/tap.bash
 new_folder
-source=$PWD
-build=$(cd "$BUILD" && pwd)
-sanitize=
-nm "$build/libmta.a" 2>/dev/null | grep -q __asan && sanitize=-fsanitize=address,undefined
-# shellcheck disable=SC2086
-${CC:-cc} -D_GNU_SOURCE $sanitize -I"$source" "$source/tests/e2e/send_rig.c" "$build/libmta.a" \
-    -o "$tmp/send_rig" || { check "the rig compiles" false; tap_end; }
-kill_rig() { [ -e "$home/rig/pid" ] && kill -9 "$(cat "$home/rig/pid")" 2>/dev/null; }
-trap 'kill_rig; rm -rf "$tmp"' EXIT
-
-home=
-# A fresh home; the rig's files are in $home/rig.
-make_home() {
-    home=$(mktemp -d "$tmp/home.XXXXXX")
-    mkdir -p "$home"/control "$home"/queue/{pid,mess,intd,todo,info,local,remote,bounce,corrupt,lock} \
-        "$home"/run "$home"/rig "$home"/bin
-    echo mail.example >"$home/control/me"
-    cat >"$home/rig/queue" <<'END'
-#!/bin/sh
-cd "$NIXIE_HOME/rig" || exit 61
-[ -e queuefails ] && exit 53
-n=1
-while ! mkdir bounce.$n 2>/dev/null; do n=$((n + 1)); done
-cat >bounce.$n/mess
-exec 3<&1
-tr '\0' ' ' <&3 >bounce.$n/envelope
-END
-    chmod +x "$home/rig/queue"
-    export NIXIE_HOME=$home NIXIEQUEUE=$home/rig/queue
-}
-put() { (cd "$home" && "$tmp/send_rig" put "$@" <<<$'Subject: hello\n\nbody'); }
-start() {
-    cat "$home/rig/log" >>"$home/rig/log.all" 2>/dev/null
-    rm -f "$home/rig/log"
-    (cd "$home" && exec timeout 60 "$tmp/send_rig" run "$build/bin/nixie-send" "$@" >>rig/log 2>>rig/errors) &
-    rig=$!
-    wait_for 10 grep -q '^status' "$home/rig/log"
-}
-said() { grep -qE -- "$1" "$home/rig/log"; }
-says() { wait_for "${2:-5}" said "$1"; }
-signal() { kill -"$1" "$(cat "$home/rig/pid")"; }
-stop() {
-    signal TERM
-    wait $rig
-}
-spool() { (cd "$home/queue" && find . -type f ! -path './lock/*' | sort | tr '\n' ' '); }
-exists() { [ -e "$home/$1" ]; }
-gone() { [ ! -e "$home/$1" ]; }
-next_try() { dd if="$home/queue/$1" bs=1 skip=64 count=20 2>/dev/null | sed 's/^0*//'; }
-now() { date +%s; }
-tried_twice() { [ "$(grep -c slow "$home/rig/deliveries")" = 2 ]; }
-answer() { printf '%b' "$2" >"$home/rig/answer.$1.new" && mv "$home/rig/answer.$1.new" "$home/rig/answer.$1"; }
+. tests/e2e/send.bash
 
 # --- one message ---------------------------------------------------------------------------------
 make_home
@@ -86,9 +35,20 @@ check "a failure ends as a bounce" says '^end msg 7$'
 check "the failure is logged" said '^delivery [12]: failure: no_such//user/$'
 check "the bounce is logged" said '^bounce msg 7 qp '
 is "its envelope" "$(cat "$home/rig/bounce.1/envelope")" "F Tjoe@away.example  "
-is "its text" "$(sed 1d "$home/rig/bounce.1/mess")" "From: MAILER-DAEMON@mail.example
+boundary=$(sed -n 's/^\tboundary="\(.*\)"$/\1/p' "$home/rig/bounce.1/mess")
+is "its text" "$(sed -e 1d -e "s/$boundary/BOUNDARY/" -e 's/^Arrival-Date: .*/Arrival-Date: X/' \
+    -e 's/^Message-ID: <7\.[0-9a-f]*\.bounce@mail.example>$/Message-ID: X/' "$home/rig/bounce.1/mess")" \
+    "From: MAILER-DAEMON@mail.example
 To: joe@away.example
 Subject: failure notice
+Message-ID: X
+Auto-Submitted: auto-replied
+MIME-Version: 1.0
+Content-Type: multipart/report; report-type=delivery-status;
+	boundary=\"BOUNDARY\"
+
+--BOUNDARY
+Content-Type: text/plain; charset=us-ascii
 
 Hi. This is the nixie-send program at mail.example.
 I'm afraid I wasn't able to deliver your message to the following addresses.
@@ -100,10 +60,26 @@ no such
 
 --- Below this line is a copy of the message.
 
+--BOUNDARY
+Content-Type: message/delivery-status
+
+Reporting-MTA: dns; mail.example
+Arrival-Date: X
+
+Final-Recipient: rfc822; bad@mail.example
+Action: failed
+Status: 5.0.0
+Diagnostic-Code: x-nixie; no such  user
+
+--BOUNDARY
+Content-Type: message/rfc822
+
 Return-Path: <joe@away.example>
 Subject: hello
 
-body"
+body
+
+--BOUNDARY--"
 check "dated" grep -qE '^Date: [0-9]+ [A-Z][a-z]{2} [0-9]{4} [0-9:]{8} -0000$' "$home/rig/bounce.1/mess"
 put 8 "$(now)" "" bad@mail.example
 check "a bounce that fails" says '^end msg 8$'
