@@ -260,8 +260,10 @@ static int explore_files(const struct arguments *arguments)
         const char *file = arguments->files[i];
         struct scenario *scenario =
             scenario_load(file, arguments->definitions, arguments->definition_count, stderr);
-        if (!scenario)
+        if (!scenario || scenario_plays(scenario, stderr) < 0) {
+            scenario_free(scenario);
             return STATUS_WRONG;
+        }
         for (size_t d = 0; disk_models[d]; d++)
             if (strcmp(arguments->disk, "all") == 0 ||
                 strcmp(arguments->disk, disk_model_name(disk_models[d])) == 0)

@@ -351,8 +351,13 @@ int command_run(int argc, char **argv)
     if (run.verbose && !run.tap && !run.hash)
         run.options.story = stdout;
     scenarios = pool_alloc(&run.pool, run.file_count * sizeof(struct scenario *));
-    for (size_t i = 0; i < run.file_count; i++)
+    for (size_t i = 0; i < run.file_count; i++) {
         scenarios[i] = scenario_load(run.files[i], run.definitions, run.definition_count, stderr);
+        if (scenarios[i] && scenario_plays(scenarios[i], stderr) < 0) {
+            scenario_free(scenarios[i]);
+            scenarios[i] = NULL;
+        }
+    }
     run_all(&run, scenarios);
     status = finish(&run);
     for (size_t i = 0; i < run.file_count; i++) {

@@ -171,125 +171,6 @@ const char *path_beside(struct checker *checker, const struct source *source, co
     return pool_format(checker->pool, "%.*s/%s", (int) (slash - source->name), source->name, path);
 }
 
-/* --- hosts and messages as others name them --------------------------------------------------*/
-
-bool find_host(const struct checker *checker, const char *name, size_t *host)
-{
-    for (size_t i = 0; i < checker->scenario->host_count; i++)
-        if (strcmp(checker->scenario->hosts[i].name, name) == 0) {
-            *host = i;
-            return true;
-        }
-    return false;
-}
-
-static void complain_no_host(struct cursor *cursor, const char *name)
-{
-    const struct scenario *scenario = cursor->checker->scenario;
-    const char **names =
-        pool_alloc(cursor->checker->pool, (scenario->host_count + 1) * sizeof *names);
-
-    for (size_t i = 0; i < scenario->host_count; i++)
-        names[i] = scenario->hosts[i].name;
-    if (!cursor->failed)
-        complain_unknown(cursor->checker, cursor_position(cursor), "host", name, names);
-    cursor->failed = true;
-}
-
-size_t need_host(struct cursor *cursor)
-{
-    const char *name = cursor_peek(cursor);
-    size_t host = 0;
-
-    if (!name)
-        cursor_fail(cursor, "expected a host; the form is: %s", cursor->syntax);
-    else if (!find_host(cursor->checker, name, &host))
-        complain_no_host(cursor, name);
-    else
-        cursor->at++;
-    return host;
-}
-
-size_t need_on_host(struct cursor *cursor)
-{
-    if (cursor_take(cursor, "on"))
-        return need_host(cursor);
-    if (cursor->checker->scenario->host_count != 1)
-        cursor_fail(cursor, cursor->checker->scenario->host_count
-                                ? "there is more than one host: say on which (on HOST)"
-                                : "no host is declared (host NAME DOMAIN)");
-    return 0;
-}
-
-enum stage need_stage(struct cursor *cursor)
-{
-    const char *word = cursor_peek(cursor);
-    enum stage stage = word ? stage_named(word) : STAGE_NONE;
-
-    if (stage == STAGE_NONE)
-        cursor_fail(cursor, "expected a stage, S1 to S5");
-    else
-        cursor->at++;
-    return stage;
-}
-
-bool selector_matches(const struct scenario *scenario, const struct selector *selector,
-                      size_t index)
-{
-    const struct message *message = &scenario->messages[index];
-
-    return pattern_matches(selector->name, message->name, false) ||
-           strcmp(selector->name, scenario->submissions[message->submission].name) == 0;
-}
-
-/* Cuts ".bounce" off the end of `text`. */
-static bool cut_bounce(char *text)
-{
-    size_t length = strlen(text);
-
-    if (length < 8 || strcmp(text + length - 7, ".bounce") != 0)
-        return false;
-    text[length - 7] = 0;
-    return true;
-}
-
-void need_selector(struct cursor *cursor, struct selector *selector)
-{
-    struct scenario *scenario = cursor->checker->scenario;
-    const char *word = cursor_peek(cursor);
-    const char **names;
-    char *text, *at;
-
-    selector->at = cursor_position(cursor);
-    selector->name = "";
-    selector->text = "";
-    if (!word) {
-        cursor_fail(cursor, "expected a message; the form is: %s", cursor->syntax);
-        return;
-    }
-    selector->text = word;
-    text = pool_text(cursor->checker->pool, word);
-    at = strchr(text, '@');
-    if (at) {
-        *at = 0;
-        selector->recipient = at + 1;
-    }
-    while (cut_bounce(text))
-        selector->bounce++;
-    selector->name = text;
-    for (size_t i = 0; i < scenario->message_count; i++)
-        if (selector_matches(scenario, selector, i)) {
-            cursor->at++;
-            return;
-        }
-    names = pool_alloc(cursor->checker->pool, (scenario->submission_count + 1) * sizeof *names);
-    for (size_t i = 0; i < scenario->submission_count; i++)
-        names[i] = scenario->submissions[i].name;
-    if (!cursor->failed)
-        complain_unknown(cursor->checker, selector->at, "message", text, names);
-    cursor->failed = true;
-}
-
 /* --- the top level ---------------------------------------------------------------------------*/
 
 typedef void statement_check(struct checker *checker, const struct statement *statement);
@@ -397,12 +278,17 @@ static const struct {
     {"until", PASS_DECLARE, check_until, false, false},
     {"file", PASS_DECLARE, check_file, true, false},
     {"host", PASS_DECLARE, check_host, false, true},
+    {"remote", PASS_DECLARE, check_remote, false, true},
+    {"client", PASS_DECLARE, check_client, false, true},
+    {"dns", PASS_DECLARE, check_dns, false, true},
+    {"match", PASS_MESSAGES, declare_match, false, false},
     {"at", PASS_MESSAGES, declare_messages, true, true},
     {"after", PASS_MESSAGES, declare_messages, true, true},
     {"before", PASS_MESSAGES, declare_messages, true, true},
     {"at", PASS_UNDERSTAND, check_event, true, true},
     {"after", PASS_UNDERSTAND, check_event, true, true},
     {"before", PASS_UNDERSTAND, check_event, true, true},
+    {"network", PASS_UNDERSTAND, check_network, false, false},
     {"fault", PASS_UNDERSTAND, check_fault, false, false},
     {"expect", PASS_UNDERSTAND, check_expect, false, true},
     {"allow", PASS_UNDERSTAND, check_allow, false, false},
@@ -546,9 +432,13 @@ static struct scenario *check_source(struct scenario *scenario, const struct sou
     gather(&checker, source);
     check_definitions(&checker, source);
     run_pass(&checker, PASS_DECLARE);
+    finish_actors(&checker);
     run_pass(&checker, PASS_MESSAGES);
     finish_messages(&checker);
     run_pass(&checker, PASS_UNDERSTAND);
+    scenario->internet = scenario->host_count > 1 || scenario->remote_count > 0 ||
+                         scenario->client_count > 0 || scenario->network_count > 0 ||
+                         checker.dns_at != NULL;
     if (checker.complaints.total == 0)
         return scenario;
     complaints_print(&checker.complaints, errors);
@@ -609,4 +499,24 @@ const char *scenario_title(const struct scenario *scenario)
 const char *scenario_file(const struct scenario *scenario)
 {
     return scenario->file;
+}
+
+int scenario_plays(const struct scenario *scenario, FILE *errors)
+{
+    for (size_t i = 0; i < scenario->submission_count; i++) {
+        const struct submission *submission = &scenario->submissions[i];
+
+        if (submission->via == VIA_SMTP) { /* until the world has clients */
+            fprintf(errors, "%s: clients cannot be played yet\n", scenario->file);
+            return -1;
+        }
+        if (submission->via != VIA_APPLICATION)
+            continue;
+        fprintf(errors, "%s:%u:%u: an application sends \"%s\": this file is for nixie serve\n",
+                submission->at.source->name, submission->at.line, submission->at.column,
+                submission->name);
+        position_show(submission->at, errors);
+        return -1;
+    }
+    return 0;
 }

@@ -5,42 +5,6 @@
 #include "sim/scenario/checker.h"
 #include "sim/scenario/cursor.h"
 
-/* "at T", "by T", "in A..B", all optional. */
-static void take_when(struct cursor *cursor, struct when *when)
-{
-    struct moment from, to;
-    char *range, *dots;
-
-    when->at = cursor_position(cursor);
-    when->to_ns = INT64_MAX;
-    if (cursor_take(cursor, "at")) {
-        from = cursor_need_time(cursor);
-        *when = (struct when){when->at, WHEN_AT, from.ns, from.ns + from.width_ns, NULL};
-    } else if (cursor_take(cursor, "by")) {
-        to = cursor_need_time(cursor);
-        *when = (struct when){when->at, WHEN_BY, 0, to.ns + 1, NULL};
-    } else if (cursor_take(cursor, "in")) {
-        range = pool_text(cursor->checker->pool, cursor_need_word(cursor, "a range as in 5s..10s"));
-        dots = strstr(range, "..");
-        if (dots)
-            *dots = 0;
-        if (!dots || time_parse(range, &from) < 0 || time_parse(dots + 2, &to) < 0 ||
-            from.ns > to.ns) {
-            cursor->at -= !cursor->failed;
-            cursor_fail(cursor, "expected a range of times as in 5s..10s");
-            return;
-        }
-        *when = (struct when){when->at, WHEN_IN, from.ns, to.ns + to.width_ns, NULL};
-    } else {
-        return;
-    }
-    when->at.length = cursor->failed
-                          ? 1
-                          : statement_word_at(cursor->statement, cursor->at - 1).column +
-                                statement_word_at(cursor->statement, cursor->at - 1).length -
-                                when->at.column;
-}
-
 /* "once", "N times". */
 static void take_count(struct cursor *cursor, struct expectation *expectation)
 {
@@ -55,79 +19,6 @@ static void take_count(struct cursor *cursor, struct expectation *expectation)
     }
 }
 
-/* --- what stands below -----------------------------------------------------------------------*/
-
-static bool need_detail(struct cursor *cursor, struct detail *detail)
-{
-    static const char *const names[] = {"contents",  "header",      "body",
-                                        "arguments", "environment", NULL};
-    const char *word = cursor_peek(cursor);
-
-    detail->at = cursor_position(cursor);
-    if (cursor_take(cursor, "contents")) {
-        cursor_need(cursor, "unchanged");
-        detail->kind = DETAIL_UNCHANGED;
-    } else if (cursor_take(cursor, "header")) {
-        detail->kind = DETAIL_HEADER;
-        detail->name = cursor_need_word(cursor, "the name of a field");
-        cursor_need(cursor, "matches");
-        detail->pattern = cursor_need_word(cursor, "a pattern");
-    } else if (cursor_take(cursor, "body")) {
-        detail->kind = DETAIL_BODY;
-        cursor_need(cursor, "contains");
-        detail->pattern = cursor_need_word(cursor, "a pattern");
-    } else if (cursor_take(cursor, "arguments")) {
-        detail->kind = DETAIL_ARGUMENTS;
-        cursor_need(cursor, "match");
-        detail->pattern = cursor_need_word(cursor, "a pattern");
-    } else if (cursor_take(cursor, "environment")) {
-        detail->kind = DETAIL_ENVIRONMENT;
-        detail->name = cursor_need_word(cursor, "the name of a variable");
-        cursor_need(cursor, "matches");
-        detail->pattern = cursor_need_word(cursor, "a pattern");
-    } else {
-        complain_unknown(cursor->checker, cursor_position(cursor), "detail", word ? word : "",
-                         names);
-        return false;
-    }
-    return cursor_done(cursor);
-}
-
-static bool detail_fits(const struct detail *detail, enum expect_kind kind)
-{
-    if (kind == EXPECT_PROGRAM)
-        return detail->kind != DETAIL_UNCHANGED;
-    if (kind == EXPECT_DELIVERED)
-        return detail->kind <= DETAIL_BODY;
-    return kind == EXPECT_BOUNCED && detail->kind != DETAIL_UNCHANGED &&
-           detail->kind <= DETAIL_BODY;
-}
-
-static void check_details(struct checker *checker, const struct statement *statement,
-                          struct expectation *expectation)
-{
-    for (size_t i = 0; i < statement->child_count; i++) {
-        const struct statement *child = statement->children[i];
-        struct cursor cursor =
-            cursor_open(checker, child,
-                        "contents unchanged, header NAME matches PATTERN, or body "
-                        "contains PATTERN");
-        struct detail detail = {.kind = DETAIL_BODY};
-
-        if (child->word_count == 0)
-            continue;
-        refuse_lines(checker, child);
-        refuse_children(checker, child);
-        if (!need_detail(&cursor, &detail))
-            continue;
-        if (!detail_fits(&detail, expectation->kind) || expectation->negated)
-            complain(&checker->complaints, child->at,
-                     "this cannot be said about the expectation above");
-        else
-            *POOL_ADD(checker->pool, expectation->details, expectation->detail_count) = detail;
-    }
-}
-
 /* --- kinds of expectations -------------------------------------------------------------------*/
 
 static void need_delivered(struct cursor *cursor, struct expectation *expectation)
@@ -139,6 +30,8 @@ static void need_delivered(struct cursor *cursor, struct expectation *expectatio
             expectation->address = cursor_need_word(cursor, "an address");
         if (!expectation->counted)
             take_count(cursor, expectation);
+        if (expectation->kind == EXPECT_BOUNCED && cursor_take(cursor, "status"))
+            need_status(cursor, expectation);
         if (expectation->when.kind == WHEN_ANY)
             take_when(cursor, &expectation->when);
         if (cursor->at == before || cursor->failed)
@@ -146,42 +39,53 @@ static void need_delivered(struct cursor *cursor, struct expectation *expectatio
     }
 }
 
+/* "tried 3 times by 1h", "tried at 0s 6m40s": of the latter no other tries than those. */
+static void need_tried(struct cursor *cursor, struct expectation *expectation)
+{
+    struct cursor copy = *cursor;
+
+    take_count(cursor, expectation);
+    if (!expectation->counted && !expectation->negated && cursor_take(&copy, "at"))
+        need_times(cursor, expectation);
+    else
+        take_when(cursor, &expectation->when);
+}
+
+/* The code of a refusal: a program's exit code, or the reply that a client got. */
+static int need_code(struct cursor *cursor, const struct selector *selector)
+{
+    const struct scenario *scenario = cursor->checker->scenario;
+
+    for (size_t i = 0; i < scenario->message_count; i++)
+        if (selector_matches(scenario, selector, i) &&
+            scenario->submissions[scenario->messages[i].submission].via >= VIA_SMTP)
+            return (int) cursor_need_number(cursor, 400, 599);
+    return (int) cursor_need_number(cursor, 1, 255);
+}
+
 /* "m1@bob@example.com": bob must be one of those whom m1 is sent to, or what is expected of him
  * would hold whatever happens; and some things happen to a message, not to its recipients. */
 static void check_recipient(struct cursor *cursor, const struct expectation *expectation)
 {
     struct checker *checker = cursor->checker;
-    const struct scenario *scenario = checker->scenario;
     const struct selector *selector = &expectation->message;
 
     if (!selector->recipient || cursor->failed)
         return;
     if (expectation->kind != EXPECT_DELIVERED && expectation->kind != EXPECT_BOUNCED &&
-        expectation->kind != EXPECT_LOST) {
+        expectation->kind != EXPECT_LOST && expectation->kind != EXPECT_TRIED) {
         complain(&checker->complaints, selector->at,
                  "this is said of a message, not of one recipient: %.*s",
                  (int) strcspn(selector->text, "@"), selector->text);
         return;
     }
-    if (selector->bounce > 0)
-        return;
-    for (size_t i = 0; i < scenario->message_count; i++) {
-        const struct submission *submission =
-            &scenario->submissions[scenario->messages[i].submission];
-
-        for (size_t k = 0;
-             selector_matches(scenario, selector, i) && k < submission->recipient_count; k++)
-            if (pattern_matches(selector->recipient, submission->recipients[k], true))
-                return;
-    }
-    complain(&checker->complaints, selector->at, "%.*s is not sent to \"%s\"",
-             (int) strcspn(selector->text, "@"), selector->text, selector->recipient);
+    need_known_recipient(cursor, selector);
 }
 
 static void need_fate(struct cursor *cursor, struct expectation *expectation)
 {
     static const char *const names[] = {"accepted", "refused", "delivered", "bounced",
-                                        "lost",     "in",      NULL};
+                                        "lost",     "tried",   "in",        NULL};
     const char *word;
 
     need_selector(cursor, &expectation->message);
@@ -197,7 +101,7 @@ static void need_fate(struct cursor *cursor, struct expectation *expectation)
         expectation->kind = EXPECT_REFUSED;
         expectation->code = -1;
         if (cursor_take(cursor, "with"))
-            expectation->code = (int) cursor_need_number(cursor, 1, 255);
+            expectation->code = need_code(cursor, &expectation->message);
         take_when(cursor, &expectation->when);
     } else if (cursor_take(cursor, "delivered")) {
         expectation->kind = EXPECT_DELIVERED;
@@ -205,6 +109,9 @@ static void need_fate(struct cursor *cursor, struct expectation *expectation)
     } else if (cursor_take(cursor, "bounced")) {
         expectation->kind = EXPECT_BOUNCED;
         need_delivered(cursor, expectation);
+    } else if (cursor_take(cursor, "tried")) {
+        expectation->kind = EXPECT_TRIED;
+        need_tried(cursor, expectation);
     } else if (cursor_take(cursor, "lost")) {
         expectation->kind = EXPECT_LOST;
         if (cursor_peek(cursor))
@@ -222,8 +129,8 @@ static void need_fate(struct cursor *cursor, struct expectation *expectation)
                          names);
         cursor->failed = true;
     } else {
-        cursor_fail(cursor, "what of it? Known are accepted, refused, delivered, bounced, lost "
-                            "and in S1 .. S5 at TIME");
+        cursor_fail(cursor, "what of it? Known are accepted, refused, delivered, bounced, lost, "
+                            "tried and in S1 .. S5 at TIME");
     }
     check_recipient(cursor, expectation);
     if (expectation->message.bounce > 0 &&
@@ -326,14 +233,81 @@ static void need_spool(struct cursor *cursor, struct expectation *expectation)
         cursor_fail(cursor, "say at TIME or by TIME");
 }
 
+/* What a remote did: "took MESSAGE", "connected". */
+static void need_remote_deed(struct cursor *cursor, struct expectation *expectation)
+{
+    if (cursor_take(cursor, "not"))
+        expectation->negated = true;
+    expectation->what_at = cursor_position(cursor);
+    if (cursor_take(cursor, "connected")) {
+        expectation->kind = EXPECT_CONNECTED;
+        take_count(cursor, expectation);
+        take_when(cursor, &expectation->when);
+        return;
+    }
+    if (!cursor_take(cursor, "took"))
+        cursor_fail(cursor, "expected: took MESSAGE, or connected");
+    expectation->kind = EXPECT_TOOK;
+    need_selector(cursor, &expectation->message);
+    need_known_recipient(cursor, &expectation->message);
+    for (size_t before = 0; cursor->at != before && !cursor->failed;) {
+        before = cursor->at;
+        if (!expectation->from && cursor_take(cursor, "from"))
+            expectation->from = cursor_need_word(cursor, "a pattern over senders");
+        if (!expectation->address && cursor_take(cursor, "to"))
+            expectation->address = cursor_need_word(cursor, "a pattern over recipients");
+        if (!expectation->counted)
+            take_count(cursor, expectation);
+        if (expectation->when.kind == WHEN_ANY)
+            take_when(cursor, &expectation->when);
+    }
+}
+
+/* "DNS asked NAME [TYPE]". */
+static void need_asked(struct cursor *cursor, struct expectation *expectation)
+{
+    if (cursor_take(cursor, "not"))
+        expectation->negated = true;
+    expectation->what_at = cursor_position(cursor);
+    expectation->kind = EXPECT_ASKED;
+    cursor_need(cursor, "asked");
+    expectation->pattern = cursor_need_word(cursor, "a pattern over names");
+    expectation->name = take_record_type(cursor);
+    take_count(cursor, expectation);
+    take_when(cursor, &expectation->when);
+}
+
+/* What is expected of a machine. */
+static void need_machine(struct cursor *cursor, struct expectation *expectation)
+{
+    struct actor *actor = &expectation->actor;
+
+    find_actor(cursor->checker, cursor_peek(cursor), actor);
+    if (actor->kind == ACTOR_CLIENT) {
+        cursor_fail(cursor, "\"%s\" is a client: expect something of a message that it sends",
+                    cursor_peek(cursor));
+        return;
+    }
+    cursor->at++;
+    if (actor->kind == ACTOR_HOST) {
+        expectation->host = actor->index;
+        need_spool(cursor, expectation);
+    } else if (actor->kind == ACTOR_REMOTE) {
+        need_remote_deed(cursor, expectation);
+    } else {
+        need_asked(cursor, expectation);
+    }
+}
+
 void check_expect(struct checker *checker, const struct statement *statement)
 {
     struct cursor cursor = cursor_open(checker, statement,
-                                       "expect MESSAGE accepted|refused|delivered|bounced|lost, "
-                                       "program, log, mbox, or HOST spool");
+                                       "expect MESSAGE accepted|refused|delivered|bounced|lost|"
+                                       "tried, program, log, mbox, HOST spool, REMOTE took|"
+                                       "connected, or DNS asked");
     struct expectation expectation = {.at = statement->at};
     const char *word;
-    size_t host;
+    struct actor actor;
 
     cursor.at = 1;
     word = cursor_peek(&cursor);
@@ -345,13 +319,10 @@ void check_expect(struct checker *checker, const struct statement *statement)
         need_log(&cursor, &expectation);
     else if (cursor_take(&cursor, "mbox"))
         need_mbox(&cursor, &expectation);
-    else if (word && find_host(checker, word, &host)) {
-        cursor.at++;
-        expectation.host = host;
-        need_spool(&cursor, &expectation);
-    } else {
+    else if (word && find_actor(checker, word, &actor))
+        need_machine(&cursor, &expectation);
+    else
         need_fate(&cursor, &expectation);
-    }
     if (!cursor_done(&cursor))
         return;
     check_details(checker, statement, &expectation);

@@ -283,6 +283,29 @@ static void check_program(struct host_check *check, struct cursor *cursor)
     *POOL_ADD(check->checker->pool, host->programs, host->program_count) = program;
 }
 
+/* --- the network -----------------------------------------------------------------------------*/
+
+static void check_address(struct host_check *check, struct cursor *cursor)
+{
+    need_own_address(cursor, check->host->name, &check->host->addresses,
+                     &check->host->address_count);
+}
+
+static void check_smtp(struct host_check *check, struct cursor *cursor)
+{
+    if (cursor_done(cursor))
+        check->host->smtp = true;
+}
+
+/* "relay from NAME...": names are known when the whole file is. */
+static void check_relay(struct host_check *check, struct cursor *cursor)
+{
+    struct checker *checker = check->checker;
+
+    *POOL_ADD(checker->pool, checker->relays, checker->relay_count) =
+        (struct relay){checker->scenario->host_count, cursor->statement};
+}
+
 /* --- the host --------------------------------------------------------------------------------*/
 
 static const struct {
@@ -294,6 +317,9 @@ static const struct {
     {"disk", "disk strict|ext4|ffs|honest", check_disk, false, false},
     {"capacity", "capacity N blocks|bytes", check_capacity, false, false},
     {"single-user", "single-user", check_single_user, false, false},
+    {"address", "address ADDRESS", check_address, false, false},
+    {"relay", "relay from NAME|ADDRESS...", check_relay, false, false},
+    {"smtp", "smtp", check_smtp, false, false},
     {"control", "control NAME VALUE, or lines below", check_control, true, false},
     {"user", "user NAME", check_user, true, true},
     {"alias", "alias NAME", check_alias, true, true},
@@ -330,8 +356,9 @@ void check_host(struct checker *checker, const struct statement *statement)
     struct cursor cursor = cursor_open(checker, statement, "host NAME [DOMAIN]");
     struct home_spec host = {.disk = disk_model_named("strict")};
     struct host_check check = {checker, &host};
-    size_t other;
 
+    if (!machine_fits(checker, statement))
+        return;
     cursor.at = 1;
     host.name = cursor_need_name(&cursor, "the name of a host");
     if (cursor_peek(&cursor))
@@ -340,10 +367,10 @@ void check_host(struct checker *checker, const struct statement *statement)
         host.domain = pool_format(checker->pool, "%s.example", host.name);
     if (!cursor.failed && (strchr(host.domain, '@') || strchr(host.domain, '\n')))
         cursor_fail(&cursor, "that is no domain");
-    cursor_done(&cursor);
-    if (find_host(checker, host.name, &other))
-        complain(&checker->complaints, statement_word_at(statement, 1),
-                 "there is a host \"%s\" already", host.name);
+    if (cursor_done(&cursor)) {
+        cursor.at = 2;
+        refuse_taken_name(&cursor, host.name);
+    }
     for (size_t i = 0; i < statement->child_count; i++)
         if (statement->children[i]->word_count > 0)
             check_part(&check, statement->children[i]);

@@ -28,12 +28,19 @@ static const char *message_id(struct pool *pool, struct text content)
 
 static struct text default_content(struct checker *checker, const struct submission *submission)
 {
-    const char *text =
-        pool_format(checker->pool, "From: %s@%s\nTo: %s%s\nSubject: %s\n\nThis is %s.\n",
-                    submission->user ? submission->user->name : "root",
-                    checker->scenario->hosts[submission->host].domain, submission->recipients[0],
-                    submission->recipient_count > 1 ? ", and others: ;" : "", submission->name,
-                    submission->name);
+    const struct scenario *scenario = checker->scenario;
+    const char *from = submission->via != VIA_SMTP
+                           ? pool_format(checker->pool, "%s@%s",
+                                         submission->user ? submission->user->name : "root",
+                                         scenario->hosts[submission->host].domain)
+                       : *submission->from
+                           ? submission->from
+                           : pool_format(checker->pool, "MAILER-DAEMON@%s",
+                                         scenario->clients[submission->client].helo);
+    const char *text = pool_format(
+        checker->pool, "From: %s\nTo: %s%s\nSubject: %s\n\nThis is %s.\n", from,
+        submission->recipients[0], submission->recipient_count > 1 ? ", and others: ;" : "",
+        submission->name, submission->name);
 
     return (struct text){text, strlen(text)};
 }
@@ -42,7 +49,7 @@ static struct text default_content(struct checker *checker, const struct submiss
 static bool id_is_taken(const struct scenario *scenario, size_t index, const char *id)
 {
     for (size_t i = 0; i < index; i++)
-        if (strcmp(scenario->messages[i].id, id) == 0)
+        if (scenario->messages[i].id && strcmp(scenario->messages[i].id, id) == 0)
             return true;
     return false;
 }
@@ -58,13 +65,15 @@ void finish_messages(struct checker *checker)
         struct message *message = &scenario->messages[i];
         struct submission *submission = &scenario->submissions[message->submission];
 
+        message->header = "";
+        if (submission->via == VIA_APPLICATION)
+            continue;
         if (i == submission->first_message) {
             if (submission->default_content)
                 submission->content = default_content(checker, submission);
             last_id = message_id(checker->pool, submission->content);
         }
         message->id = last_id;
-        message->header = "";
         if (!message->id) {
             message->id = pool_format(checker->pool, "<%s@scenario.nixie>", message->name);
             message->header = pool_format(checker->pool, "Message-ID: %s\n", message->id);

@@ -25,6 +25,9 @@ struct scenario *scenario_parse(const char *name, const char *text, size_t size,
                                 const struct definition *definitions, size_t definition_count,
                                 FILE *errors);
 
+/* 0 if the simulator can play it; -1 after printing why not: it is for `nixie serve` (match). */
+int scenario_plays(const struct scenario *scenario, FILE *errors);
+
 void scenario_free(struct scenario *scenario);
 
 const char *scenario_title(const struct scenario *scenario);
