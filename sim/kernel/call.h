@@ -12,6 +12,8 @@
 #define SIM_KERNEL_CALL_H
 
 #include <signal.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
 #include "sim/kernel/internal.h"
 
@@ -31,6 +33,15 @@ int call_leave_error(struct call *call);
 
 /* Puts argv, joined by NULs, into the call's data. */
 void call_note_arguments(struct call *call, char *const argv[]);
+
+/* Notes a socket address: AF_UNIX as path, AF_INET and AF_INET6 decoded, without padding; `noted`
+ * holds it as long as the call. */
+struct noted_address {
+    char path[sizeof(struct sockaddr_un) + 1];
+    struct sockaddr_storage storage;
+};
+void call_note_address(struct call *call, const struct sockaddr *address, socklen_t size,
+                       struct noted_address *noted);
 
 /* A signal set as bits n-1. */
 uint64_t call_signal_set(const sigset_t *set);

@@ -12,8 +12,10 @@
  *   mkdir, mkfifo, chmod  mode                              chown         uid, gid
  *   ftruncate  length                                       flock         operation
  *   socket     domain, type, protocol                       socketpair    type, the descriptors
- *   bind, connect  path                                     accept        flags
- *   sendmsg    data, flags, number of descriptors passed    recvmsg       the same
+ *   bind, connect  path, or address                         accept        flags, address (after)
+ *   getsockname  1: of the peer; address (after)
+ *   sendmsg    data, flags, number of descriptors passed, address; recvmsg: the same (after);
+ *              send, sendto, recv, recvfrom are told as these
  *   poll       count, timeout in ms, a hash of the fds      shutdown      how
  *   spawn      path, data: argv joined by NULs, child's pid exec          path, data: argv
  *   wait       pid, options, status (after)                 kill          pid, signal
@@ -113,6 +115,12 @@ ssize_t sim_recvmsg(int fd, struct msghdr *header, int flags);
 ssize_t sim_send(int fd, const void *from, size_t size, int flags);
 ssize_t sim_recv(int fd, void *to, size_t size, int flags);
 ssize_t sim___recv_chk(int fd, void *to, size_t size, size_t room, int flags);
+ssize_t sim_sendto(int fd, const void *from, size_t size, int flags, const struct sockaddr *address,
+                   socklen_t address_size);
+ssize_t sim_recvfrom(int fd, void *to, size_t size, int flags, struct sockaddr *address,
+                     socklen_t *address_size);
+ssize_t sim___recvfrom_chk(int fd, void *to, size_t size, size_t room, int flags,
+                           struct sockaddr *address, socklen_t *address_size);
 int sim_getsockopt(int fd, int level, int name, void *value, socklen_t *size);
 int sim_setsockopt(int fd, int level, int name, const void *value, socklen_t size);
 int sim_getsockname(int fd, struct sockaddr *address, socklen_t *size);

@@ -2,16 +2,15 @@
 /* Calls on sockets, whatever their family. */
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
+#include <netinet/in.h>
+#include <stddef.h>
 #include <string.h>
-#include <sys/un.h>
 
 #include "sim/kernel/call.h"
 #include "sim/kernel/calls.h"
 #include "sim/kernel/socket.h"
 
-/* The socket of a descriptor; NULL with *error: -EBADF, -ENOTSOCK. */
-static struct file *socket_file_of(int fd, int *error)
+struct file *socket_file_of(int fd, int *error)
 {
     struct file *file = descriptor_file(fd);
     *error = !file ? -EBADF : -ENOTSOCK;
@@ -22,13 +21,17 @@ static struct file *socket_file_of(int fd, int *error)
 
 #define TYPE_FLAGS (SOCK_NONBLOCK | SOCK_CLOEXEC)
 
-/* The families there are.  TCP and UDP get their place here. */
+/* The families there are. */
 static struct file *create(int domain, int type, int protocol, int *error)
 {
     int flags = type & SOCK_NONBLOCK ? O_NONBLOCK : 0;
     switch (domain) {
     case AF_UNIX:
         return socket_unix_create(running->kernel, type & ~TYPE_FLAGS, protocol, flags, error);
+    case AF_INET:
+    case AF_INET6:
+        return socket_inet_create(running->host, domain, type & ~TYPE_FLAGS, protocol, flags,
+                                  error);
     default:
         *error = EAFNOSUPPORT;
         return NULL;
@@ -52,7 +55,7 @@ static int create_pair(int domain, int type, int protocol, int fds[2])
     int found[2];
     bool close_on_exec = type & SOCK_CLOEXEC;
     if (domain != AF_UNIX)
-        return -EAFNOSUPPORT;
+        return domain == AF_INET || domain == AF_INET6 ? -EOPNOTSUPP : -EAFNOSUPPORT;
     int result = socket_unix_pair(running->kernel, type & ~TYPE_FLAGS, protocol,
                                   type & SOCK_NONBLOCK ? O_NONBLOCK : 0, files);
     if (result < 0)
@@ -86,30 +89,50 @@ int sim_socketpair(int domain, int type, int protocol, int fds[2])
 
 /* --- addresses ---------------------------------------------------------------------------------*/
 
-/* The path of an AF_UNIX address, for watchers; other families are told as data. */
-static void note_address(struct call *call, const struct sockaddr *address, socklen_t size,
-                         char path[sizeof(struct sockaddr_un) + 1])
+/* Copies what counts of an AF_INET or AF_INET6 address. */
+static socklen_t decode(const struct sockaddr *address, socklen_t size, struct sockaddr_storage *to)
+{
+    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6};
+    struct sockaddr_in v4 = {.sin_family = AF_INET};
+    if (address->sa_family == AF_INET && size >= sizeof v4) {
+        v4.sin_port = ((const struct sockaddr_in *) (const void *) address)->sin_port;
+        v4.sin_addr = ((const struct sockaddr_in *) (const void *) address)->sin_addr;
+        memcpy(to, &v4, sizeof v4);
+        return sizeof v4;
+    }
+    if (address->sa_family == AF_INET6 && size >= offsetof(struct sockaddr_in6, sin6_scope_id)) {
+        v6.sin6_port = ((const struct sockaddr_in6 *) (const void *) address)->sin6_port;
+        v6.sin6_addr = ((const struct sockaddr_in6 *) (const void *) address)->sin6_addr;
+        memcpy(to, &v6, sizeof v6);
+        return sizeof v6;
+    }
+    return 0;
+}
+
+void call_note_address(struct call *call, const struct sockaddr *address, socklen_t size,
+                       struct noted_address *noted)
 {
     if (!address || size < sizeof(sa_family_t) || size > sizeof(struct sockaddr_storage))
         return;
     size_t head = offsetof(struct sockaddr_un, sun_path);
     if (address->sa_family != AF_UNIX) {
-        call->data = address;
-        call->size = size;
+        call->address_size = decode(address, size, &noted->storage);
+        if (call->address_size)
+            call->address = (const struct sockaddr *) &noted->storage;
         return;
     }
     size_t length = size > head && size <= sizeof(struct sockaddr_un) ? size - head : 0;
-    memcpy(path, (const char *) address + head, length);
-    path[length] = 0;
-    call->path = path;
+    memcpy(noted->path, (const char *) address + head, length);
+    noted->path[length] = 0;
+    call->path = noted->path;
 }
 
 int sim_bind(int fd, const struct sockaddr *address, socklen_t size)
 {
-    char path[sizeof(struct sockaddr_un) + 1];
+    struct noted_address noted;
     struct call call = CALL(bind);
     call.fd = fd;
-    note_address(&call, address, size, path);
+    call_note_address(&call, address, size, &noted);
     if (call_enter(&call)) {
         int error;
         struct file *file = socket_file_of(fd, &error);
@@ -132,10 +155,10 @@ int sim_listen(int fd, int backlog)
 
 int sim_connect(int fd, const struct sockaddr *address, socklen_t size)
 {
-    char path[sizeof(struct sockaddr_un) + 1];
+    struct noted_address noted;
     struct call call = CALL(connect);
     call.fd = fd;
-    note_address(&call, address, size, path);
+    call_note_address(&call, address, size, &noted);
     if (call_enter(&call)) {
         int error;
         struct file *file = socket_file_of(fd, &error);
@@ -144,19 +167,30 @@ int sim_connect(int fd, const struct sockaddr *address, socklen_t size)
     return (int) call_leave(&call);
 }
 
-static int tell_name(struct file *file, bool peer, struct sockaddr *address, socklen_t *size)
+static void give_name(const struct sockaddr_storage *name, socklen_t length,
+                      struct sockaddr *address, socklen_t *size)
+{
+    memcpy(address, name, *size < length ? *size : length);
+    *size = length;
+}
+
+static int tell_name(struct file *file, bool peer, struct sockaddr *address, socklen_t *size,
+                     struct call *call, struct noted_address *noted)
 {
     struct sockaddr_storage name;
     socklen_t length;
     int result = file->operations->socket->name(file, peer, &name, &length);
     if (result < 0)
         return result;
-    memcpy(address, &name, *size < length ? *size : length);
-    *size = length;
+    if (name.ss_family != AF_UNIX)
+        call_note_address(call, (struct sockaddr *) &name, length, noted);
+    if (address && size)
+        give_name(&name, length, address, size);
     return 0;
 }
 
-static int accept_one(int fd, struct sockaddr *address, socklen_t *size, int flags)
+static int accept_one(int fd, struct sockaddr *address, socklen_t *size, int flags,
+                      struct call *call, struct noted_address *noted)
 {
     int error;
     struct file *listener = socket_file_of(fd, &error);
@@ -164,21 +198,23 @@ static int accept_one(int fd, struct sockaddr *address, socklen_t *size, int fla
         return error;
     if (flags & ~TYPE_FLAGS)
         return -EINVAL;
+    if (!descriptor_fits(running))
+        return -EMFILE;
     struct file *file = listener->operations->socket->accept(
         listener, flags & SOCK_NONBLOCK ? O_NONBLOCK : 0, &error);
     if (!file)
         return -error;
-    if (address && size)
-        tell_name(file, true, address, size);
+    tell_name(file, true, address, size, call, noted);
     return descriptor_add(running, file, 0, flags & SOCK_CLOEXEC);
 }
 
 int sim_accept4(int fd, struct sockaddr *address, socklen_t *size, int flags)
 {
+    struct noted_address noted;
     struct call call = CALL(accept, .argument = {flags});
     call.fd = fd;
     if (call_enter(&call))
-        call.result = accept_one(fd, address, size, flags);
+        call.result = accept_one(fd, address, size, flags, &call, &noted);
     return (int) call_leave(&call);
 }
 
@@ -189,12 +225,13 @@ int sim_accept(int fd, struct sockaddr *address, socklen_t *size)
 
 static int name_of(int fd, bool peer, struct sockaddr *address, socklen_t *size)
 {
+    struct noted_address noted;
     struct call call = CALL(getsockname, .argument = {peer});
     call.fd = fd;
     if (call_enter(&call)) {
         int error;
         struct file *file = socket_file_of(fd, &error);
-        call.result = file ? tell_name(file, peer, address, size) : error;
+        call.result = file ? tell_name(file, peer, address, size, &call, &noted) : error;
     }
     return (int) call_leave(&call);
 }
@@ -207,227 +244,6 @@ int sim_getsockname(int fd, struct sockaddr *address, socklen_t *size)
 int sim_getpeername(int fd, struct sockaddr *address, socklen_t *size)
 {
     return name_of(fd, true, address, size);
-}
-
-/* --- messages ----------------------------------------------------------------------------------*/
-
-static ssize_t total_size(const struct msghdr *header)
-{
-    size_t size = 0;
-    if (header->msg_iovlen > IOV_MAX)
-        return -EMSGSIZE;
-    for (size_t i = 0; i < header->msg_iovlen; i++) {
-        if (header->msg_iov[i].iov_len > SSIZE_MAX - size)
-            return -EINVAL;
-        size += header->msg_iov[i].iov_len;
-    }
-    return (ssize_t) size;
-}
-
-/* The bytes as one piece: the caller's if it is one, else the process's scratch memory. */
-static char *as_one(const struct msghdr *header, size_t size, bool copy)
-{
-    if (header->msg_iovlen == 1)
-        return header->msg_iov[0].iov_base;
-    char *whole = process_scratch(running, size + 1);
-    for (size_t i = 0, done = 0; copy && i < header->msg_iovlen; i++) {
-        const struct iovec *part = &header->msg_iov[i];
-        if (part->iov_len > 0)
-            memcpy(whole + done, part->iov_base, part->iov_len);
-        done += part->iov_len;
-    }
-    return whole;
-}
-
-static void spread(const struct msghdr *header, const char *whole, size_t size)
-{
-    if (header->msg_iovlen == 1)
-        return;
-    for (size_t i = 0, done = 0; done < size; i++) {
-        const struct iovec *part = &header->msg_iov[i];
-        size_t length = part->iov_len < size - done ? part->iov_len : size - done;
-        if (length > 0)
-            memcpy(part->iov_base, whole + done, length);
-        done += length;
-    }
-}
-
-/* The files that a control message passes; no references are added. */
-static int read_rights(const struct cmsghdr *control, struct socket_message *message)
-{
-    size_t count = (control->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-    for (size_t i = 0; i < count; i++) {
-        int fd;
-        memcpy(&fd, CMSG_DATA(control) + i * sizeof fd, sizeof fd);
-        struct file *file = descriptor_file(fd);
-        if (!file)
-            return -EBADF;
-        if (message->file_count == SOCKET_FILES_MAX)
-            return -EINVAL;
-        message->files[message->file_count++] = file;
-    }
-    return 0;
-}
-
-static int read_control(const struct msghdr *header, struct socket_message *message)
-{
-    message->file_count = 0;
-    if (!header->msg_control || header->msg_controllen < sizeof(struct cmsghdr))
-        return 0;
-    struct msghdr copy = *header;
-    for (struct cmsghdr *c = CMSG_FIRSTHDR(&copy); c; c = CMSG_NXTHDR(&copy, c)) {
-        if (c->cmsg_len < CMSG_LEN(0) ||
-            c->cmsg_len > (size_t) ((char *) copy.msg_control + copy.msg_controllen - (char *) c))
-            return -EINVAL;
-        if (c->cmsg_level != SOL_SOCKET)
-            continue;
-        if (c->cmsg_type != SCM_RIGHTS)
-            return -EINVAL;
-        int result = read_rights(c, message);
-        if (result < 0)
-            return result;
-    }
-    return 0;
-}
-
-static ssize_t send_message(int fd, const struct msghdr *header, int flags, struct call *call)
-{
-    int error;
-    struct file *file = socket_file_of(fd, &error);
-    if (!file)
-        return error;
-    struct socket_message message;
-    ssize_t size = total_size(header);
-    if (size < 0)
-        return size;
-    message.data = as_one(header, (size_t) size, true);
-    message.size = (size_t) size;
-    message.flags = flags;
-    message.out_flags = 0;
-    message.address = header->msg_namelen ? header->msg_name : NULL;
-    message.address_size = header->msg_namelen;
-    int result = read_control(header, &message);
-    if (result < 0)
-        return result;
-    call->data = message.data;
-    call->size = message.size;
-    call->argument[1] = message.file_count;
-    return file->operations->socket->send(file, &message);
-}
-
-ssize_t sim_sendmsg(int fd, const struct msghdr *header, int flags)
-{
-    struct call call = CALL(sendmsg, .argument = {flags});
-    call.fd = fd;
-    if (header->msg_iovlen == 1) { /* so that it is known before the call, too */
-        call.data = header->msg_iov[0].iov_base;
-        call.size = header->msg_iov[0].iov_len;
-    }
-    if (call_enter(&call))
-        call.result = send_message(fd, header, flags, &call);
-    return call_leave(&call);
-}
-
-ssize_t sim_send(int fd, const void *from, size_t size, int flags)
-{
-    struct iovec part = {(void *) (uintptr_t) from, size};
-    struct msghdr header = {.msg_iov = &part, .msg_iovlen = 1};
-    return sim_sendmsg(fd, &header, flags);
-}
-
-/* Installs up to `fit` of the files that came as descriptors written to `to`; drops the others.
- * Returns how many there are. */
-static unsigned install_files(const struct socket_message *message, size_t fit, char *to,
-                              bool close_on_exec)
-{
-    unsigned given = 0;
-    bool full = false;
-    for (unsigned i = 0; i < message->file_count; i++) {
-        if (full || i >= fit) {
-            file_unref(message->files[i]);
-            continue;
-        }
-        int fd = descriptor_add(running, message->files[i], 0, close_on_exec);
-        full = fd < 0;
-        if (!full)
-            memcpy(to + given++ * sizeof fd, &fd, sizeof fd);
-    }
-    return given;
-}
-
-/* Tells the descriptors that came, as many as the caller's control memory has room for. */
-static void write_rights(struct msghdr *header, struct socket_message *message, bool close_on_exec)
-{
-    char *control = header->msg_control;
-    size_t room = control ? header->msg_controllen : 0;
-    size_t fit = room >= CMSG_LEN(0) ? (room - CMSG_LEN(0)) / sizeof(int) : 0;
-    header->msg_controllen = 0;
-    unsigned given =
-        install_files(message, fit, control ? control + CMSG_LEN(0) : NULL, close_on_exec);
-    if (given < message->file_count)
-        message->out_flags |= MSG_CTRUNC;
-    if (given == 0 || !control)
-        return;
-    struct cmsghdr head = {
-        .cmsg_len = CMSG_LEN(given * sizeof(int)),
-        .cmsg_level = SOL_SOCKET,
-        .cmsg_type = SCM_RIGHTS,
-    };
-    memcpy(control, &head, sizeof head);
-    size_t used = CMSG_SPACE(given * sizeof(int));
-    header->msg_controllen = used < room ? used : room;
-}
-
-static ssize_t receive_message(int fd, struct msghdr *header, int flags, struct call *call)
-{
-    int error;
-    struct file *file = socket_file_of(fd, &error);
-    if (!file)
-        return error;
-    struct socket_message message;
-    ssize_t size = total_size(header);
-    if (size < 0)
-        return size;
-    message.data = as_one(header, (size_t) size, false);
-    message.size = (size_t) size;
-    message.flags = flags;
-    message.out_flags = 0;
-    message.file_count = 0;
-    message.address = NULL;
-    ssize_t result = file->operations->socket->receive(file, &message);
-    if (result < 0)
-        return result;
-    size_t got = (size_t) result < message.size ? (size_t) result : message.size;
-    spread(header, message.data, got);
-    call->data = message.data;
-    call->size = got;
-    call->argument[1] = message.file_count;
-    header->msg_namelen = 0;
-    write_rights(header, &message, flags & MSG_CMSG_CLOEXEC);
-    header->msg_flags = message.out_flags;
-    return result;
-}
-
-ssize_t sim_recvmsg(int fd, struct msghdr *header, int flags)
-{
-    struct call call = CALL(recvmsg, .argument = {flags});
-    call.fd = fd;
-    if (call_enter(&call))
-        call.result = receive_message(fd, header, flags, &call);
-    return call_leave(&call);
-}
-
-ssize_t sim_recv(int fd, void *to, size_t size, int flags)
-{
-    struct iovec part = {to, size};
-    struct msghdr header = {.msg_iov = &part, .msg_iovlen = 1};
-    return sim_recvmsg(fd, &header, flags);
-}
-
-ssize_t sim___recv_chk(int fd, void *to, size_t size, size_t room, int flags)
-{
-    (void) room;
-    return sim_recv(fd, to, size, flags);
 }
 
 /* --- options -----------------------------------------------------------------------------------*/

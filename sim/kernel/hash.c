@@ -31,5 +31,7 @@ void hash_call(struct kernel *kernel, const struct call *call)
         hash_text(call->path2),
         call->result >= 0 && call->data && call->size ? XXH3_64bits(call->data, call->size) : 0,
     };
+    if (call->address)
+        fields[0] ^= XXH3_64bits(call->address, call->address_size);
     kernel->hash = XXH3_64bits(fields, sizeof fields);
 }

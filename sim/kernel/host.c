@@ -305,6 +305,7 @@ void host_crash(struct host *host, const struct chooser *chooser)
 {
     assert(host->up);
     vfs_power_off(host->vfs);
+    net_power_off(host);
     host_end_processes(host, true);
     assert(!host->first && "a process was started while the power went");
     sync_cancel_all(host);
@@ -318,6 +319,7 @@ void host_crash(struct host *host, const struct chooser *chooser)
 void host_boot(struct host *host)
 {
     assert(!host->up);
+    net_power_on(host);
     come_up(host);
 }
 

@@ -121,6 +121,7 @@ struct host {
     struct user_record *users;
     struct group_record *groups;
     struct sync_job *syncs;
+    struct net_host *net; /* NULL: it has never used the network */
     uint64_t changes; /* counts changes of the tree and of what is durable */
     vfs_observer *observer;
     void *observer_context;
@@ -164,6 +165,7 @@ struct kernel {
     struct pipe *free_pipes;
     struct piece *free_pieces; /* of AF_UNIX sockets */
     struct callback *callbacks;
+    struct net *net; /* NULL: none is used */
     char *fail_program; /* kernel_fail_allocation */
     uint64_t fail_countdown;
 };
@@ -265,6 +267,13 @@ program_main *kernel_program(const struct kernel *kernel, const char *name, size
 /* --- pools -------------------------------------------------------------------------------------*/
 void pipe_free_pool(struct kernel *kernel);
 void socket_free_pool(struct kernel *kernel);
+
+/* --- net.c -------------------------------------------------------------------------------------*/
+/* Power loss: sockets and what is on its way to them vanish, nobody is told. */
+void net_power_off(struct host *host);
+void net_power_on(struct host *host);
+/* Frees everything; no process is there any more. */
+void net_destroy(struct kernel *kernel);
 
 /* What a read or write of the running process may move, see kernel_shorten. */
 size_t call_transfer_size(size_t size);

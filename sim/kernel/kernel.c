@@ -243,6 +243,7 @@ void kernel_destroy(struct kernel *kernel)
     guards_leave();
     for (struct host *host = kernel->hosts; host; host = host->next)
         host_end_processes(host, false);
+    net_destroy(kernel);
     while (kernel->hosts) {
         struct host *host = kernel->hosts;
         kernel->hosts = host->next;

@@ -24,6 +24,7 @@
 struct kernel;
 struct host;
 struct process;
+struct sockaddr;
 
 enum schedule_policy { SCHEDULE_ROUND_ROBIN, SCHEDULE_RANDOM };
 
@@ -171,6 +172,8 @@ struct call {
     int64_t argument[3];
     const void *data;
     size_t size;
+    const struct sockaddr *address; /* AF_INET or AF_INET6, without padding; or NULL */
+    size_t address_size;
     int64_t result;    /* after: what the call returns, -errno for an error */
     bool changed_disk; /* after: visible tree or durable image changed */
 };

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * What the socket calls need of a kind of socket.  AF_UNIX is in socket_unix.c; TCP and UDP
- * come as other tables of the same operations: add the family to `create` in
- * calls_socket.c.
+ * What the socket calls need of a kind of socket.  AF_UNIX is in socket_unix.c, TCP and UDP are
+ * in socket_inet.c, tcp*.c and udp.c; another family is another table of the same operations, and
+ * a line in `create` of calls_socket.c.
  *
  * Addresses are as the caller gives them; results are counts or 0, or -errno.  Functions that
  * wait honour O_NONBLOCK of the file.
@@ -27,6 +27,8 @@ struct socket_message {
     unsigned file_count;
     const struct sockaddr *address; /* sendmsg: NULL or the destination */
     socklen_t address_size;
+    struct sockaddr_storage from; /* recvmsg: the sender, if from_size is not 0 */
+    socklen_t from_size;
     int out_flags; /* recvmsg: MSG_TRUNC, MSG_EOR */
 };
 
@@ -45,11 +47,18 @@ struct socket_operations {
     int (*set_option)(struct file *file, int level, int name, const void *value, socklen_t size);
 };
 
+/* The socket of a descriptor; NULL with *error: -EBADF, -ENOTSOCK. */
+struct file *socket_file_of(int fd, int *error);
+
 /* A new AF_UNIX socket, NULL with *error. */
 struct file *socket_unix_create(struct kernel *kernel, int type, int protocol, int flags,
                                 int *error);
 /* Two that are connected; 0 or -errno. */
 int socket_unix_pair(struct kernel *kernel, int type, int protocol, int flags,
                      struct file *files[2]);
+
+/* A new AF_INET or AF_INET6 socket of a host, NULL with *error. */
+struct file *socket_inet_create(struct host *host, int family, int type, int protocol, int flags,
+                                int *error);
 
 #endif

@@ -259,6 +259,7 @@ static ssize_t unix_read(struct file *file, void *to, size_t size)
     message.flags = message.out_flags = 0;
     message.file_count = 0;
     message.address = NULL;
+    message.from_size = 0;
     ssize_t result = unix_receive(file, &message);
     for (unsigned i = 0; i < message.file_count; i++)
         file_unref(message.files[i]); /* read(2) has no place for them */
