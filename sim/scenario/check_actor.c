@@ -194,6 +194,8 @@ void need_own_address(struct cursor *cursor, const char *owner, const char ***li
         cursor_fail(cursor, "expected an address as in 192.0.2.7 or 2001:db8::7");
     else if (address_trouble(address))
         cursor_fail(cursor, "%s", address_trouble(address));
+    else if (*count == ADDRESSES_MAX)
+        cursor_fail(cursor, "more than %d addresses of one machine", ADDRESSES_MAX);
     else if ((other = address_owner(checker, address)))
         cursor_fail(cursor, "\"%s\" has this address already", other);
     else

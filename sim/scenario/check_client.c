@@ -6,6 +6,8 @@
 #include "sim/scenario/checker.h"
 #include "sim/scenario/cursor.h"
 
+#define OPTIONS_MAX 16
+
 struct client_check {
     struct checker *checker;
     struct client_spec *client;
@@ -98,7 +100,19 @@ static void check_cut(struct client_check *check, struct cursor *cursor)
     lines_word(lines, "cut after");
     lines_number(lines, need_bytes(cursor, 0));
     lines_word(lines, "bytes");
+    if (cursor_take(cursor, "first")) {
+        lines_word(lines, "first");
+        lines_number(lines, cursor_need_number(cursor, 1, 1000000));
+    }
     lines_end(lines);
+    cursor_done(cursor);
+}
+
+static void check_timeout(struct client_check *check, struct cursor *cursor)
+{
+    lines_word(&check->settings, "timeout");
+    lines_time(&check->settings, need_milliseconds(cursor));
+    lines_end(&check->settings);
     cursor_done(cursor);
 }
 
@@ -118,15 +132,17 @@ static void check_options(struct client_check *check, struct cursor *cursor)
     struct lines *lines = &check->settings;
 
     lines_word(lines, "options");
-    do {
+    for (size_t count = 0; count == 0 || cursor_peek(cursor); count++) {
         const char *word = cursor_need_word(cursor, "options of MAIL as in BODY=8BITMIME");
 
         if (!cursor->failed && (!*word || word[strcspn(word, " \r\n\t")])) {
             cursor->at--;
             cursor_fail(cursor, "an option of MAIL has no spaces, as in BODY=8BITMIME");
         }
+        if (count == OPTIONS_MAX)
+            cursor_fail(cursor, "more than %d options", OPTIONS_MAX);
         lines_value(lines, word, NULL);
-    } while (cursor_peek(cursor));
+    }
     lines_end(lines);
     cursor_done(cursor);
 }
@@ -145,12 +161,13 @@ static const struct {
     {"no", "no retry", check_no_retry, 2},
     {"pipelining", "pipelining on|off", check_pipelining, 3},
     {"chunk", "chunk N bytes every TIME", check_chunk, 4},
-    {"cut", "cut after N bytes", check_cut, 5},
+    {"cut", "cut after N bytes [first N]", check_cut, 5},
     {"auth", "auth NAME PASSWORD", check_auth, 6},
     {"options", "options OPTION...", check_options, 7},
+    {"timeout", "timeout TIME", check_timeout, 8},
 };
 #define PART_COUNT (sizeof parts / sizeof *parts)
-#define GROUP_COUNT 8
+#define GROUP_COUNT 9
 
 static void check_part(struct client_check *check, const struct statement *statement,
                        unsigned lines[GROUP_COUNT])

@@ -8,6 +8,7 @@
 #include "sim/scenario/cursor.h"
 
 #define TTL "3600"
+#define STRINGS_MAX 100 /* of a TXT record */
 
 /* --- names and types -------------------------------------------------------------------------*/
 
@@ -64,15 +65,17 @@ static void need_address_data(struct cursor *cursor, struct lines *lines, bool s
 
 static void need_text_data(struct cursor *cursor, struct lines *lines)
 {
-    do {
+    for (size_t count = 0; count == 0 || cursor_peek(cursor); count++) {
         const char *word = cursor_need_word(cursor, "a text");
 
         if (!cursor->failed && strlen(word) > 255) {
             cursor->at--;
             cursor_fail(cursor, "a string of a TXT record has at most 255 bytes");
         }
+        if (count == STRINGS_MAX)
+            cursor_fail(cursor, "more than %d strings", STRINGS_MAX);
         lines_quoted(lines, word);
-    } while (cursor_peek(cursor));
+    }
 }
 
 static void need_soa_data(struct cursor *cursor, struct lines *lines)
@@ -170,7 +173,7 @@ static void need_deed(struct cursor *cursor, struct lines *lines)
 
 static void check_on(struct checker *checker, struct cursor *cursor)
 {
-    static const char *const scopes[] = {"client", NULL};
+    static const char *const scopes[] = {"client", "name", NULL};
     struct lines *lines = &checker->dns_rules;
     struct condition condition = {.counter = COUNTER_NONE};
     const char *pattern = cursor_need_word(cursor, "a pattern over names");

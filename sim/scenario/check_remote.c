@@ -9,6 +9,8 @@
 
 #define RULE "on VERB [PATTERN] [COUNTER] [chance N%] [from TIME] [until TIME] [delay TIME] DO"
 
+#define EXTENSIONS_MAX 64
+
 struct remote_check {
     struct checker *checker;
     struct remote_spec *remote;
@@ -39,9 +41,7 @@ enum verb {
 #define BIT(verb) (1u << (verb))
 #define IN_MAIL (BIT(MAIL) | BIT(RCPT) | BIT(DATA) | BIT(MESSAGE) | BIT(EOD))
 #define AFTER_RCPT (BIT(RCPT) | BIT(DATA) | BIT(MESSAGE) | BIT(EOD))
-#define WITH_PATTERN                                                                               \
-    (BIT(CONNECT) | BIT(EHLO) | BIT(HELO) | BIT(MAIL) | BIT(RCPT) | BIT(EOD) | BIT(VRFY) |         \
-     BIT(AUTH) | BIT(NOOP) | BIT(ANY))
+#define WITHOUT_ARGUMENT (BIT(RSET) | BIT(QUIT))
 
 static const char *const verbs[VERB_COUNT + 1] = {"connect", "EHLO",    "HELO", "MAIL", "RCPT",
                                                   "DATA",    "MESSAGE", "EOD",  "RSET", "NOOP",
@@ -255,7 +255,7 @@ static void check_on(struct remote_check *check, struct cursor *cursor)
     struct position at = cursor_position(cursor);
     const char *pattern = take_pattern(cursor, keywords);
 
-    if (pattern && !(WITH_PATTERN & BIT(verb)) && !cursor->failed) {
+    if (pattern && (WITHOUT_ARGUMENT & BIT(verb)) && !cursor->failed) {
         complain(&check->checker->complaints, at, "%s has nothing that a pattern could match",
                  verbs[verb]);
         return;
@@ -328,6 +328,7 @@ static bool is_extension(const char *word)
 static void check_extensions(struct remote_check *check, struct cursor *cursor)
 {
     struct lines *lines = &check->rules;
+    size_t count = 0;
 
     if (check->extensions_at)
         cursor_fail(cursor, "the extensions are on line %u", check->extensions_at->at.line);
@@ -344,10 +345,32 @@ static void check_extensions(struct remote_check *check, struct cursor *cursor)
                 cursor_fail(cursor, "an extension is a word of EHLO, with values in quotes: "
                                     "PIPELINING \"SIZE 1000\"");
             }
+            if (++count > EXTENSIONS_MAX)
+                cursor_fail(cursor, "more than %d extensions", EXTENSIONS_MAX);
             lines_value(lines, word, (const char *const[]){"none", NULL});
         } while (cursor_peek(cursor));
     }
     lines_end(lines);
+    cursor_done(cursor);
+}
+
+/* "connections N", "recipients N", "timeout TIME": what it bears. */
+static void check_limit(struct remote_check *check, struct cursor *cursor)
+{
+    struct lines *lines = &check->rules;
+
+    cursor->at = 0;
+    lines_word(lines, cursor_need_word(cursor, "a limit"));
+    lines_number(lines, cursor_need_number(cursor, 1, 100000));
+    lines_end(lines);
+    cursor_done(cursor);
+}
+
+static void check_timeout(struct remote_check *check, struct cursor *cursor)
+{
+    lines_word(&check->rules, "timeout");
+    lines_time(&check->rules, need_milliseconds(cursor));
+    lines_end(&check->rules);
     cursor_done(cursor);
 }
 
@@ -374,6 +397,9 @@ static const struct {
     {"name", "name NAME", check_name},
     {"extensions", "extensions WORD...|none", check_extensions},
     {"no-ehlo", "no-ehlo", check_no_ehlo},
+    {"connections", "connections N", check_limit},
+    {"recipients", "recipients N", check_limit},
+    {"timeout", "timeout TIME", check_timeout},
     {"on", RULE, check_on},
 };
 #define PART_COUNT (sizeof parts / sizeof *parts)

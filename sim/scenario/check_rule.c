@@ -4,6 +4,7 @@
 #include <string.h>
 
 #define COUNT_MAX 1000000000
+#define RATE_MAX 1000000 /* the actors keep so many times at most */
 #define MS 1000000
 
 int64_t need_milliseconds(struct cursor *cursor)
@@ -112,7 +113,8 @@ static bool take_counter(struct cursor *cursor, const char *const *scopes,
         return true;
     }
     condition->counter = counter;
-    condition->count = cursor_need_number(cursor, counter == COUNTER_OVER ? 0 : 1, COUNT_MAX);
+    condition->count = counter == COUNTER_OVER ? cursor_need_number(cursor, 0, RATE_MAX)
+                                               : cursor_need_number(cursor, 1, COUNT_MAX);
     if (counter == COUNTER_OVER) {
         cursor_need(cursor, "per");
         condition->per_ns = need_milliseconds(cursor);

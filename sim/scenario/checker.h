@@ -12,6 +12,7 @@
 #define INCLUDE_DEPTH_MAX 8
 #define INCLUDES_MAX 100
 #define MACHINES_MAX 1000
+#define ADDRESSES_MAX 16 /* of one machine */
 #define RECORDS_MAX 5000
 
 struct parameter {

@@ -46,13 +46,18 @@ static const char valid[] =
     "remote mx2\n"
     "    serves away.example preference 20\n"
     "    no-ehlo\n"
+    "    connections 2\n"
+    "    recipients 5\n"
+    "    timeout 30s\n"
+    "    on DATA bob@* close\n"
     "remote lone\n"
     "client app\n"
     "    helo app.example\n"
     "    retry every 5m until accepted\n"
     "    pipelining off\n"
     "    chunk 100 bytes every 1s\n"
-    "    cut after 300 bytes\n"
+    "    cut after 300 bytes first 2\n"
+    "    timeout 1m\n"
     "    auth robot \"secret word\"\n"
     "    options BODY=8BITMIME SIZE\n"
     "client web\n"
@@ -199,6 +204,8 @@ START_TEST(understands_every_statement)
                                                     "bounces to 192.0.2.10 25\n"
                                                     "extensions PIPELINING"));
     ck_assert_uint_eq(away->domain_count, 2);
+    ck_assert_str_eq(scenario->remotes[1].rules.data, "no-ehlo\nconnections 2\nrecipients 5\n"
+                                                      "timeout 30s\non DATA bob@* close\n");
     ck_assert_str_eq(away->domains[1].domain, "other.example");
     ck_assert_str_eq(scenario->remotes[1].smtp_name, "mx2.away.example");
     ck_assert_str_eq(scenario->remotes[2].smtp_name, "lone.example");
@@ -206,7 +213,8 @@ START_TEST(understands_every_statement)
                                                          "retry every 5m until accepted\n"
                                                          "pipelining off\n"
                                                          "chunk 100 bytes every 1s\n"
-                                                         "cut after 300 bytes\n"
+                                                         "cut after 300 bytes first 2\n"
+                                                         "timeout 1m\n"
                                                          "auth robot \"secret word\"\n"
                                                          "options BODY=8BITMIME SIZE\n");
     ck_assert_str_eq(scenario->dns.config.data, want_dns);
@@ -452,8 +460,8 @@ static const struct {
     {"remote x\n    on RCPT repli 550 x\n",
      "test:2:13: did you mean \"reply\"? If \"repli\" is a pattern, put it in quotes"},
     {"remote x\n    on RCPT frist 2 reply 550 x\n", "test:2:13: did you mean \"first\"?"},
-    {"remote x\n    on DATA a@b reply 550 x\n",
-     "test:2:13: DATA has nothing that a pattern could match"},
+    {"remote x\n    on QUIT a@b reply 550 x\n",
+     "test:2:13: QUIT has nothing that a pattern could match"},
     {"remote x\n    on RCPT reply 55 x\n", "test:2:19: expected a number from 200 to 599"},
     {"remote x\n    on RCPT reply 550\n", "test:2:22: expected the text of the reply"},
     {"remote x\n    on RCPT reply 550 no such user\n", "test:2:26: this is too much"},
@@ -488,6 +496,8 @@ static const struct {
     {"remote x\n    on MESSAGE reply 550 x\n", "test:2:16: while a message comes in nothing"},
     {"remote x\n    on RCPT close after 10 bytes\n", "test:2:19: bytes are counted with connect"},
     {"remote x\n    on QUIT ok ok\n", "test:2:16: this is too much"},
+    {"remote x\n    connections 0\n", "test:2:17: expected a number from 1 to 100000"},
+    {"remote x\n    timeout 5\n", "test:2:13: expected a time"},
     /* clients */
     {"client x\n    retry each 5m\n", "test:2:11: expected \"every\""},
     {"client x\n    retry every 0s times 3\n", "test:2:17: expected a time that is not 0"},
