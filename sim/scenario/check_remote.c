@@ -247,6 +247,21 @@ static void need_deed(struct cursor *cursor, enum verb verb, struct lines *lines
     cursor->failed = true;
 }
 
+/* A connection is refused before anything is known of it, and one that is refused is not counted. */
+static void check_refuse(struct cursor *cursor, const char *pattern,
+                         const struct condition *condition)
+{
+    struct cursor copy = *cursor;
+
+    if (!cursor_take(&copy, "refuse"))
+        return;
+    if (pattern || condition->scope || condition->has_chance)
+        cursor_fail(cursor, "who connects is not known when it is refused: say close or reset, or "
+                            "take a network statement");
+    else if (condition->counter == COUNTER_FIRST)
+        cursor_fail(cursor, "connections that are refused cannot be counted: say until TIME");
+}
+
 static void check_on(struct remote_check *check, struct cursor *cursor)
 {
     struct lines *lines = &check->rules;
@@ -267,6 +282,7 @@ static void check_on(struct remote_check *check, struct cursor *cursor)
     if (pattern)
         lines_value(lines, pattern, keywords);
     lines_condition(lines, &condition);
+    check_refuse(cursor, pattern, &condition);
     need_deed(cursor, verb, lines);
     lines_end(lines);
     cursor_done(cursor);

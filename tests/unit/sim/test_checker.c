@@ -275,29 +275,71 @@ START_TEST(survives_mutations)
 }
 END_TEST
 
+/* `text` with a backslash before each '|', as a table of the manual wants it. */
+static void add_escaped(char *to, const char *text)
+{
+    to += strlen(to);
+    for (; *text; text++) {
+        if (*text == '|')
+            *to++ = '\\';
+        *to++ = *text;
+    }
+    *to = 0;
+}
+
 /* The manual has every statement: what the help table says stands there, word for word. */
 START_TEST(the_manual_has_every_statement)
 {
     FILE *file = fopen("docs/scenario-language.md", "r");
-    char *manual = calloc(1, 100000);
+    char *manual = calloc(1, 200000);
 
     ck_assert_ptr_nonnull(file);
     ck_assert_ptr_nonnull(manual);
-    ck_assert_uint_gt(fread(manual, 1, 99999, file), 1000);
+    ck_assert_uint_gt(fread(manual, 1, 199999, file), 1000);
     fclose(file);
     for (const struct statement_help *help = statement_help; help->syntax; help++) {
-        char want[400];
-        size_t used = 0;
+        char want[1500] = "| `";
 
-        for (const char *c = help->syntax; *c; c++) {
-            if (*c == '|')
-                want[used++] = '\\';
-            want[used++] = *c;
-        }
-        want[used] = 0;
-        ck_assert_msg(strstr(manual, want), "not in the manual: %s", help->syntax);
+        add_escaped(want, help->syntax);
+        strcat(want, "` | ");
+        add_escaped(want, help->meaning);
+        strcat(want, " |\n");
+        ck_assert_msg(strstr(manual, want), "not in the manual: %s", want);
     }
     free(manual);
+}
+END_TEST
+
+/* Examples of the manual, blocks of code that are called scenario, are valid. */
+START_TEST(examples_of_the_manual_are_valid)
+{
+    FILE *file = fopen("docs/scenario-language.md", "r");
+    char line[4096], text[100000] = "", *errors;
+    bool inside = false;
+    unsigned checked = 0;
+
+    ck_assert_ptr_nonnull(file);
+    while (fgets(line, sizeof line, file)) {
+        if (strncmp(line, "```", 3) != 0) {
+            if (inside)
+                strcat(text, line);
+            continue;
+        }
+        inside = strncmp(line, "```scenario", 11) == 0;
+        if (inside) {
+            text[0] = 0;
+        } else if (text[0]) {
+            struct scenario *scenario = parse(text, strlen(text), &errors);
+
+            ck_assert_msg(scenario != NULL, "%s\n%s", errors, text);
+            scenario_free(scenario);
+            free(errors);
+            text[0] = 0;
+            checked++;
+        }
+    }
+    fclose(file);
+    ck_assert_uint_ge(checked, 6);
 }
 END_TEST
 
@@ -313,6 +355,7 @@ int main(void)
     tcase_add_test(tests, definitions_replace_values);
     tcase_add_test(tests, every_line_can_go);
     tcase_add_test(tests, the_manual_has_every_statement);
+    tcase_add_test(tests, examples_of_the_manual_are_valid);
     tcase_add_loop_test(tests, survives_mutations, 0, 6);
     suite_add_tcase(suite, tests);
     runner = srunner_create(suite);
