@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "mta/lib/num.h"
 
@@ -156,4 +157,85 @@ bool socket_address_in(const unsigned char bytes[16], const char *network, size_
     if (memcmp(bytes, wanted, whole) != 0)
         return false;
     return rest == 0 || (bytes[whole] ^ wanted[whole]) >> (8 - rest) == 0;
+}
+
+int socket_address_parse_host(const char *text, size_t size, struct sockaddr_storage *address)
+{
+    char host[SOCKET_ADDRESS_SIZE];
+    struct sockaddr_in *four = (struct sockaddr_in *) address;
+    struct sockaddr_in6 *six = (struct sockaddr_in6 *) address;
+    memset(address, 0, sizeof *address);
+    if (copy_text(host, text, size) < 0)
+        return -1;
+    if (inet_pton(AF_INET, host, &four->sin_addr) == 1) {
+        address->ss_family = AF_INET;
+        return 0;
+    }
+    unsigned char bytes[16];
+    if (inet_pton(AF_INET6, host, bytes) != 1)
+        return -1;
+    if (is_v4(bytes)) {
+        address->ss_family = AF_INET;
+        memcpy(&four->sin_addr, bytes + 12, 4);
+    } else {
+        address->ss_family = AF_INET6;
+        memcpy(&six->sin6_addr, bytes, 16);
+    }
+    return 0;
+}
+
+int socket_address_parse_literal(const char *text, size_t size, struct sockaddr_storage *address)
+{
+    static const char tag[] = "IPv6:";
+    const size_t tag_size = sizeof tag - 1;
+    if (size < 3 || text[0] != '[' || text[size - 1] != ']')
+        return -1;
+    text++;
+    size -= 2;
+    bool tagged = size > tag_size && strncasecmp(text, tag, tag_size) == 0;
+    if (!tagged)
+        return socket_address_parse_host(text, size, address);
+    if (!memchr(text + tag_size, ':', size - tag_size))
+        return -1;
+    return socket_address_parse_host(text + tag_size, size - tag_size, address);
+}
+
+void socket_address_set_port(struct sockaddr_storage *address, unsigned port)
+{
+    if (address->ss_family == AF_INET6)
+        ((struct sockaddr_in6 *) address)->sin6_port = htons((uint16_t) port);
+    else
+        ((struct sockaddr_in *) address)->sin_port = htons((uint16_t) port);
+}
+
+socklen_t socket_address_length(const struct sockaddr_storage *address)
+{
+    return address->ss_family == AF_INET6 ? sizeof(struct sockaddr_in6)
+                                          : sizeof(struct sockaddr_in);
+}
+
+bool socket_address_is_same_host(const struct sockaddr_storage *a, const struct sockaddr_storage *b)
+{
+    unsigned char bytes_a[16], bytes_b[16];
+    socket_address_bytes(a, bytes_a);
+    socket_address_bytes(b, bytes_b);
+    return memcmp(bytes_a, bytes_b, sizeof bytes_a) == 0;
+}
+
+bool socket_address_is_any(const struct sockaddr_storage *address)
+{
+    static const unsigned char zeros[16];
+    unsigned char bytes[16];
+    socket_address_bytes(address, bytes);
+    return memcmp(is_v4(bytes) ? bytes + 12 : bytes, zeros, is_v4(bytes) ? 4 : 16) == 0;
+}
+
+bool socket_address_is_loopback(const struct sockaddr_storage *address)
+{
+    static const unsigned char one[16] = {[15] = 1};
+    unsigned char bytes[16];
+    socket_address_bytes(address, bytes);
+    if (is_v4(bytes))
+        return bytes[12] == 127 || bytes[12] == 0;
+    return memcmp(bytes, one, sizeof one) == 0 || socket_address_is_any(address);
 }

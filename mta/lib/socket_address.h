@@ -34,4 +34,27 @@ void socket_address_bytes(const struct sockaddr_storage *address, unsigned char 
  * socket_address_bytes) is in that network.  False also if the text is no address. */
 bool socket_address_in(const unsigned char bytes[16], const char *network, size_t size);
 
+/* Reads "192.0.2.1" or "2001:db8::1" (`size` bytes), port 0; an IPv4 address that is written inside
+ * IPv6 (::ffff:192.0.2.1) is the IPv4 one.  Returns 0, or -1 if it is neither. */
+int socket_address_parse_host(const char *text, size_t size, struct sockaddr_storage *address);
+
+/* Reads an address literal, `size` bytes: "[192.0.2.1]", "[IPv6:2001:db8::1]" (RFC 5321 4.1.3), and
+ * also "[2001:db8::1]"; port 0.  Returns 0, or -1 if it is none. */
+int socket_address_parse_literal(const char *text, size_t size, struct sockaddr_storage *address);
+
+void socket_address_set_port(struct sockaddr_storage *address, unsigned port);
+
+/* The size of the sockaddr inside, for connect and bind. */
+socklen_t socket_address_length(const struct sockaddr_storage *address);
+
+/* True if both are the same host, whatever the ports. */
+bool socket_address_is_same_host(const struct sockaddr_storage *a,
+                                 const struct sockaddr_storage *b);
+
+/* True for 0.0.0.0 and ::. */
+bool socket_address_is_any(const struct sockaddr_storage *address);
+
+/* True for addresses that mean the machine itself everywhere: 127.0.0.0/8, ::1, 0.0.0.0/8, ::. */
+bool socket_address_is_loopback(const struct sockaddr_storage *address);
+
 #endif
