@@ -21,7 +21,8 @@ static const struct {
 };
 
 #define LIMIT_MAX 65535
-#define SLOTS_WITHOUT_SPAWNER 10
+#define GROUPS_WITHOUT_SPAWNER 10
+#define SLOTS_FOR_GROUPS 1000 /* more than groups: for those of several recipients */
 
 /* The spawner's limit: 2 bytes, little-endian, first of all.  0; 1 if there is no spawner. */
 static int read_limit(const struct channel *channel, unsigned *limit)
@@ -40,13 +41,15 @@ static int read_limit(const struct channel *channel, unsigned *limit)
 
 static int take_memory(struct channel *channel)
 {
+    channel->groups = mem_alloc(channel->group_count * sizeof *channel->groups);
     channel->slots = mem_alloc(channel->slot_count * sizeof *channel->slots);
-    channel->jobs = mem_alloc((channel->slot_count + 1) * sizeof *channel->jobs);
-    if (!channel->slots || !channel->jobs)
+    channel->jobs = mem_alloc((channel->group_count + 1) * sizeof *channel->jobs);
+    if (!channel->groups || !channel->slots || !channel->jobs)
         return -1;
+    memset(channel->groups, 0, channel->group_count * sizeof *channel->groups);
     memset(channel->slots, 0, channel->slot_count * sizeof *channel->slots);
-    memset(channel->jobs, 0, (channel->slot_count + 1) * sizeof *channel->jobs);
-    for (unsigned i = 0; i <= channel->slot_count; i++)
+    memset(channel->jobs, 0, (channel->group_count + 1) * sizeof *channel->jobs);
+    for (unsigned i = 0; i <= channel->group_count; i++)
         channel->jobs[i].fd = -1;
     channel->report.limit = 2 + REPORT_MAX;
     return buf_reserve(&channel->report, 2 + REPORT_MAX);
@@ -73,10 +76,14 @@ int channel_start(struct send *send, enum due_kind index)
         return -1;
     }
     channel->connected = result == 0;
-    channel->slot_count = concurrency < limit ? (unsigned) concurrency : limit;
-    channel->concurrency = channel->slot_count;
+    channel->group_count = concurrency < limit ? (unsigned) concurrency : limit;
+    channel->concurrency = channel->group_count;
+    channel->group_max = index == DUE_REMOTE ? GROUP_MAX : 1;
     if (!channel->connected)
-        channel->slot_count = SLOTS_WITHOUT_SPAWNER;
+        channel->group_count = GROUPS_WITHOUT_SPAWNER;
+    channel->slot_count = channel->group_count;
+    if (channel->group_max > 1 && channel->slot_count <= LIMIT_MAX - SLOTS_FOR_GROUPS)
+        channel->slot_count += SLOTS_FOR_GROUPS;
     if (channel->connected &&
         (io_set_nonblocking(channel->in_fd) < 0 || io_set_nonblocking(channel->out_fd) < 0))
         return -1;
@@ -87,11 +94,12 @@ void channel_free(struct channel *channel)
 {
     for (unsigned i = 0; channel->slots && i < channel->slot_count; i++)
         buf_free(&channel->slots[i].piece);
-    for (unsigned i = 0; channel->jobs && i <= channel->slot_count; i++) {
+    for (unsigned i = 0; channel->jobs && i <= channel->group_count; i++) {
         io_close(&channel->jobs[i].fd);
         buf_free(&channel->jobs[i].file);
         buf_free(&channel->jobs[i].sender);
     }
+    mem_free(channel->groups);
     mem_free(channel->slots);
     mem_free(channel->jobs);
     buf_free(&channel->out);
@@ -99,11 +107,16 @@ void channel_free(struct channel *channel)
     memset(channel, 0, sizeof *channel);
 }
 
+bool channel_has_room(const struct channel *channel)
+{
+    return channel->groups_used < channel->group_count && channel->used < channel->slot_count;
+}
+
 void channel_log_status(struct send *send)
 {
     const struct channel *local = &send->channels[DUE_LOCAL];
     const struct channel *remote = &send->channels[DUE_REMOTE];
-    logline(&send->log, "status: local %n/%n remote %n/%n%s", (uint64_t) local->running,
-            (uint64_t) local->concurrency, (uint64_t) remote->running,
+    logline(&send->log, "status: local %n/%n remote %n/%n%s", (uint64_t) local->groups_running,
+            (uint64_t) local->concurrency, (uint64_t) remote->groups_running,
             (uint64_t) remote->concurrency, send->exit_asap ? " exitasap" : "");
 }

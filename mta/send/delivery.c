@@ -14,12 +14,22 @@ static const char dying_text[] = FAILURE_EXPIRED;
 static const char no_spawner_text[] =
     "ZThis server has no program for remote deliveries. (#4.3.5)\n";
 
-static struct delivery *find_free_slot(struct channel *channel)
+static struct group *find_free_group(struct channel *channel)
 {
-    for (unsigned i = 0; i < channel->slot_count; i++)
-        if (channel->slots[i].state == DELIVERY_FREE)
-            return &channel->slots[i];
+    for (unsigned i = 0; i < channel->group_count; i++)
+        if (!channel->groups[i].used)
+            return &channel->groups[i];
     return NULL;
+}
+
+/* Finds `count` free slots; true if there are so many. */
+static bool find_free_slots(const struct channel *channel, unsigned *slots, unsigned count)
+{
+    unsigned found = 0;
+    for (unsigned i = 0; i < channel->slot_count && found < count; i++)
+        if (channel->slots[i].state == DELIVERY_FREE)
+            slots[found++] = i;
+    return found == count;
 }
 
 /* The record at an offset of the job's file. */
@@ -52,33 +62,47 @@ static int add_sender(struct buf *out, const struct buf *sender, const struct re
     return buf_add(out, sender->data, length);
 }
 
-static int add_request(struct buf *out, unsigned slot, const struct job *job,
-                       const struct record *recipient)
+static int add_number(struct buf *out, unsigned number)
 {
-    if (buf_add_byte(out, (char) (slot & 255)) < 0 || buf_add_byte(out, (char) (slot >> 8)) < 0 ||
-        buf_add_number(out, job->message->number) < 0 || buf_add_byte(out, 0) < 0 ||
-        add_sender(out, &job->sender, recipient) < 0 || buf_add_byte(out, 0) < 0)
+    char bytes[2] = {(char) (number & 255), (char) (number >> 8)};
+    return buf_add(out, bytes, 2);
+}
+
+/* What all recipients of a request have in common. */
+static int add_message(struct buf *out, const struct job *job, const struct record *recipient)
+{
+    if (buf_add_number(out, job->message->number) < 0 || buf_add_byte(out, 0) < 0 ||
+        add_sender(out, &job->sender, recipient) < 0)
         return -1;
-    return buf_add(out, recipient->text, recipient->size + 1);
+    return buf_add_byte(out, 0);
+}
+
+/* The remote channel's requests begin with how many recipients there are, and have the slot with
+ * each; the local one's begin with the slot. */
+static int add_request(struct channel *channel, const struct job *job, const unsigned *slots,
+                       const size_t *offsets, unsigned count)
+{
+    struct buf *out = &channel->out;
+    struct record recipient = record_at(job, offsets[0]);
+    bool grouped = channel->group_max > 1;
+    if (add_number(out, grouped ? count : slots[0]) < 0 || add_message(out, job, &recipient) < 0)
+        return -1;
+    for (unsigned i = 0; i < count; i++) {
+        recipient = record_at(job, offsets[i]);
+        if ((grouped && add_number(out, slots[i]) < 0) ||
+            buf_add(out, recipient.text, recipient.size + 1) < 0)
+            return -1;
+    }
+    return 0;
 }
 
 static int take_report(struct send *send, struct channel *channel, struct delivery *delivery,
                        const char *text);
 
-int delivery_start(struct send *send, struct channel *channel, struct job *job, size_t offset)
+static void start_one(struct send *send, struct channel *channel, struct delivery *delivery,
+                      struct job *job, size_t offset)
 {
-    struct delivery *delivery = find_free_slot(channel);
-    if (!delivery)
-        return -1;
     struct record recipient = record_at(job, offset);
-    size_t before = channel->out.length;
-    unsigned slot = (unsigned) (delivery - channel->slots);
-    if (channel->connected && add_request(&channel->out, slot, job, &recipient) < 0) {
-        channel->out.length = before;
-        channel->stalled_until = send->time.now + PAUSE_TROUBLE;
-        logline(&send->log, "alert: out of memory, sleeping...");
-        return -1;
-    }
     delivery->state = DELIVERY_RUNNING;
     delivery->job = job;
     delivery->offset = offset;
@@ -90,9 +114,35 @@ int delivery_start(struct send *send, struct channel *channel, struct job *job, 
     channel->running++;
     logline(&send->log, "starting delivery %n: msg %n to %s %t", delivery->id, job->message->number,
             channel->name, recipient.text);
+}
+
+int delivery_start(struct send *send, struct channel *channel, struct job *job,
+                   const size_t *offsets, unsigned count)
+{
+    struct group *group = find_free_group(channel);
+    unsigned slots[GROUP_MAX];
+    if (!group || !find_free_slots(channel, slots, count))
+        return -1;
+    size_t before = channel->out.length;
+    if (channel->connected && add_request(channel, job, slots, offsets, count) < 0) {
+        channel->out.length = before;
+        channel->stalled_until = send->time.now + PAUSE_TROUBLE;
+        logline(&send->log, "alert: out of memory, sleeping...");
+        return -1;
+    }
+    group->used = group->running = count;
+    channel->groups_used++;
+    channel->groups_running++;
+    for (unsigned i = 0; i < count; i++) {
+        channel->slots[slots[i]].group = group;
+        start_one(send, channel, &channel->slots[slots[i]], job, offsets[i]);
+    }
     channel_log_status(send);
-    if (!channel->connected && take_report(send, channel, delivery, no_spawner_text) < 0)
-        delivery->due = send->time.now + PAUSE_TROUBLE;
+    for (unsigned i = 0; i < count && !channel->connected; i++) {
+        struct delivery *delivery = &channel->slots[slots[i]];
+        if (take_report(send, channel, delivery, no_spawner_text) < 0)
+            delivery->due = send->time.now + PAUSE_TROUBLE;
+    }
     return 0;
 }
 
@@ -105,6 +155,8 @@ static void delivery_end(struct send *send, struct channel *channel, struct deli
     delivery->state = DELIVERY_FREE;
     delivery->job = NULL;
     channel->used--;
+    if (--delivery->group->used == 0)
+        channel->groups_used--;
     job->outstanding--;
     job_check(send, channel, job);
 }
@@ -127,9 +179,12 @@ static void mark(struct send *send, struct channel *channel, struct delivery *de
     delivery_end(send, channel, delivery);
 }
 
-static void no_longer_running(struct send *send, struct channel *channel)
+static void no_longer_running(struct send *send, struct channel *channel, struct delivery *delivery)
 {
     channel->running--;
+    if (--delivery->group->running > 0)
+        return;
+    channel->groups_running--;
     channel_log_status(send);
 }
 
@@ -137,7 +192,7 @@ static void success(struct send *send, struct channel *channel, struct delivery 
                     const char *text)
 {
     logline(&send->log, "delivery %n: success: %t", delivery->id, text);
-    no_longer_running(send, channel);
+    no_longer_running(send, channel, delivery);
     mark(send, channel, delivery);
 }
 
@@ -149,7 +204,7 @@ static void deferral(struct send *send, struct channel *channel, struct delivery
         logline(&send->log, "delivery %n: deferral: %t", delivery->id, text);
     else
         logline(&send->log, "delivery %n: report mangled, will defer", delivery->id);
-    no_longer_running(send, channel);
+    no_longer_running(send, channel, delivery);
     if (!job->retry_written &&
         spool_channel_write_next_try(job->fd, channel->kind, job->message->number,
                                      steady_to_wall(&send->time, job->retry)) < 0)
@@ -175,7 +230,7 @@ static int failure(struct send *send, struct channel *channel, struct delivery *
     logline(&send->log, "delivery %n: failure: %t", delivery->id, text);
     delivery->state = DELIVERY_FAILED;
     delivery->due = 0;
-    no_longer_running(send, channel);
+    no_longer_running(send, channel, delivery);
     return 0;
 }
 

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Channels (local, remote): passes over the recipients of messages that are due, and deliveries,
- * which are requests to the channel's spawner and its reports.
+ * one a recipient.  Deliveries that one request asks the channel's spawner for are a group: in the
+ * remote channel recipients of one host, which follow each other in the message's file; in the
+ * local one always a single recipient.  Groups are what concurrency counts.
  *
  * A job is a message in a channel from the begin of its pass to the end of its last delivery.
  */
@@ -19,6 +21,7 @@
 struct send;
 
 #define REPORT_MAX 10000 /* bytes of a report that are kept */
+#define GROUP_MAX 100    /* recipients of a request to rspawn */
 
 struct job {
     struct message *message; /* NULL: free */
@@ -44,12 +47,18 @@ enum delivery_state {
 struct delivery {
     enum delivery_state state;
     struct job *job;
+    struct group *group;
     uint64_t id;
     size_t offset;    /* of the recipient's record */
     struct buf piece; /* of the bounce */
     uint64_t batch;
     int64_t due; /* steady seconds: not before */
     bool warned;
+};
+
+struct group {
+    unsigned used;    /* deliveries of it that have not ended; 0: it is free */
+    unsigned running; /* of these, those that wait for their report */
 };
 
 struct channel {
@@ -60,13 +69,17 @@ struct channel {
     int out_fd, in_fd;
     bool connected;       /* has a spawner */
     unsigned concurrency; /* as shown; 0 without a spawner */
-    unsigned slot_count;
+    unsigned group_max;   /* recipients of a request */
+    unsigned group_count;
+    struct group *groups;
+    unsigned slot_count; /* at least group_count */
     struct delivery *slots;
-    struct job *jobs; /* slot_count + 1 */
-    unsigned used, running;
-    struct job *pass; /* NULL: none */
-    struct buf out;   /* requests not written yet */
-    char input[2048]; /* read and not taken: input_at to input_size */
+    struct job *jobs;                     /* group_count + 1 */
+    unsigned used, running;               /* deliveries; running: that wait for their report */
+    unsigned groups_used, groups_running; /* the same of groups */
+    struct job *pass;                     /* NULL: none */
+    struct buf out;                       /* requests not written yet */
+    char input[2048];                     /* read and not taken: input_at to input_size */
     size_t input_at, input_size;
     struct buf report; /* the beginning of one */
     bool report_whole; /* all of it, but it could not be taken yet */
@@ -77,6 +90,8 @@ struct channel {
  * EPIPE: no spawner where there must be one. */
 int channel_start(struct send *send, enum due_kind index);
 void channel_free(struct channel *channel);
+/* Whether another group can be started. */
+bool channel_has_room(const struct channel *channel);
 /* "status: ..." */
 void channel_log_status(struct send *send);
 
@@ -89,8 +104,11 @@ void job_check(struct send *send, struct channel *channel, struct job *job);
 
 /* delivery.c */
 
-/* Starts a delivery of the recipient at `offset` of the job's file.  0, or -1: not now. */
-int delivery_start(struct send *send, struct channel *channel, struct job *job, size_t offset);
+/* Starts deliveries of the recipients at `offsets` of the job's file, `count` of them (1 to
+ * channel->group_max, and not more than there are free slots), as one group.  The channel must have
+ * room.  0, or -1: not now. */
+int delivery_start(struct send *send, struct channel *channel, struct job *job,
+                   const size_t *offsets, unsigned count);
 /* Takes reports after poll.  0, or -1: the spawner is gone. */
 int delivery_reports(struct send *send, struct channel *channel);
 /* Writes bounces and marks that are due. */

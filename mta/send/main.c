@@ -230,7 +230,7 @@ static int64_t next_work(const struct send *send)
             return now;
         if (channel->stalled_until > now)
             next = earlier(next, channel->stalled_until);
-        else if (message && channel->used < channel->slot_count && !channel->pass)
+        else if (message && channel_has_room(channel) && !channel->pass)
             next = earlier(next, message->due[i]);
     }
     const struct message *chore = message_first(&send->messages, DUE_CHORE);

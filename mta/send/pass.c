@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "mta/lib/io.h"
@@ -14,10 +15,10 @@
 
 static struct job *find_free_job(const struct channel *channel)
 {
-    for (unsigned i = 0; i <= channel->slot_count; i++)
+    for (unsigned i = 0; i <= channel->group_count; i++)
         if (!channel->jobs[i].message)
             return &channel->jobs[i];
-    return NULL; /* there is one more than slots, and each other has one in use or is the pass */
+    return NULL; /* there is one more than groups, and each other has one in use or is the pass */
 }
 
 static void job_release(struct job *job)
@@ -47,7 +48,7 @@ static int read_channel_file(struct job *job, enum spool_kind kind)
 /* Whether the channel's deliveries of the message are under way. */
 static bool is_busy(const struct channel *channel, const struct message *message)
 {
-    for (unsigned i = 0; i <= channel->slot_count; i++)
+    for (unsigned i = 0; i <= channel->group_count; i++)
         if (channel->jobs[i].message == message)
             return true;
     return false;
@@ -133,11 +134,48 @@ void job_check(struct send *send, struct channel *channel, struct job *job)
         job_end(send, channel, job);
 }
 
-/* Goes on with the pass.  *starts: how many deliveries it may still start in this step. */
+/* A list's sender is another one for each recipient. */
+static bool has_sender_for_each(const struct job *job)
+{
+    return job->sender.length >= 5 &&
+           memcmp(job->sender.data + job->sender.length - 4, "-@[]", 4) == 0;
+}
+
+static bool is_same_host(const struct record *a, const struct record *b)
+{
+    const char *host_a = strrchr(a->text, '@'), *host_b = strrchr(b->text, '@');
+    return host_a && host_b && strcasecmp(host_a, host_b) == 0;
+}
+
+/* The recipients that go with `first` in one request: those behind it at the same host.  *at is
+ * moved behind the last.  Returns how many. */
+static unsigned collect_group(const struct channel *channel, const struct job *job,
+                              const struct record *first, size_t *at, size_t offsets[GROUP_MAX])
+{
+    unsigned room = channel->slot_count - channel->used, count = 1;
+    unsigned most = has_sender_for_each(job) ? 1 : channel->group_max;
+    size_t next = *at;
+    struct record record;
+    offsets[0] = first->offset;
+    for (unsigned i = 0; i < RECORDS_A_STEP && count < most && count < room; i++) {
+        if (record_next(job->file.data, job->file.length, &next, &record) != 1)
+            break;
+        if (record.letter != 'T')
+            continue;
+        if (!is_same_host(first, &record))
+            break;
+        offsets[count++] = record.offset;
+        *at = next;
+    }
+    return count;
+}
+
+/* Goes on with the pass.  *starts: how many groups it may still start in this step. */
 static void pass_go_on(struct send *send, struct channel *channel, unsigned *starts)
 {
     struct job *job = channel->pass;
     struct record record;
+    size_t offsets[GROUP_MAX];
     for (unsigned i = 0; i < RECORDS_A_STEP; i++) {
         size_t at = job->at;
         if (record_next(job->file.data, job->file.length, &at, &record) != 1) {
@@ -147,8 +185,10 @@ static void pass_go_on(struct send *send, struct channel *channel, unsigned *sta
             return;
         }
         if (record.letter == 'T') {
-            if (!*starts || channel->used >= channel->slot_count ||
-                delivery_start(send, channel, job, record.offset) < 0)
+            if (!*starts || !channel_has_room(channel))
+                return;
+            unsigned count = collect_group(channel, job, &record, &at, offsets);
+            if (delivery_start(send, channel, job, offsets, count) < 0)
                 return;
             --*starts;
         }
@@ -159,8 +199,7 @@ static void pass_go_on(struct send *send, struct channel *channel, unsigned *sta
 bool pass_ready(const struct send *send, const struct channel *channel)
 {
     const struct message *message = message_first(&send->messages, channel->index);
-    if (send->exit_asap || channel->used >= channel->slot_count ||
-        channel->stalled_until > send->time.now)
+    if (send->exit_asap || !channel_has_room(channel) || channel->stalled_until > send->time.now)
         return false;
     return channel->pass || (message && message->due[channel->index] <= send->time.now);
 }

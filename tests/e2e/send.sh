@@ -135,6 +135,42 @@ check "with a remote spawner" says '^status: local 0/8 remote 1/8$'
 check "remote recipients are delivered" says '^end msg 12$'
 stop
 
+# --- groups --------------------------------------------------------------------------------------
+make_home
+answer b@far.example 'Dnot this one\n'
+answer c@FAR.example 'Znot now\n'
+put 1 "$(now)" joe@away.example a@far.example b@far.example c@FAR.example d@near.example e@far.example
+put 2 "$(now)" "list-@away.example-@[]" f@far.example g@far.example
+start remote
+check "one of several at a host fails" says '^delivery 2: failure: not_this_one/$'
+check "one is deferred" says '^delivery 3: deferral: not_now/$'
+check "the others are delivered" says '^delivery 5: success'
+check "a list's too" says '^end msg 2$'
+is "recipients at one host go together, those of a list never" "$(cat "$home/rig/deliveries")" \
+    "group 3
+1 <joe@away.example> a@far.example
+1 <joe@away.example> b@far.example
+1 <joe@away.example> c@FAR.example
+group 1
+1 <joe@away.example> d@near.example
+group 1
+1 <joe@away.example> e@far.example
+group 1
+2 <list-f=far.example@away.example> f@far.example
+group 1
+2 <list-g=far.example@away.example> g@far.example"
+is "the status counts groups" "$(sed -n '/^starting delivery 1:/,/^starting delivery 4:/p' "$home/rig/log" | grep -c '^status: local 0/8 remote 1/8$')" 1
+stop
+check "the one that was deferred waits" grep -q 'Tc@FAR' -a "$home/queue/remote/1"
+many=()
+for i in $(seq 250); do many+=("r$i@far.example"); done
+: >"$home/rig/deliveries"
+put 3 "$(now)" joe@away.example "${many[@]}"
+start remote
+check "250 recipients" says '^end msg 3$'
+is "go in groups of 100" "$(grep group "$home/rig/deliveries" | tr '\n' ' ')" "group 100 group 100 group 50 "
+stop
+
 # --- control files -------------------------------------------------------------------------------
 make_home
 echo 1 >"$home/control/concurrencylocal"

@@ -3,13 +3,14 @@
  * Plays the partners of nixie-send for tests/e2e/send.sh.
  *
  *   send_rig put NUMBER BIRTH SENDER RECIPIENT...   writes mess/NUMBER (from fd 0) and todo/NUMBER
- *   send_rig run PROGRAM [remote]                   starts PROGRAM with its descriptors: fd 0 is
- * our fd 1; passes TERM, HUP and ALRM on send_rig clean | spawn                          the
- * partners that `run` starts
+ *   send_rig run PROGRAM [remote]   starts PROGRAM with its descriptors: fd 0 is our fd 1; passes
+ *                                   TERM, HUP and ALRM on
+ *   send_rig clean | spawn | rspawn the partners that `run` starts
  *
  * The current directory is the home.  `spawn` writes a line "NUMBER SENDER RECIPIENT" to
  * rig/deliveries and answers with rig/answer.RECIPIENT, else rig/answer, else "Kok"; an answer
- * "wait" holds the report back until the file says something else.  `clean` answers `sync` with
+ * "wait" holds the report back until the file says something else.  `rspawn` does so for the
+ * recipients of a group, after a line "group COUNT".  `clean` answers `sync` with
  * '!' while rig/syncfails exists, and then removes it.
  */
 #include <errno.h>
@@ -143,6 +144,61 @@ static void answer_for(const char *recipient, char *text, size_t size)
     }
 }
 
+static int read_number(unsigned *number)
+{
+    unsigned char bytes[2];
+    if (io_read(0, bytes, 1) != 1 || io_read(0, bytes + 1, 1) != 1)
+        return -1;
+    *number = bytes[0] | (unsigned) bytes[1] << 8;
+    return 0;
+}
+
+static void note(const char *format, unsigned count, const char *number, const char *sender,
+                 const char *recipient)
+{
+    FILE *file = fopen("rig/deliveries", "a");
+    if (count)
+        fprintf(file, "group %u\n", count);
+    else
+        fprintf(file, format, number, sender, recipient);
+    fclose(file);
+}
+
+static void report(unsigned slot, const char *recipient)
+{
+    char text[20000], head[2] = {(char) (slot & 255), (char) (slot >> 8)};
+    answer_for(recipient, text, sizeof text);
+    io_write(1, head, 2);
+    io_write(1, text, strlen(text) + 1);
+}
+
+#define GROUP_MOST 1000
+
+/* The remote spawner: count, number, sender, then slot and recipient each. */
+static int rspawn(void)
+{
+    static char recipients[GROUP_MOST][1100];
+    static unsigned slots[GROUP_MOST];
+    io_write(1, "\x08\x00", 2);
+    for (;;) {
+        unsigned count;
+        char number[32], sender[1100];
+        if (read_number(&count) < 0)
+            return 0;
+        if (count == 0 || count > GROUP_MOST || read_string(number, sizeof number) < 0 ||
+            read_string(sender, sizeof sender) < 0)
+            return 1;
+        note(NULL, count, NULL, NULL, NULL);
+        for (unsigned i = 0; i < count; i++)
+            if (read_number(&slots[i]) < 0 || read_string(recipients[i], 1100) < 0)
+                return 1;
+        for (unsigned i = 0; i < count; i++) {
+            note("%s <%s> %s\n", 0, number, sender, recipients[i]);
+            report(slots[i], recipients[i]);
+        }
+    }
+}
+
 static int spawn(void)
 {
     FILE *pid = fopen("rig/pid.spawn", "w");
@@ -150,19 +206,15 @@ static int spawn(void)
     fclose(pid);
     io_write(1, "\x08\x00", 2);
     for (;;) {
-        unsigned char slot[2];
-        char number[32], sender[1100], recipient[1100], text[20000];
-        if (io_read(0, slot, 1) != 1 || io_read(0, slot + 1, 1) != 1)
+        unsigned slot;
+        char number[32], sender[1100], recipient[1100];
+        if (read_number(&slot) < 0)
             return 0;
         if (read_string(number, sizeof number) < 0 || read_string(sender, sizeof sender) < 0 ||
             read_string(recipient, sizeof recipient) < 0)
             return 1;
-        FILE *file = fopen("rig/deliveries", "a");
-        fprintf(file, "%s <%s> %s\n", number, sender, recipient);
-        fclose(file);
-        answer_for(recipient, text, sizeof text);
-        io_write(1, slot, 2);
-        io_write(1, text, strlen(text) + 1);
+        note("%s <%s> %s\n", 0, number, sender, recipient);
+        report(slot, recipient);
     }
 }
 
@@ -191,7 +243,7 @@ static pid_t partner(const char *self, const char *mode, int in, int out)
 static int run(const char *self, int argc, char **argv)
 {
     int request[3][2], report[3][2];
-    static const char *const modes[3] = {"spawn", "spawn", "clean"};
+    static const char *const modes[3] = {"spawn", "rspawn", "clean"};
     bool remote = argc > 1 && strcmp(argv[1], "remote") == 0;
     for (int i = 0; i < 3; i++) {
         if (pipe(request[i]) < 0 || pipe(report[i]) < 0)
@@ -251,6 +303,8 @@ int main(int argc, char **argv)
         return clean();
     if (argc == 2 && strcmp(argv[1], "spawn") == 0)
         return spawn();
+    if (argc == 2 && strcmp(argv[1], "rspawn") == 0)
+        return rspawn();
     fprintf(stderr, "send_rig: see its source\n");
     return 100;
 }
