@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: ISC */
+/* A job from its addresses to the verdict: which connections are tried, and in what order. */
+#include <stdarg.h>
+#include <string.h>
+
+#include "mta/lib/clock.h"
+#include "mta/lib/mem.h"
+#include "mta/remote/remote.h"
+
+#define VERDICT_SIZE 8192 /* reserved: verdicts need no memory */
+
+int job_init(struct job *job, const char *host, const char *sender, size_t count)
+{
+    memset(job, 0, sizeof *job);
+    job->host = host;
+    job->sender = sender;
+    job->count = count;
+    job->message.fd = -1;
+    job->recipients = mem_alloc(count * sizeof *job->recipients);
+    if (!job->recipients || buf_reserve(&job->verdict_text, VERDICT_SIZE) < 0)
+        return -1;
+    memset(job->recipients, 0, count * sizeof *job->recipients);
+    return 0;
+}
+
+void job_free(struct job *job)
+{
+    message_close(&job->message);
+    mem_free(job->recipients);
+    buf_free(&job->texts);
+    buf_free(&job->verdict_text);
+    memset(job, 0, sizeof *job);
+}
+
+void job_verdict(struct job *job, char letter, ...)
+{
+    va_list parts;
+    const char *part;
+    job->verdict = letter;
+    buf_reset(&job->verdict_text);
+    va_start(parts, letter);
+    while ((part = va_arg(parts, const char *)))
+        buf_add_text(&job->verdict_text, part);
+    va_end(parts);
+}
+
+bool job_is_open(const struct job *job)
+{
+    for (size_t i = 0; i < job->count; i++)
+        if (job->recipients[i].fate == FATE_OPEN)
+            return true;
+    return false;
+}
+
+void job_settle(struct job *job)
+{
+    for (size_t i = 0; i < job->count; i++)
+        if (job->recipients[i].fate == FATE_OPEN || job->recipients[i].fate == FATE_ACCEPTED)
+            job->recipients[i].fate = FATE_MESSAGE;
+}
+
+/* After trouble: who was accepted in vain waits for an answer again. */
+static void reopen(struct job *job)
+{
+    for (size_t i = 0; i < job->count; i++)
+        if (job->recipients[i].fate == FATE_ACCEPTED)
+            job->recipients[i].fate = FATE_OPEN;
+}
+
+/* --- addresses that cannot be said --------------------------------------------------------- */
+
+/* Whether an address can stand in a command: no byte that would end or change the line. */
+static bool is_sayable(const char *address)
+{
+    const char *at = strrchr(address, '@');
+    for (const char *c = address; *c; c++) {
+        unsigned char byte = (unsigned char) *c;
+        if (byte < 32 || byte == 127)
+            return false;
+        if (at && c > at && (byte == ' ' || byte == '<' || byte == '>'))
+            return false;
+    }
+    return true;
+}
+
+static void check_addresses(struct job *job)
+{
+    static const char text[] = "Sorry, this address cannot be told to another server. (#5.1.3)\n";
+    if (!is_sayable(job->sender)) {
+        job_verdict(job, 'D', "Sorry, the sender's address cannot be told to another server. ",
+                    "(#5.1.7)\n", NULL);
+        job_settle(job);
+        return;
+    }
+    for (size_t i = 0; i < job->count; i++) {
+        struct recipient *recipient = &job->recipients[i];
+        if (is_sayable(recipient->address) && strchr(recipient->address, '@'))
+            continue;
+        recipient->fate = FATE_HARD;
+        recipient->text = job->texts.length;
+        if (buf_add_text(&job->texts, text) == 0)
+            recipient->text_size = recipient->short_size = sizeof text - 1;
+    }
+    if (!job_is_open(job))
+        job_verdict(job, 'D', text, NULL);
+}
+
+/* --- connections --------------------------------------------------------------------------- */
+
+/* Tries the connection that was kept.  True if the job has its answers. */
+static bool try_kept(struct job *job, struct settings *settings, struct connection *connection,
+                     const struct buf *key)
+{
+    if (connection->fd < 0)
+        return false;
+    if (!buf_equals(&connection->key, key->data) || connection_has_input(connection) ||
+        connection->transactions >= KEEP_TRANSACTIONS_MAX) {
+        connection_quit(connection, connection->life_fd);
+        return false;
+    }
+    connection->timeout_ms = settings->remote_ms;
+    if (session_transaction(connection, job) == OUTCOME_DONE || job->ends)
+        return true;
+    reopen(job);
+    job->verdict = 0;
+    return !job_is_open(job);
+}
+
+static void try_targets(struct job *job, struct settings *settings, struct connection *connection,
+                        const struct smtp_target *targets, size_t count)
+{
+    int64_t start = clock_monotonic_ms();
+    for (size_t i = 0; i < count && i < TRIES_MAX; i++) {
+        if (i > 0 && clock_monotonic_ms() - start > TRIES_MS)
+            break;
+        if (session_begin(connection, settings, job, &targets[i].address) == OUTCOME_DONE &&
+            session_transaction(connection, job) == OUTCOME_DONE)
+            return;
+        connection_quit(connection, connection->life_fd);
+        reopen(job);
+        if (job->ends || !job_is_open(job))
+            return;
+    }
+}
+
+void job_run(struct job *job, struct settings *settings, struct connection *connection)
+{
+    struct smtp_target targets[TARGETS_MAX];
+    struct buf key = BUF_INIT(0);
+    size_t count;
+    check_addresses(job);
+    if (!job_is_open(job))
+        return;
+    if (smtp_routes_key(&settings->routes, job->host, strlen(job->host), &key) < 0) {
+        job_verdict(job, 'Z', "Out of memory. (#4.3.0)\n", NULL);
+    } else if (!try_kept(job, settings, connection, &key) &&
+               lookup_targets(settings, job, targets, &count) == 0) {
+        try_targets(job, settings, connection, targets, count);
+        if (buf_set(&connection->key, key.data, key.length) < 0)
+            connection_quit(connection, connection->life_fd);
+    }
+    connection->transactions++;
+    job_settle(job);
+    buf_free(&key);
+}

@@ -1,0 +1,444 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What is said to a server.  Until the dot is sent any trouble leads to the next address; from then
+ * on the server may have the message, and its silence is told as what it is.
+ */
+#include <string.h>
+
+#include "mta/lib/address.h"
+#include "mta/lib/num.h"
+#include "mta/remote/remote.h"
+
+#define CLOSING 421
+
+static const char said[] = "Remote host said: ";
+
+/* --- verdicts ------------------------------------------------------------------------------ */
+
+static void verdict_reply(struct connection *connection, struct job *job, char letter,
+                          const char *before, const char *after)
+{
+    job_verdict(job, letter, before, connection->host, after, said, connection->reply.text, NULL);
+}
+
+/* The connection broke before the dot: says how. */
+static enum outcome broke(struct connection *connection, struct job *job)
+{
+    switch (connection->trouble) {
+    case TROUBLE_MEMORY:
+        job_verdict(job, 'Z', "Out of memory. (#4.3.0)\n", NULL);
+        job->ends = true;
+        break;
+    case TROUBLE_GONE:
+        job_verdict(job, 'Z', "Given up: nixie-rspawn is gone. (#4.3.0)\n", NULL);
+        job->ends = true;
+        break;
+    case TROUBLE_RUBBISH:
+        verdict_reply(connection, job, 'Z', "Connected to ",
+                      " but cannot understand what it says. (#4.5.0)\n");
+        break;
+    default:
+        job_verdict(job, 'Z', "Connected to ", connection->host, " but connection died. (#4.4.2)\n",
+                    NULL);
+    }
+    return OUTCOME_TROUBLE;
+}
+
+/* A reply that refuses: tells it.  A server that closes is trouble. */
+static enum outcome refused(struct connection *connection, struct job *job, const char *before,
+                            const char *after)
+{
+    char letter = smtp_reply_class(&connection->reply) == 5 ? 'D' : 'Z';
+    bool closing = connection->reply.code == CLOSING;
+    verdict_reply(connection, job, letter, before, after);
+    if (closing)
+        connection_close(connection);
+    return closing ? OUTCOME_TROUBLE : OUTCOME_DONE;
+}
+
+/* --- greeting and hello -------------------------------------------------------------------- */
+
+static enum outcome greeting(struct connection *connection, struct job *job)
+{
+    if (connection_reply(connection) < 0)
+        return broke(connection, job);
+    if (connection->reply.code == 220)
+        return OUTCOME_DONE;
+    verdict_reply(connection, job, 'Z', "Connected to ", " but greeting failed.\n");
+    return OUTCOME_TROUBLE;
+}
+
+static int say(struct connection *connection, const char *verb, const char *argument)
+{
+    if (connection_has_unread(connection))
+        return connection_rubbish(connection);
+    if (connection_put(connection, verb) < 0 || connection_put(connection, argument) < 0 ||
+        connection_put(connection, "\r\n") < 0)
+        return -1;
+    return connection_reply(connection);
+}
+
+static void learn_extensions(struct connection *connection)
+{
+    size_t size;
+    const char *limit = smtp_reply_extension(&connection->reply, "SIZE", &size);
+    connection->esmtp = true;
+    connection->pipelining = smtp_reply_extension(&connection->reply, "PIPELINING", &size) != NULL;
+    connection->eight_bit = smtp_reply_extension(&connection->reply, "8BITMIME", &size) != NULL;
+    connection->size = limit != NULL;
+    connection->size_limit = 0;
+    if (limit) {
+        smtp_reply_extension(&connection->reply, "SIZE", &size);
+        if (num_parse(limit, size && limit[size - 1] == '\r' ? size - 1 : size,
+                      &connection->size_limit) < 0)
+            connection->size_limit = 0;
+    }
+}
+
+static enum outcome hello(struct connection *connection, const struct settings *settings,
+                          struct job *job, bool esmtp)
+{
+    if (esmtp && say(connection, "EHLO ", settings->helo.data) < 0)
+        return broke(connection, job);
+    if (esmtp && smtp_reply_class(&connection->reply) == 2) {
+        learn_extensions(connection);
+        return OUTCOME_DONE;
+    }
+    if (esmtp && smtp_reply_class(&connection->reply) != 5) {
+        verdict_reply(connection, job, 'Z', "Connected to ", " but my name was rejected.\n");
+        return OUTCOME_TROUBLE;
+    }
+    if (say(connection, "HELO ", settings->helo.data) < 0)
+        return broke(connection, job);
+    if (smtp_reply_class(&connection->reply) == 2)
+        return OUTCOME_DONE;
+    verdict_reply(connection, job, 'Z', "Connected to ", " but my name was rejected.\n");
+    return OUTCOME_TROUBLE;
+}
+
+enum outcome session_begin(struct connection *connection, const struct settings *settings,
+                           struct job *job, const struct sockaddr_storage *address)
+{
+    connection->timeout_ms = settings->remote_ms;
+    for (bool esmtp = true;; esmtp = false) {
+        if (connection_open(connection, address, settings->connect_ms) < 0) {
+            if (connection->trouble == TROUBLE_GONE)
+                return broke(connection, job);
+            if (!job->verdict)
+                job_verdict(job, 'Z', "Sorry, I wasn't able to establish an SMTP connection. ",
+                            "(#4.4.1)\n", NULL);
+            return OUTCOME_TROUBLE;
+        }
+        enum outcome outcome = greeting(connection, job);
+        if (outcome != OUTCOME_DONE)
+            return outcome;
+        outcome = hello(connection, settings, job, esmtp);
+        /* Servers of old close when they hear EHLO. */
+        if (outcome == OUTCOME_DONE || !esmtp || connection->fd >= 0 ||
+            connection->trouble != TROUBLE_LOST)
+            return outcome;
+    }
+}
+
+/* --- the envelope -------------------------------------------------------------------------- */
+
+static int put_path(struct connection *connection, const char *verb, const char *address)
+{
+    const char *at = strrchr(address, '@');
+    size_t local_size = at ? (size_t) (at - address) : strlen(address);
+    if (connection_put(connection, verb) < 0)
+        return -1;
+    if (*address && (address_add_local(&connection->out, address, local_size) < 0 ||
+                     (at && buf_add_text(&connection->out, at) < 0))) {
+        connection->trouble = TROUBLE_MEMORY;
+        connection_close(connection);
+        return -1;
+    }
+    return connection_put(connection, ">");
+}
+
+static int put_mail(struct connection *connection, const struct job *job)
+{
+    char size[NUM_DIGITS];
+    if (put_path(connection, "MAIL FROM:<", job->sender) < 0)
+        return -1;
+    num_format(size, job->message.wire_size);
+    if (connection->size &&
+        (connection_put(connection, " SIZE=") < 0 || connection_put(connection, size) < 0))
+        return -1;
+    if (connection->eight_bit && job->message.eight_bit &&
+        connection_put(connection, " BODY=8BITMIME") < 0)
+        return -1;
+    return connection_put(connection, "\r\n");
+}
+
+static int put_recipient(struct connection *connection, const struct recipient *recipient)
+{
+    if (put_path(connection, "RCPT TO:<", recipient->address) < 0)
+        return -1;
+    return connection_put(connection, "\r\n");
+}
+
+/* With PIPELINING all goes at once (RFC 2920), else only what comes first. */
+static int put_envelope(struct connection *connection, const struct job *job)
+{
+    if (connection_has_unread(connection))
+        return connection_rubbish(connection);
+    if (connection->in_transaction && connection_put(connection, "RSET\r\n") < 0)
+        return -1;
+    if (connection->in_transaction && !connection->pipelining && connection_reply(connection) < 0)
+        return -1;
+    if (put_mail(connection, job) < 0)
+        return -1;
+    if (!connection->pipelining)
+        return 0;
+    for (size_t i = 0; i < job->count; i++)
+        if (job->recipients[i].fate == FATE_OPEN &&
+            put_recipient(connection, &job->recipients[i]) < 0)
+            return -1;
+    return connection_put(connection, "DATA\r\n");
+}
+
+/* In lock step a reply that came before its command is none. */
+static int next_reply(struct connection *connection)
+{
+    if (!connection->pipelining && connection_has_unread(connection))
+        return connection_rubbish(connection);
+    return connection_reply(connection);
+}
+
+static void recipient_text(struct job *job, struct recipient *recipient,
+                           const struct connection *connection)
+{
+    const char *const parts[] = {connection->host,
+                                 " does not like recipient.\n",
+                                 said,
+                                 connection->reply.text,
+                                 "Giving up on ",
+                                 connection->host,
+                                 ".\n"};
+    size_t start = job->texts.length;
+    recipient->text = start;
+    recipient->text_size = recipient->short_size = 0;
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        if (i == 4)
+            recipient->short_size = job->texts.length - start;
+        if (buf_add_text(&job->texts, parts[i]) < 0) { /* told without words then */
+            job->texts.length = start;
+            recipient->short_size = 0;
+            return;
+        }
+    }
+    recipient->text_size = job->texts.length - start;
+}
+
+/* The reply to one RCPT. */
+static enum outcome take_recipient(struct connection *connection, struct job *job,
+                                   struct recipient *recipient)
+{
+    if (connection->reply.code == CLOSING)
+        return refused(connection, job, "", " does not like recipient.\n");
+    switch (smtp_reply_class(&connection->reply)) {
+    case 2:
+        recipient->fate = FATE_ACCEPTED;
+        return OUTCOME_DONE;
+    case 3:
+        connection_rubbish(connection);
+        return broke(connection, job);
+    case 4:
+        recipient->fate = FATE_SOFT;
+        break;
+    default:
+        recipient->fate = FATE_HARD;
+    }
+    recipient_text(job, recipient, connection);
+    return OUTCOME_DONE;
+}
+
+/* The replies to all RCPT; *accepted counts those that were taken. */
+static enum outcome recipients(struct connection *connection, struct job *job, bool sender_ok,
+                               size_t *accepted)
+{
+    *accepted = 0;
+    for (size_t i = 0; i < job->count; i++) {
+        struct recipient *recipient = &job->recipients[i];
+        if (recipient->fate != FATE_OPEN)
+            continue;
+        if (!connection->pipelining && put_recipient(connection, recipient) < 0)
+            return broke(connection, job);
+        if (next_reply(connection) < 0)
+            return sender_ok ? broke(connection, job) : OUTCOME_DONE;
+        if (!sender_ok)
+            continue;
+        if (take_recipient(connection, job, recipient) == OUTCOME_TROUBLE)
+            return OUTCOME_TROUBLE;
+        *accepted += recipient->fate == FATE_ACCEPTED;
+    }
+    return OUTCOME_DONE;
+}
+
+/* --- the message --------------------------------------------------------------------------- */
+
+static enum outcome cannot_read(struct connection *connection, struct job *job)
+{
+    job_verdict(job, 'Z', "Unable to read message. (#4.3.0)\n", NULL);
+    job->ends = true;
+    connection_close(connection);
+    return OUTCOME_DONE;
+}
+
+/* The server said something, or closed, before it had the message: without the dot it has none. */
+static enum outcome too_early(struct connection *connection, struct job *job)
+{
+    buf_reset(&connection->out);
+    if (connection_reply(connection) < 0)
+        return broke(connection, job);
+    unsigned kind = smtp_reply_class(&connection->reply);
+    if (kind < 4) {
+        connection_rubbish(connection);
+        return broke(connection, job);
+    }
+    enum outcome outcome = refused(connection, job, "", " failed while I sent the message.\n");
+    connection_close(connection);
+    return outcome;
+}
+
+/* The dot may have been sent, and no answer came that can be believed. */
+static enum outcome in_doubt(struct connection *connection, struct job *job)
+{
+    job_verdict(job, 'Z', "Connected to ", connection->host,
+                " but connection died. Possible duplicate! (#4.4.2)\n", NULL);
+    connection_close(connection);
+    return OUTCOME_DONE;
+}
+
+static enum outcome take_end(struct connection *connection, struct job *job)
+{
+    unsigned kind = smtp_reply_class(&connection->reply);
+    bool cut = connection->cut, closing = connection->reply.code == CLOSING;
+    if (kind == 3 || (kind == 2 && cut))
+        return in_doubt(connection, job);
+    connection->committed = false;
+    connection->in_transaction = false;
+    if (kind == 2)
+        verdict_reply(connection, job, 'K', "", " accepted message.\n");
+    else
+        verdict_reply(connection, job, kind == 5 ? 'D' : 'Z', "",
+                      " failed after I sent the message.\n");
+    if (cut || closing)
+        connection_close(connection);
+    return OUTCOME_DONE;
+}
+
+static enum outcome send_message(struct connection *connection, struct job *job)
+{
+    if (message_rewind(&job->message) < 0)
+        return cannot_read(connection, job);
+    for (;;) {
+        if (message_next(&job->message, &connection->out) < 0)
+            return cannot_read(connection, job);
+        if (connection_has_input(connection))
+            return too_early(connection, job);
+        if (job->message.ended)
+            break;
+        if (connection_flush(connection) < 0)
+            return broke(connection, job);
+    }
+    if (connection_is_unwanted(connection)) {
+        connection->trouble = TROUBLE_GONE;
+        connection_close(connection);
+        return broke(connection, job);
+    }
+    connection->committed = true;
+    return connection_reply(connection) < 0 ? in_doubt(connection, job) : take_end(connection, job);
+}
+
+/* DATA was accepted though nobody is to get the message: it is sent nothing. */
+static void send_nothing(struct connection *connection)
+{
+    if (connection_put(connection, ".\r\n") < 0 || connection_reply(connection) < 0)
+        return;
+    connection->in_transaction = false;
+    if (connection->reply.code == CLOSING || smtp_reply_class(&connection->reply) == 3)
+        connection_close(connection);
+}
+
+/* The reply to DATA. */
+static enum outcome take_data(struct connection *connection, struct job *job, size_t accepted)
+{
+    unsigned kind = smtp_reply_class(&connection->reply);
+    if (kind == 3 && accepted)
+        return send_message(connection, job);
+    if (kind == 3) {
+        send_nothing(connection);
+        return OUTCOME_DONE;
+    }
+    if (!accepted) {
+        if (kind == 2 || connection->reply.code == CLOSING)
+            connection_close(connection);
+        return OUTCOME_DONE;
+    }
+    enum outcome outcome = refused(connection, job, "", " failed on DATA command.\n");
+    if (kind == 2)
+        connection_close(connection);
+    return outcome;
+}
+
+/* --- a transaction ------------------------------------------------------------------------- */
+
+static bool is_too_large(const struct connection *connection, struct job *job)
+{
+    char size[NUM_DIGITS], limit[NUM_DIGITS];
+    if (!connection->size || !connection->size_limit ||
+        job->message.wire_size <= connection->size_limit)
+        return false;
+    num_format(size, job->message.wire_size);
+    num_format(limit, connection->size_limit);
+    job_verdict(job, 'D', connection->host, " takes messages of up to ", limit,
+                " bytes; this one has ", size, ". (#5.3.4)\n", NULL);
+    return true;
+}
+
+/* The reply to MAIL; in *ok whether there is a transaction now. */
+static enum outcome take_mail(struct connection *connection, struct job *job, bool *ok)
+{
+    unsigned kind = smtp_reply_class(&connection->reply);
+    *ok = kind == 2;
+    if (kind == 2)
+        return OUTCOME_DONE;
+    if (kind == 3) {
+        connection_rubbish(connection);
+        return broke(connection, job);
+    }
+    return refused(connection, job, "Connected to ", " but sender was rejected.\n");
+}
+
+enum outcome session_transaction(struct connection *connection, struct job *job)
+{
+    bool sender_ok, reset = connection->in_transaction && connection->pipelining;
+    size_t accepted;
+    if (is_too_large(connection, job))
+        return OUTCOME_DONE;
+    if (put_envelope(connection, job) < 0 || (reset && connection_reply(connection) < 0) ||
+        next_reply(connection) < 0)
+        return broke(connection, job);
+    connection->in_transaction = true;
+    if (take_mail(connection, job, &sender_ok) == OUTCOME_TROUBLE)
+        return OUTCOME_TROUBLE;
+    if (!sender_ok && !connection->pipelining)
+        return OUTCOME_DONE;
+    if (recipients(connection, job, sender_ok, &accepted) == OUTCOME_TROUBLE)
+        return OUTCOME_TROUBLE;
+    if (sender_ok && !accepted)
+        job_verdict(job, 'D', "Giving up on ", connection->host, ".\n", NULL);
+    if (!connection->pipelining && !accepted)
+        return OUTCOME_DONE;
+    if (!connection->pipelining && connection_put(connection, "DATA\r\n") < 0)
+        return broke(connection, job);
+    if (next_reply(connection) < 0) {
+        if (accepted)
+            return broke(connection, job);
+        return OUTCOME_DONE; /* all have their answer already */
+    }
+    return take_data(connection, job, accepted);
+}
