@@ -112,6 +112,8 @@ static int read_local(struct reader *reader, bool *quoted)
 /* RFC 5321 4.1.3, loosely. */
 static int read_literal(struct reader *reader)
 {
+    put(reader, '[');
+    reader->at++;
     while (!ended(reader) && next(reader) != ']') {
         if (is_control(next(reader)) || strchr(" <>[\\\"@", next(reader)))
             return -1;

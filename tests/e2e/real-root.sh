@@ -58,6 +58,7 @@ check_status 0 "user --create-users" "$nixie" mta user "$home" alice --create-us
 check_status 0 "another" "$nixie" mta user "$home" bob --create-users
 is "the mailbox belongs to the user" "$(stat -c '%U %a' "$home/users/alice/Maildir/new")" "alice 700"
 check_status 3 "an ordinary user cannot start it" as_someone "$nixie" mta start "$home"
+echo 127.0.0.1:0 >"$home/control/listen"
 check "start" server_start "$home"
 users_of() {
     local program pid
@@ -75,6 +76,33 @@ for program in log queue send clean; do
         is "$program is not in root's group" "$(awk '/^Groups:/ {for (i = 2; i <= NF; i++) if ($i == 0) print "root"}' "/proc/$pid/status")" ""
     done
 done
+
+# --- mail from the network: nixied ---
+check "where it listens is told" wait_for 10 test -s "$home/run/listen"
+# Sends one message and stays until its standard input ends.
+session='use IO::Socket::INET; my $s = IO::Socket::INET->new(PeerAddr => $ARGV[0]) or die;
+    $s->autoflush(1); print $s "EHLO a.example\r\nMAIL FROM:<x\@y.example>\r\n" .
+    "RCPT TO:<alice\@mail.example>\r\nDATA\r\nSubject: from the network\r\n\r\nx\r\n.\r\n";
+    while (<$s>) { last if /^250 2.6.0/ } $| = 1; print "accepted\n"; <STDIN>'
+coproc SESSION { perl -e "$session" "$(cat "$home/run/listen")"; }
+read -r -t 20 got <&"${SESSION[0]}"
+is "a message from the network" "$got" accepted
+for program in listen smtpd; do
+    pid=$(server_pids "$home" $program)
+    is "$program is nixied for good" "$(awk '/^Uid:/ {print $2, $3, $4, $5}' "/proc/$pid/status")" \
+        "$(for _ in 1 2 3 4; do id -u nixied; done | xargs)"
+    is "its group too" "$(awk '/^Gid:/ {print $2, $3, $4, $5}; /^Groups:/ {print NF - 1, $2}' "/proc/$pid/status" | xargs)" \
+        "$(for _ in 1 2 3 4; do id -g nixied; done | xargs) 1 $(id -g nixied)"
+    is "it has no rights" "$(awk '/^CapEff:|^CapPrm:/ {print $2}' "/proc/$pid/status" | sort -u)" 0000000000000000
+done
+echo >&"${SESSION[1]}"
+from_network() { grep -qr '^Received: (nixie-queue [0-9]* invoked from network);' "$home/users/alice/Maildir/new"; }
+check "is told apart in Received" wait_for 10 from_network
+check "run/listen is root's" test "$(stat -c '%U %a' "$home/run/listen")" = "root 644"
+kill -9 "$(server_pids "$home" listen)"
+listens_again() { [ -n "$(server_pids "$home" listen)" ]; }
+check "it is started again" wait_for 20 listens_again
+rm -f "$home"/users/alice/Maildir/new/*
 
 # Connects 1000 times, and tells how often it was refused.
 crowd='use IO::Socket::UNIX; use IO::Select; my @all;

@@ -25,7 +25,7 @@
 #include "sim/actors/lib/config.h"
 
 #define CONDITION_KEYS 65536
-#define CONDITION_RATE_MAX 100000 /* N of `over N per TIME` */
+#define CONDITION_RATE_MAX 1000000 /* N of `over N per TIME` */
 #define CONDITION_NEVER INT64_MAX
 
 enum condition_counter { CONDITION_ALWAYS, CONDITION_FIRST, CONDITION_AFTER, CONDITION_OVER };
