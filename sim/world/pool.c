@@ -35,6 +35,11 @@ void *must_resize(void *block, size_t size)
     return block;
 }
 
+void *must_zeroed(size_t size)
+{
+    return memset(must_alloc(size), 0, size);
+}
+
 char *must_copy(const void *bytes, size_t size)
 {
     char *copy = must_alloc(size + 1);

@@ -22,6 +22,7 @@ void pool_free(struct pool *pool);
 
 /* malloc, realloc and friends that never return NULL. */
 void *must_alloc(size_t size);
+void *must_zeroed(size_t size);
 void *must_resize(void *block, size_t size);
 char *must_copy(const void *bytes, size_t size); /* with a NUL behind it */
 
