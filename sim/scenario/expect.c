@@ -3,22 +3,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sim/scenario/runner.h"
+#include "sim/scenario/expect.h"
 #include "sim/world/internal.h"
 
 /* --- saying what failed ----------------------------------------------------------------------*/
 
-/* Of the messages that an expectation is about: how many, and which do not meet it. */
-struct tally {
-    size_t asked, failed;
-    const char *first, *last; /* names of those that failed */
-    size_t letter;
-    char why[300]; /* of the first */
-    struct position at;
-};
-
-static void tally_fail(struct tally *tally, size_t letter, const char *name, struct position at,
-                       const char *why)
+void tally_fail(struct tally *tally, size_t letter, const char *name, struct position at,
+                const char *why)
 {
     if (tally->failed++ == 0) {
         tally->first = name;
@@ -29,8 +20,7 @@ static void tally_fail(struct tally *tally, size_t letter, const char *name, str
     tally->last = name;
 }
 
-static void tally_report(struct run *run, const struct expectation *expectation,
-                         const struct tally *tally)
+void tally_report(struct run *run, const struct expectation *expectation, const struct tally *tally)
 {
     struct failure *failure;
 
@@ -46,99 +36,10 @@ static void tally_report(struct run *run, const struct expectation *expectation,
     failure->detail = story_of(run, tally->letter, expectation->message.bounce);
 }
 
-static bool in_time(const struct when *when, int64_t time_ns)
-{
-    return when->kind == WHEN_ANY || (time_ns >= when->from_ns && time_ns < when->to_ns);
-}
+/* --- details of messages ---------------------------------------------------------------------*/
 
-/* "at +5m00s", "by +2h" as it was asked for. */
-static const char *when_text(const struct when *when, char to[2 * TIME_TEXT + 10])
-{
-    char from[TIME_TEXT], until[TIME_TEXT];
-
-    time_format(from, when->from_ns);
-    time_format(until, when->to_ns - 1);
-    to[0] = 0;
-    if (when->kind == WHEN_AT)
-        snprintf(to, 2 * TIME_TEXT + 10, " at +%s", from);
-    else if (when->kind == WHEN_BY)
-        snprintf(to, 2 * TIME_TEXT + 10, " by +%s", until);
-    else if (when->kind == WHEN_IN)
-        snprintf(to, 2 * TIME_TEXT + 10, " in %s..%s", from, until);
-    return to;
-}
-
-static struct position where(const struct expectation *expectation)
-{
-    return expectation->when.kind == WHEN_ANY ? expectation->what_at : expectation->when.at;
-}
-
-/* --- accepted, refused -----------------------------------------------------------------------*/
-
-static void judge_answer(struct run *run, const struct expectation *expectation)
-{
-    struct tally tally = {0};
-    bool accepted = expectation->kind == EXPECT_ACCEPTED;
-
-    for (size_t i = 0; i < run->world->letter_count; i++) {
-        const struct letter *letter = &run->world->letters[i];
-        char why[200], time[TIME_TEXT];
-        bool met = letter->state == (accepted ? LETTER_ACCEPTED : LETTER_REFUSED) &&
-                   (accepted || expectation->code < 0 || expectation->code == letter->code) &&
-                   in_time(&expectation->when, letter->ended_ns);
-
-        if (!selector_matches(run->scenario, &expectation->message, i))
-            continue;
-        tally.asked++;
-        if (met != expectation->negated)
-            continue;
-        time_format(time, letter->ended_ns);
-        if (letter->state == LETTER_ACCEPTED)
-            snprintf(why, sizeof why, "accepted at +%s", time);
-        else if (letter->state == LETTER_REFUSED)
-            snprintf(why, sizeof why, "refused with %d at +%s", letter->code, time);
-        else
-            snprintf(why, sizeof why, "%s",
-                     letter->state == LETTER_CUT       ? "its submitter was killed"
-                     : letter->state == LETTER_RUNNING ? "its submitter never ended"
-                                                       : "never submitted");
-        tally_fail(&tally, i, letter->name, where(expectation), why);
-    }
-    tally_report(run, expectation, &tally);
-}
-
-/* --- delivered -------------------------------------------------------------------------------*/
-
-/* True if some address of a chain matches `pattern`; `top`: the newest only. */
-static bool chain_matches(const char *chain, const char *pattern, bool top)
-{
-    while (*chain) {
-        size_t size = strcspn(chain, "\n");
-
-        if (pattern_matches_bytes(pattern, chain, size, true) ||
-            address_names(chain, size, pattern))
-            return true;
-        if (top)
-            return false;
-        chain += size + (chain[size] == '\n');
-    }
-    return false;
-}
-
-/* A copy that the expectation counts for message `letter`, for `recipient` if not NULL. */
-static bool copy_counts(const struct expectation *expectation, const struct copy *copy,
-                        size_t letter, const char *recipient)
-{
-    const struct selector *selector = &expectation->message;
-
-    return copy->letter == letter && copy->bounce == selector->bounce &&
-           (!expectation->address || chain_matches(copy->chain, expectation->address, true)) &&
-           (!recipient || chain_matches(copy->chain, recipient, false)) &&
-           (!selector->recipient || chain_matches(copy->chain, selector->recipient, false));
-}
-
-static const char *detail_trouble(const struct detail *detail, const char *data, size_t size,
-                                  bool unchanged)
+const char *detail_trouble(const struct detail *detail, const char *data, size_t size,
+                           bool unchanged)
 {
     char value[2000];
     size_t body;
@@ -160,8 +61,8 @@ static const char *detail_trouble(const struct detail *detail, const char *data,
     }
 }
 
-static bool check_details(struct tally *tally, const struct expectation *expectation, size_t letter,
-                          const char *name, const char *data, size_t size, bool unchanged)
+bool details_hold(struct tally *tally, const struct expectation *expectation, size_t letter,
+                  const char *name, const char *data, size_t size, bool unchanged)
 {
     for (size_t i = 0; i < expectation->detail_count; i++) {
         const char *trouble = detail_trouble(&expectation->details[i], data, size, unchanged);
@@ -174,86 +75,89 @@ static bool check_details(struct tally *tally, const struct expectation *expecta
     return true;
 }
 
-struct copies {
-    size_t in_time, late; /* those that count, and those at another time */
-    size_t most;          /* in one place */
-    int64_t first_ns;
+/* --- accepted, refused -----------------------------------------------------------------------*/
+
+/* What the submitter was told: of one recipient, or of the message as a whole. */
+struct told {
+    bool accepted, refused;
+    int code;
+    int64_t time_ns;
+    uint64_t count; /* of acceptances */
 };
 
-static struct copies count_copies(struct run *run, const struct expectation *expectation,
-                                  size_t letter, const char *recipient)
+static struct told told_of(const struct letter *letter, size_t recipient)
 {
-    struct copies copies = {.first_ns = INT64_MAX};
-    const struct world *world = run->world;
+    struct told told = {.accepted = letter->state == LETTER_ACCEPTED,
+                        .refused = letter->state == LETTER_REFUSED,
+                        .code = letter->code,
+                        .time_ns = letter->ended_ns,
+                        .count = letter->state == LETTER_ACCEPTED};
 
-    for (size_t i = 0; i < world->copy_count; i++) {
-        const struct copy *copy = &world->copies[i];
-        size_t here = 0;
+    if (!letter->answers || letter->recipient_count == 0)
+        return told;
+    if (recipient != SIZE_MAX) {
+        const struct recipient_answer *answer = &letter->answers[recipient];
 
-        if (!copy_counts(expectation, copy, letter, recipient))
-            continue;
-        if (in_time(&expectation->when, copy->time_ns))
-            copies.in_time++;
-        else
-            copies.late++;
-        if (copy->time_ns < copies.first_ns)
-            copies.first_ns = copy->time_ns;
-        for (size_t k = 0; k < world->copy_count; k++)
-            here += copy_counts(expectation, &world->copies[k], letter, recipient) &&
-                    world->copies[k].kind == copy->kind &&
-                    strcmp(world->copies[k].place, copy->place) == 0;
-        if (here > copies.most)
-            copies.most = here;
+        told.accepted = answer->accepted;
+        told.refused = !answer->accepted && letter->state == LETTER_REFUSED;
+        told.code = (int) answer->code;
+        told.time_ns = answer->time_ns;
+        told.count = answer->accepted_count;
+    } else if (told.accepted) {
+        told.count = letter->answers[0].accepted_count;
     }
-    return copies;
+    return told;
 }
 
-static bool copies_are_right(const struct expectation *expectation, const struct copies *copies)
+static bool answer_is_met(const struct run *run, const struct expectation *expectation,
+                          size_t letter, const struct told *told)
 {
-    if (expectation->negated)
-        return copies->in_time == 0;
-    if (!expectation->counted)
-        return copies->in_time > 0;
-    return copies->most == expectation->count && copies->late == 0;
+    if (!when_holds(run, &expectation->when, letter, told->time_ns))
+        return false;
+    if (expectation->kind == EXPECT_REFUSED)
+        return told->refused && (expectation->code < 0 || expectation->code == told->code);
+    return told->accepted && (!expectation->counted || expectation->count == told->count);
 }
 
-/* One message, for one recipient or for any. */
-static void judge_copies(struct run *run, const struct expectation *expectation, size_t letter,
-                         const char *recipient, struct tally *tally)
+static const char *answer_words(const struct letter *letter, const struct told *told, char *to,
+                                size_t size)
 {
-    struct copies copies = count_copies(run, expectation, letter, recipient);
-    const char *name = run->world->letters[letter].name;
-    char why[250], time[TIME_TEXT], when[2 * TIME_TEXT + 10];
+    char time[TIME_TEXT];
+
+    time_format(time, told->time_ns);
+    if (told->accepted && told->count > 1)
+        snprintf(to, size, "accepted %llu times, at first at +%s", (unsigned long long) told->count,
+                 time);
+    else if (told->accepted)
+        snprintf(to, size, "accepted at +%s", time);
+    else if (told->refused && letter->reply)
+        snprintf(to, size, "refused at +%s: %.200s", time, letter->reply);
+    else if (told->refused)
+        snprintf(to, size, "refused with %d at +%s", told->code, time);
+    else
+        snprintf(to, size, "%s",
+                 letter->state == LETTER_CUT       ? "its submitter was killed"
+                 : letter->state == LETTER_RUNNING ? "its submitter never ended"
+                                                   : "never submitted");
+    return to;
+}
+
+static void judge_told(const struct run *run, const struct expectation *expectation, size_t index,
+                       size_t recipient, struct tally *tally)
+{
+    const struct letter *letter = &run->world->letters[index];
+    struct told told = told_of(letter, recipient);
+    char why[300];
 
     tally->asked++;
-    when_text(&expectation->when, when);
-    if (!copies_are_right(expectation, &copies)) {
-        if (expectation->negated)
-            snprintf(why, sizeof why, "delivered at +%s", time_format(time, copies.first_ns));
-        else if (copies.most == 0)
-            snprintf(why, sizeof why, "not delivered%s%.100s%s", recipient ? " to " : "",
-                     recipient ? recipient : "", when);
-        else if (expectation->counted && copies.most != expectation->count)
-            snprintf(why, sizeof why, "delivered %zu time%s, not %llu", copies.most,
-                     copies.most == 1 ? "" : "s", (unsigned long long) expectation->count);
-        else
-            snprintf(why, sizeof why, "delivered at +%s, not%s", time_format(time, copies.first_ns),
-                     when);
-        tally_fail(tally, letter, name, where(expectation), why);
-        return;
-    }
-    for (size_t i = 0; i < run->world->copy_count; i++) {
-        const struct copy *copy = &run->world->copies[i];
-
-        if (copy_counts(expectation, copy, letter, recipient) &&
-            !check_details(tally, expectation, letter, name, copy->data, copy->size,
-                           copy->unchanged))
-            return;
-    }
+    if (answer_is_met(run, expectation, index, &told) == expectation->negated)
+        tally_fail(tally, index, letter->name, when_position(expectation),
+                   answer_words(letter, &told, why, sizeof why));
 }
 
-static void judge_delivered(struct run *run, const struct expectation *expectation)
+static void judge_answer(struct run *run, const struct expectation *expectation)
 {
+    const char *recipient = expectation->message.recipient;
     struct tally tally = {0};
 
     for (size_t i = 0; i < run->world->letter_count; i++) {
@@ -261,112 +165,12 @@ static void judge_delivered(struct run *run, const struct expectation *expectati
 
         if (!selector_matches(run->scenario, &expectation->message, i))
             continue;
-        if (expectation->address || expectation->message.bounce > 0) {
-            judge_copies(run, expectation, i, NULL, &tally);
-            continue;
-        }
-        for (size_t r = 0; r < letter->recipient_count; r++)
-            if (!expectation->message.recipient ||
-                pattern_matches(expectation->message.recipient, letter->recipients[r], true))
-                judge_copies(run, expectation, i, letter->recipients[r], &tally);
+        if (!recipient)
+            judge_told(run, expectation, i, SIZE_MAX, &tally);
+        for (size_t k = 0; recipient && k < letter->recipient_count; k++)
+            if (pattern_matches(recipient, letter->recipients[k], true))
+                judge_told(run, expectation, i, k, &tally);
     }
-    tally_report(run, expectation, &tally);
-}
-
-/* --- bounced ---------------------------------------------------------------------------------*/
-
-static bool bounce_is_for(const struct entry *entry, const char *address)
-{
-    for (size_t i = 0; i < entry->recipient_count; i++)
-        if (pattern_matches(address, entry->recipients[i], true))
-            return true;
-    return !address[0];
-}
-
-/* True if the text of a bounce says that the message was not delivered to `recipient` (a pattern):
- * a line "<ADDRESS>:" in front of the copy of the message. */
-static bool bounce_tells_of(const struct entry *entry, const char *recipient)
-{
-    static const char copy_begins[] = "--- ";
-    const char *line = entry->text, *end = line ? line + entry->text_size : NULL;
-
-    for (const char *next; line && line < end; line = next) {
-        size_t size = 0;
-
-        while (line + size < end && line[size] != '\n')
-            size++;
-        next = line + size + 1;
-        if (size >= sizeof copy_begins - 1 &&
-            memcmp(line, copy_begins, sizeof copy_begins - 1) == 0)
-            return false;
-        if (size > 3 && line[0] == '<' && line[size - 2] == '>' && line[size - 1] == ':' &&
-            pattern_matches_bytes(recipient, line + 1, size - 3, true))
-            return true;
-    }
-    return false;
-}
-
-/* True if `letter` is for someone whom the selector's recipient (a pattern, or NULL) names. */
-static bool is_for(const struct letter *letter, const char *recipient)
-{
-    for (size_t i = 0; i < letter->recipient_count; i++)
-        if (!recipient || pattern_matches(recipient, letter->recipients[i], true))
-            return true;
-    return false;
-}
-
-static void judge_bounces(struct run *run, const struct expectation *expectation, size_t letter,
-                          struct tally *tally)
-{
-    const char *recipient = expectation->message.recipient;
-    const char *name = run->world->letters[letter].name;
-    size_t count = 0, late = 0;
-    int64_t time_ns = 0;
-    char why[200], time[TIME_TEXT], when[2 * TIME_TEXT + 10];
-    bool met;
-
-    tally->asked++;
-    for (size_t i = 0; i < run->world->entry_count; i++) {
-        const struct entry *entry = &run->world->entries[i];
-
-        if (entry->letter != letter || entry->bounce != expectation->message.bounce + 1 ||
-            entry->answer != ANSWER_YES ||
-            (expectation->address && !bounce_is_for(entry, expectation->address)) ||
-            (recipient && !bounce_tells_of(entry, recipient)))
-            continue;
-        time_ns = entry->answer_ns;
-        if (in_time(&expectation->when, time_ns))
-            count++;
-        else
-            late++;
-        if (!expectation->negated &&
-            !check_details(tally, expectation, letter, name, entry->text ? entry->text : "",
-                           entry->text_size, true))
-            return;
-    }
-    met = expectation->negated   ? count == 0
-          : expectation->counted ? count == expectation->count && late == 0
-                                 : count > 0;
-    if (met)
-        return;
-    when_text(&expectation->when, when);
-    if (count + late == 0)
-        snprintf(why, sizeof why, "no bounce%s", when);
-    else
-        snprintf(why, sizeof why, "%zu bounces, the last at +%s", count + late,
-                 time_format(time, time_ns));
-    tally_fail(tally, letter, name, where(expectation), why);
-}
-
-static void judge_bounced(struct run *run, const struct expectation *expectation)
-{
-    struct tally tally = {0};
-
-    for (size_t i = 0; i < run->world->letter_count; i++)
-        if (selector_matches(run->scenario, &expectation->message, i) &&
-            (expectation->message.bounce > 0 ||
-             is_for(&run->world->letters[i], expectation->message.recipient)))
-            judge_bounces(run, expectation, i, &tally);
     tally_report(run, expectation, &tally);
 }
 
@@ -421,16 +225,20 @@ static void judge_stage(struct run *run, const struct expectation *expectation)
 
     for (size_t i = 0; i < run->world->letter_count; i++) {
         enum stage stage = STAGE_S1;
+        struct range entries;
+        int64_t time_ns;
         char why[100];
 
         if (!selector_matches(run->scenario, &expectation->message, i))
             continue;
-        for (size_t k = 0; k < run->world->entry_count; k++) {
-            const struct entry *entry = &run->world->entries[k];
+        entries = world_entries_of(run->world, i);
+        time_ns = when_start(run, &expectation->when, i);
+        for (size_t k = 0; k < entries.count; k++) {
+            const struct entry *entry = &run->world->entries[entries.items[k]];
 
-            if (entry->letter == i && entry->bounce == expectation->message.bounce &&
-                entry_stage_at(entry, expectation->when.from_ns) > stage)
-                stage = entry_stage_at(entry, expectation->when.from_ns);
+            if (entry_is_selected(run, &expectation->message, entry) &&
+                entry_stage_at(entry, time_ns) > stage)
+                stage = entry_stage_at(entry, time_ns);
         }
         tally.asked++;
         snprintf(why, sizeof why, "in %s at that time", stage_name(stage));
@@ -457,12 +265,13 @@ static void judge_spool(struct run *run, const struct expectation *expectation)
     char time[TIME_TEXT];
 
     if (expectation->when.kind == WHEN_AT)
-        from = expectation->when.from_ns;
+        from = when_start(run, &expectation->when, NO_LETTER);
     else if (expectation->when.kind == WHEN_BY)
-        from = expectation->when.to_ns - 1;
+        from = when_end(run, &expectation->when, NO_LETTER) - 1;
     count = in_spool_at(run, expectation->host, from);
     if (count != expectation->count) {
-        run_fail(run, where(expectation), NULL, "the spool of %s holds %zu at +%s, not %llu",
+        run_fail(run, when_position(expectation), NULL,
+                 "the spool of %s holds %zu at +%s, not %llu",
                  run->scenario->hosts[expectation->host].name, count, time_format(time, from),
                  (unsigned long long) expectation->count);
         return;
@@ -478,20 +287,22 @@ static void judge_spool(struct run *run, const struct expectation *expectation)
                 latest = entry->history[k].time_ns;
     }
     if (latest > from)
-        run_fail(run, where(expectation), NULL, "the spool of %s is not empty again at +%s",
+        run_fail(run, when_position(expectation), NULL, "the spool of %s is not empty again at +%s",
                  run->scenario->hosts[expectation->host].name, time_format(time, latest));
 }
 
-static void report_count(struct run *run, const struct expectation *expectation, size_t count,
-                         const char *what)
+void report_count(struct run *run, const struct expectation *expectation, size_t count,
+                  const char *what)
 {
-    char when[2 * TIME_TEXT + 10];
+    char when[WHEN_TEXT];
     bool met = expectation->counted ? count == expectation->count : count > 0;
 
-    if (met)
+    if (met != expectation->negated)
         return;
-    when_text(&expectation->when, when);
-    if (expectation->counted)
+    when_text(run, &expectation->when, NO_LETTER, when);
+    if (expectation->negated)
+        run_fail(run, expectation->what_at, NULL, "%zu %s%s", count, what, when);
+    else if (expectation->counted)
         run_fail(run, expectation->what_at, NULL, "%zu %s%s, not %llu", count, what, when,
                  (unsigned long long) expectation->count);
     else
@@ -505,7 +316,8 @@ static void judge_log(struct run *run, const struct expectation *expectation)
     for (size_t i = 0; i < run->world->line_count; i++) {
         const struct log_line *line = &run->world->lines[i];
 
-        count += line->machine == expectation->host && in_time(&expectation->when, line->time_ns) &&
+        count += line->machine == expectation->host &&
+                 when_holds(run, &expectation->when, NO_LETTER, line->time_ns) &&
                  pattern_found(expectation->pattern, line->text, strlen(line->text), false);
     }
     report_count(run, expectation, count, "such log lines");
@@ -539,7 +351,7 @@ static void judge_program(struct run *run, const struct expectation *expectation
 
         if (program->machine != expectation->host ||
             strcmp(program->program, expectation->name) != 0 ||
-            !in_time(&expectation->when, program->start_ns))
+            !when_holds(run, &expectation->when, NO_LETTER, program->start_ns))
             continue;
         count++;
         for (size_t k = 0; k < expectation->detail_count; k++) {
@@ -600,10 +412,16 @@ static void judge(struct run *run, const struct expectation *expectation, bool *
         judge_mbox(run, expectation);
         break;
     case EXPECT_TOOK:
+        judge_took(run, expectation);
+        break;
     case EXPECT_TRIED:
+        judge_tried(run, expectation);
+        break;
     case EXPECT_CONNECTED:
+        judge_connected(run, expectation);
+        break;
     case EXPECT_ASKED:
-        run_fail(run, expectation->at, NULL, "there is no network in this world yet");
+        judge_asked(run, expectation);
         break;
     }
 }

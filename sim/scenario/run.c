@@ -44,8 +44,7 @@ static struct due *add_due(struct run *run, int64_t time_ns)
     return due;
 }
 
-/* An event's time has come, or will come after its delay. */
-static void schedule_event(struct run *run, const struct event *event, int64_t time_ns)
+void schedule_event(struct run *run, const struct event *event, int64_t time_ns)
 {
     const struct submission *submission;
 
@@ -157,8 +156,13 @@ static void send_message(struct run *run, const struct event *event, size_t repe
 {
     static const char *const programs[] = {"nixie-inject", "nixie-queue", "nixie-sendmail"};
     const struct submission *submission = &run->scenario->submissions[event->action.submission];
-    struct submitter submitter = {programs[submission->via], submission->user, submission->from};
+    struct submitter submitter = {NULL, submission->user, submission->from};
 
+    if (submission->via == VIA_SMTP) {
+        world_submit_smtp(run->world, submission->first_message + repeat);
+        return;
+    }
+    submitter.program = programs[submission->via];
     world_submit(run->world, submission->first_message + repeat, &submitter);
 }
 
@@ -200,83 +204,24 @@ static void do_action(struct run *run, const struct event *event, size_t repeat,
         host_set_free_space(world->machines[action->host].host, action->free_bytes);
         break;
     case ACTION_CLOCK:
-        kernel_step_wall(world->kernel, action->clock_ns);
+        world_step_clock(world, action->clock_ns);
         break;
     case ACTION_NETWORK:
+        network_set(run, &action->network);
+        break;
     case ACTION_DOWN:
+        world_down(world, machine_of_actor(run, action->actor));
+        break;
     case ACTION_UP:
+        world_up(world, machine_of_actor(run, action->actor));
+        break;
     case ACTION_CLIENT_STOP:
-        run_fail(run, action->at, NULL, "there is no network in this world yet");
-        run->result->verdict = VERDICT_WRONG;
+        world_stop_client(world, machine_of_actor(run, action->actor));
         break;
     }
 }
 
-/* --- events of messages ----------------------------------------------------------------------*/
-
-static bool is_about(const struct run *run, const struct trigger *trigger, size_t letter,
-                     unsigned bounce)
-{
-    return letter != NO_LETTER && trigger->message.bounce == bounce &&
-           selector_matches(run->scenario, &trigger->message, letter);
-}
-
-/* A trigger has happened.  Returns false if the event was spent already. */
-static void trigger_event(struct run *run, size_t index, struct entry *entry)
-{
-    const struct event *event = &run->scenario->events[index];
-
-    if (run->fired[index])
-        return;
-    run->fired[index] = true;
-    if (event->trigger.delay_ns == 0 && event->action.kind != ACTION_SEND && !run->at_once) {
-        run->at_once = event;
-        run->at_once_entry = entry;
-    } else {
-        schedule_event(run, event, kernel_now(run->world->kernel) + event->trigger.delay_ns);
-    }
-    kernel_stop(run->world->kernel);
-}
-
-static void trigger_stage(struct run *run, struct entry *entry, enum trigger_kind kind,
-                          enum stage stage, bool before)
-{
-    for (size_t i = 0; i < run->scenario->event_count; i++) {
-        const struct trigger *trigger = &run->scenario->events[i].trigger;
-
-        if (trigger->kind == kind && trigger->before == before && trigger->stage == stage &&
-            is_about(run, trigger, entry->letter, entry->bounce))
-            trigger_event(run, i, entry);
-    }
-}
-
-static void on_before_stage(void *context, struct entry *entry, enum stage stage)
-{
-    trigger_stage(context, entry, TRIGGER_ENTERS, stage, true);
-}
-
-static void on_after_stage(void *context, struct entry *entry, enum stage stage)
-{
-    trigger_stage(context, entry, TRIGGER_ENTERS, stage, false);
-}
-
-static void on_durable(void *context, struct entry *entry)
-{
-    trigger_stage(context, entry, TRIGGER_DURABLE, STAGE_S4, false);
-}
-
-static void on_letter_ended(void *context, struct letter *letter)
-{
-    struct run *run = context;
-
-    if (letter->state != LETTER_ACCEPTED)
-        return;
-    for (size_t i = 0; i < run->scenario->event_count; i++)
-        if (run->scenario->events[i].trigger.kind == TRIGGER_ACCEPTED &&
-            is_about(run, &run->scenario->events[i].trigger,
-                     (size_t) (letter - run->world->letters), 0))
-            trigger_event(run, i, NULL);
-}
+/* --- planned crashes -------------------------------------------------------------------------*/
 
 static void on_quiet(void *context)
 {
@@ -285,8 +230,6 @@ static void on_quiet(void *context)
     kernel_stop(run->world->kernel);
 }
 
-/* --- planned crashes -------------------------------------------------------------------------*/
-
 static void plan_crash(struct run *run, const struct call *call, bool before)
 {
     const struct crash_plan *plan = &run->options->crashes[run->next_crash];
@@ -294,7 +237,7 @@ static void plan_crash(struct run *run, const struct call *call, bool before)
     if (run->next_crash == run->options->crash_count || run->crash_host ||
         plan->call_number != call->number || plan->before != before)
         return;
-    for (size_t i = 0; i < run->world->machine_count; i++)
+    for (size_t i = 0; i < run->world->host_count; i++)
         if (run->world->machines[i].host == process_host(call->process))
             run->crash_host = i + 1;
     kernel_stop(run->world->kernel);
@@ -342,7 +285,11 @@ static void add_letters(struct run *run)
         letter->recipients = submission->recipients;
         letter->recipient_count = submission->recipient_count;
         letter->machine = submission->host;
-        letter->path = submission->via == VIA_QUEUE ? LETTER_BY_QUEUE : LETTER_BY_INJECT;
+        letter->path = submission->via == VIA_QUEUE  ? LETTER_BY_QUEUE
+                       : submission->via == VIA_SMTP ? LETTER_BY_SMTP
+                                                     : LETTER_BY_INJECT;
+        letter->sender = submission->from;
+        letter->client = machine_of_actor(run, (struct actor){ACTOR_CLIENT, submission->client});
     }
     for (size_t i = 0; i < scenario->fault_count; i++) {
         struct fault_rule *rule = LIST_ADD(world->faults, world->fault_count);
@@ -355,25 +302,10 @@ static void add_letters(struct run *run)
 
 static void set_hooks(struct run *run)
 {
-    struct world_hooks *hooks = &run->world->hooks;
     struct kernel_watch crashes = {crash_before, crash_after, run};
 
-    hooks->context = run;
-    hooks->quiet = on_quiet;
-    for (size_t i = 0; i < run->scenario->event_count; i++) {
-        const struct trigger *trigger = &run->scenario->events[i].trigger;
-
-        if (trigger->kind == TRIGGER_ENTERS && trigger->before)
-            hooks->before_stage = on_before_stage;
-        else if (trigger->kind == TRIGGER_ENTERS)
-            hooks->after_stage = on_after_stage;
-        else if (trigger->kind == TRIGGER_DURABLE)
-            hooks->durable = on_durable;
-        else if (trigger->kind == TRIGGER_ACCEPTED)
-            hooks->letter_ended = on_letter_ended;
-        else if (trigger->kind == TRIGGER_TIME)
-            schedule_event(run, &run->scenario->events[i], trigger->delay_ns);
-    }
+    triggers_start(run);
+    run->world->hooks.quiet = on_quiet;
     if (run->options->crash_count > 0)
         kernel_watch(run->world->kernel, &crashes);
     if (run->options->watch)
@@ -483,6 +415,11 @@ static bool make_world(struct run *run)
                    .environment_padding = options->environment_padding},
         .specs = run->scenario->hosts,
         .spec_count = run->scenario->host_count,
+        .remotes = run->scenario->remotes,
+        .remote_count = run->scenario->remote_count,
+        .clients = run->scenario->clients,
+        .client_count = run->scenario->client_count,
+        .dns = run->scenario->internet ? &run->scenario->dns : NULL,
         .disk = options->disk,
         .story = options->story,
     };
@@ -501,7 +438,7 @@ static uint64_t disk_hash(const struct world *world)
 {
     uint64_t hash = 0;
 
-    for (size_t i = 0; i < world->machine_count; i++)
+    for (size_t i = 0; i < world->host_count; i++)
         hash = hash * 1099511628211u ^ vfs_hash(host_vfs(world->machines[i].host));
     return hash;
 }
@@ -516,6 +453,7 @@ static void finish(struct run *run)
     result->hash = kernel_hash(world->kernel);
     result->disk_hash = disk_hash(world);
     world->finished = true;
+    world_index(world);
     if (result->verdict != VERDICT_WRONG) {
         world_collect(world);
         world_judge(world, run->scenario->has_until && !run->options->only_oracles);
@@ -534,7 +472,8 @@ void scenario_run(const struct scenario *scenario, const struct run_options *opt
     memset(run.fired, 0, scenario->event_count + 1);
     if (make_world(&run)) {
         add_letters(&run);
-        for (size_t i = 0; i < run.world->machine_count; i++)
+        network_start(&run);
+        for (size_t i = 0; i < run.world->host_count; i++)
             world_start(run.world, i);
         set_hooks(&run);
         loop(&run);
@@ -543,6 +482,7 @@ void scenario_run(const struct scenario *scenario, const struct run_options *opt
     }
     if (!result->summary)
         result->summary = must_copy("", 0);
+    free(run.paths);
     free(run.dues);
     free(run.fired);
 }

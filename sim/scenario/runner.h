@@ -28,11 +28,25 @@ struct run {
     size_t next_crash;
     size_t crash_host; /* of the planned crash that is due: host + 1 */
     int64_t last_due_ns;
-    struct random random;
+    struct set_path *paths; /* run_network.c */
+    size_t path_count;
 };
 
 struct failure *run_fail(struct run *run, struct position at, const char *promise,
                          const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+/* run.c: an event's time has come, or will come after its delay. */
+void schedule_event(struct run *run, const struct event *event, int64_t time_ns);
+
+/* triggers.c: what is due at a time is scheduled, and the world tells of what events wait for. */
+void triggers_start(struct run *run);
+
+/* run_network.c: the machine in the world; SIZE_MAX for "any". */
+size_t machine_of_actor(const struct run *run, struct actor actor);
+/* What a network statement says holds from now on. */
+void network_set(struct run *run, const struct network *network);
+/* What holds from the start; and starts the actors. */
+void network_start(struct run *run);
 
 /* pins.c: answers as the pins of an action say, and all else as `inner` does. */
 struct pinned {
@@ -50,9 +64,9 @@ void pinned_end(struct pinned *pinned);
 /* expect.c: judges every expectation; then turns violations that nobody expected into failures. */
 void expect_judge(struct run *run);
 
-/* summary.c: one line that tells how it ended (malloc'd); and what became of a message. */
+/* summary.c: one line that tells how it ended (malloc'd). */
 char *summary_of(const struct run *run);
-/* More about a message that a failure names: its state and its tries, malloc'd lines. */
+/* story.c: more about a message that a failure names: its state and its tries, malloc'd lines. */
 char *story_of(const struct run *run, size_t letter, unsigned bounce);
 
 #endif

@@ -49,8 +49,7 @@ void growth_note(struct machine *machine, const char *path)
 
 /* --- copies ----------------------------------------------------------------------------------*/
 
-/* True if `data` ends as the letter's content does. */
-static bool is_unchanged(const struct letter *letter, const char *data, size_t size)
+bool content_unchanged(const struct letter *letter, const char *data, size_t size)
 {
     const char *content = letter->content.data;
     size_t length = letter->content.size, body;
@@ -85,7 +84,7 @@ static struct copy *add_copy(struct world *world, size_t machine, enum copy_kind
     copy->letter = identity.letter;
     copy->bounce = identity.bounce;
     copy->unchanged = identity.letter == NO_LETTER || identity.bounce > 0 ||
-                      is_unchanged(&world->letters[identity.letter], data, size);
+                      content_unchanged(&world->letters[identity.letter], data, size);
     return copy;
 }
 
@@ -216,6 +215,32 @@ static void collect_run(struct world *world, const struct program_run *run)
     copy->chain = chain;
 }
 
+/* What a remote took is a copy for each recipient of that transaction. */
+static void collect_taking(struct world *world, size_t index)
+{
+    const struct taking *taking = &world->takings[index];
+    const char *name = world->machines[taking->machine].name;
+
+    for (size_t i = 0; i < taking->recipient_count; i++) {
+        struct copy *copy = LIST_ADD(world->copies, world->copy_count);
+        size_t length = strlen(taking->recipients[i]);
+
+        copy->machine = taking->machine;
+        copy->kind = COPY_REMOTE;
+        copy->place = must_copy(name, strlen(name));
+        copy->path = must_copy(name, strlen(name));
+        copy->time_ns = taking->time_ns;
+        copy->data = taking->data;
+        copy->size = taking->size;
+        copy->chain = must_alloc(length + strlen(taking->chain) + 2);
+        sprintf(copy->chain, "%s\n%s", taking->recipients[i], taking->chain);
+        copy->letter = taking->letter;
+        copy->bounce = taking->bounce;
+        copy->unchanged = taking->unchanged;
+        copy->taking = index;
+    }
+}
+
 void world_collect(struct world *world)
 {
     for (size_t i = 0; i < world->arrival_count; i++)
@@ -224,4 +249,7 @@ void world_collect(struct world *world)
         collect_mbox(world, &world->mboxes[i]);
     for (size_t i = 0; i < world->run_count; i++)
         collect_run(world, &world->runs[i]);
+    for (size_t i = 0; i < world->taking_count; i++)
+        collect_taking(world, i);
+    world_index(world);
 }

@@ -21,8 +21,8 @@ static struct machine *find_machine(void)
 
     if (sim_gethostname(name, sizeof name) < 0)
         return NULL;
-    for (size_t i = 0; i < current->machine_count; i++)
-        if (strcmp(current->machines[i].spec->name, name) == 0)
+    for (size_t i = 0; i < current->host_count; i++)
+        if (strcmp(current->machines[i].name, name) == 0)
             return &current->machines[i];
     return NULL;
 }

@@ -53,18 +53,44 @@ struct entry *entry_get(struct world *world, struct machine *machine, uint64_t n
     entry->machine = machine->index;
     entry->number = number;
     entry->letter = NO_LETTER;
+    entry->birth_ns = INT64_MIN;
     index_entry(machine, number, world->entry_count - 1);
     return entry;
 }
 
 const char *entry_name(const struct world *world, const struct entry *entry, char to[ENTRY_NAME])
 {
+    char number[20] = "";
+
+    if (entry->ordinal > 1)
+        snprintf(number, sizeof number, "#%u", entry->ordinal);
     if (entry->letter == NO_LETTER)
         snprintf(to, ENTRY_NAME, "message %llu", (unsigned long long) entry->number);
     else
-        snprintf(to, ENTRY_NAME, "%s%s%s", world->letters[entry->letter].name,
+        snprintf(to, ENTRY_NAME, "%s%s%s%s", world->letters[entry->letter].name, number,
                  entry->bounce >= 1 ? ".bounce" : "", entry->bounce >= 2 ? ".bounce" : "");
     return to;
+}
+
+const struct bounce_report *entry_report(struct entry *entry)
+{
+    if (!entry->report) {
+        entry->report = must_zeroed(sizeof *entry->report);
+        bounce_report_read(entry->report, entry->text ? entry->text : "", entry->text_size);
+    }
+    return entry->report;
+}
+
+const struct entry *world_original(const struct world *world, const struct entry *entry)
+{
+    for (unsigned depth = entry->bounce; depth > 0; depth--) {
+        if (entry->parent == 0)
+            return NULL;
+        entry = world_entry((struct world *) (uintptr_t) world, entry->machine, entry->parent);
+        if (!entry || entry->bounce != depth - 1)
+            return NULL;
+    }
+    return entry;
 }
 
 enum stage entry_stage_at(const struct entry *entry, int64_t time_ns)
@@ -110,8 +136,30 @@ static void take_identity(struct world *world, struct entry *entry, struct ident
     entry->letter = identity->letter;
     entry->bounce = identity->bounce;
     entry->guessed = false;
+    if (entry->letter != NO_LETTER && entry->ordinal == 0)
+        entry->ordinal = (unsigned) ++world->letters[entry->letter]
+                             .entry_count[entry->bounce > 1 ? 2 : entry->bounce];
     free(entry->chain);
     entry->chain = identity->chain;
+}
+
+/* Who gave it to queue: the first line is the field that queue puts there. */
+static enum entry_origin read_origin(const char *data, size_t size)
+{
+    static const struct {
+        const char *words;
+        enum entry_origin origin;
+    } origins[] = {{" invoked from network)", ORIGIN_NETWORK},
+                   {" invoked for bounce)", ORIGIN_BOUNCE},
+                   {" invoked by alias)", ORIGIN_ALIAS},
+                   {" invoked by uid ", ORIGIN_USER}};
+    const char *newline = memchr(data, '\n', size);
+    size_t length = newline ? (size_t) (newline - data) : size;
+
+    for (size_t i = 0; i < sizeof origins / sizeof *origins; i++)
+        if (memmem(data, length, origins[i].words, strlen(origins[i].words)))
+            return origins[i].origin;
+    return ORIGIN_UNKNOWN;
 }
 
 /* Reads mess/N (or pid/N before it is renamed) and finds out whose it is. */
@@ -126,11 +174,16 @@ static void identify_entry(struct machine *machine, struct entry *entry, const c
     if (host_read_file(machine->host, path, &data, &size) < 0)
         return;
     identify(machine->world, data, size, entry->sender, &identity);
+    entry->origin = read_origin(data, size);
     take_identity(machine->world, entry, &identity);
     if (identity.by_header) {
         free(data);
         return;
     }
+    if (entry->report)
+        bounce_report_free(entry->report);
+    free(entry->report);
+    entry->report = NULL;
     free(entry->text);
     entry->text = data;
     entry->text_size = size;
@@ -155,6 +208,10 @@ static void read_envelope(struct machine *machine, struct entry *entry)
     for (at = at ? at + 1 : end; at < end; at += strlen(at) + 1) {
         if (*at == 'F' && !entry->sender)
             entry->sender = must_copy(at + 1, strlen(at + 1));
+        else if (*at == 't')
+            entry->birth_ns =
+                strtoll(at + 1, NULL, 10) * NANOSECONDS -
+                (kernel_wall(machine->world->kernel) - kernel_now(machine->world->kernel));
         else if (*at == 'T')
             *LIST_ADD(entry->recipients, entry->recipient_count) =
                 must_copy(at + 1, strlen(at + 1));
@@ -327,6 +384,8 @@ static void answer(struct world *world, struct entry *entry, bool yes)
         world_tell(world, entry->machine, "queue     %s (%llu) is %s",
                    entry_name(world, entry, name), (unsigned long long) entry->number,
                    yes ? "accepted" : "refused");
+    if (yes && entry->bounce > 0 && world->hooks.bounced)
+        world->hooks.bounced(world->hooks.context, entry);
 }
 
 void entries_note_exit(struct machine *machine, const struct call *call)
@@ -400,6 +459,7 @@ void entries_note_durable(struct machine *machine)
             continue;
         }
         entry->durable = true;
+        entry->durable_ns = kernel_now(world->kernel);
         if (world->hooks.durable)
             world->hooks.durable(world->hooks.context, entry);
     }

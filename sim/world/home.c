@@ -152,14 +152,6 @@ static void make_spool(struct builder *builder)
     write_program(builder, "/bin", "sh", "sh", 0, 0, 0755);
 }
 
-static bool has_control(const struct home_spec *spec, const char *name)
-{
-    for (size_t i = 0; i < spec->control_count; i++)
-        if (strcmp(spec->controls[i].name, name) == 0)
-            return true;
-    return false;
-}
-
 static void write_control(struct builder *builder, const char *name, struct text text)
 {
     char path[PATH_SIZE];
@@ -169,6 +161,40 @@ static void write_control(struct builder *builder, const char *name, struct text
                0644);
 }
 
+static const struct text *find_control(const struct home_spec *spec, const char *name)
+{
+    for (size_t i = 0; i < spec->control_count; i++)
+        if (strcmp(spec->controls[i].name, name) == 0)
+            return &spec->controls[i].text;
+    return NULL;
+}
+
+/* What a host that listens needs: where, and for which domains it takes mail from anybody. */
+static void write_smtp_controls(struct builder *builder, struct text domain)
+{
+    const struct home_spec *spec = builder->spec;
+    const struct text *locals = find_control(spec, "locals");
+    char *text = NULL;
+    size_t size = 0;
+    FILE *to = open_memstream(&text, &size);
+
+    if (!to) {
+        builder->error = -ENOMEM;
+        return;
+    }
+    for (size_t i = 0; i < spec->address_count; i++) {
+        bool v6 = strchr(spec->addresses[i], ':') != NULL;
+
+        fprintf(to, "%s%s%s:25\n", v6 ? "[" : "", spec->addresses[i], v6 ? "]" : "");
+    }
+    fclose(to);
+    if (!find_control(spec, "listen"))
+        write_control(builder, "listen", (struct text){text, size});
+    if (!find_control(spec, "rcpthosts"))
+        write_control(builder, "rcpthosts", locals ? *locals : domain);
+    free(text);
+}
+
 static void write_controls(struct builder *builder)
 {
     const struct home_spec *spec = builder->spec;
@@ -176,10 +202,12 @@ static void write_controls(struct builder *builder)
     int size = snprintf(domain, sizeof domain, "%s\n", spec->domain);
     struct text text = {domain, (size_t) size < sizeof domain ? (size_t) size : 0};
 
-    if (!has_control(spec, "me"))
+    if (!find_control(spec, "me"))
         write_control(builder, "me", text);
-    if (!has_control(spec, "locals"))
+    if (!find_control(spec, "locals"))
         write_control(builder, "locals", text);
+    if (spec->smtp)
+        write_smtp_controls(builder, text);
     if (spec->single_user)
         write_control(builder, "singleuser", (struct text){"", 0});
     for (size_t i = 0; i < spec->control_count; i++)
@@ -238,7 +266,39 @@ static void write_assign(struct builder *builder)
     free(text);
 }
 
-int home_build(struct host *host, const struct home_spec *spec)
+static void write_resolv_conf(struct builder *builder, const struct dns_spec *dns)
+{
+    char text[1000];
+    size_t used = 0;
+
+    for (size_t i = 0; i < dns->address_count && used + 60 < sizeof text; i++)
+        used += (size_t) snprintf(text + used, sizeof text - used, "nameserver %.46s\n",
+                                  dns->addresses[i]);
+    write_file(builder, "/etc/resolv.conf", (struct text){text, used}, 0, 0, 0644);
+}
+
+/* How the host finds others by name. */
+static void write_network_files(struct builder *builder, const struct dns_spec *dns)
+{
+    const struct home_spec *spec = builder->spec;
+    char *text = NULL;
+    size_t size = 0;
+    FILE *to = open_memstream(&text, &size);
+
+    if (!to) {
+        builder->error = -ENOMEM;
+        return;
+    }
+    fputs("127.0.0.1 localhost\n::1 localhost\n", to);
+    for (size_t i = 0; i < spec->address_count; i++)
+        fprintf(to, "%s %s.%s %s\n", spec->addresses[i], spec->name, spec->domain, spec->name);
+    fclose(to);
+    write_file(builder, "/etc/hosts", (struct text){text, size}, 0, 0, 0644);
+    free(text);
+    write_resolv_conf(builder, dns);
+}
+
+int home_build(struct host *host, const struct home_spec *spec, const struct dns_spec *dns)
 {
     struct builder builder = {host, spec, 0};
     char path[PATH_SIZE];
@@ -257,6 +317,8 @@ int home_build(struct host *host, const struct home_spec *spec)
     }
     for (size_t i = 0; i < spec->program_count; i++)
         write_program(&builder, "/bin", spec->programs[i].name, "declared", 0, 0, 0755);
+    if (dns)
+        write_network_files(&builder, dns);
     vfs_settle(host_vfs(host));
     return builder.error;
 }

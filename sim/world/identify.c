@@ -70,19 +70,93 @@ bool header_value(const char *data, size_t size, const char *name, char *to, siz
     return false;
 }
 
+/* --- letters by their marks ------------------------------------------------------------------*/
+
+/* Open addressing: letter + 1, 0 is empty.  Slots of names and of Message-IDs are apart. */
+struct mark_table {
+    size_t *slots[2];
+    size_t capacity;
+    size_t letters; /* how many are in it */
+};
+
+/* The mark of a letter by which it may be found, or NULL. */
+static const char *mark_of(const struct letter *letter, bool by_name)
+{
+    if (by_name)
+        return letter->name;
+    if (strncmp(letter->header, "Nixie-Message", 13) == 0)
+        return NULL; /* another has that Message-ID too */
+    return letter->id;
+}
+
+static size_t hash_bytes(const char *bytes, size_t size)
+{
+    uint64_t hash = 0xcbf29ce484222325u;
+
+    for (size_t i = 0; i < size; i++)
+        hash = (hash ^ (unsigned char) bytes[i]) * 0x100000001b3u;
+    return (size_t) (hash ^ hash >> 32);
+}
+
+/* The slot of that mark, or the empty one where it would be. */
+static size_t *find_slot(const struct world *world, bool by_name, const char *mark, size_t size)
+{
+    const struct mark_table *table = world->marks;
+    size_t at = hash_bytes(mark, size) & (table->capacity - 1);
+
+    for (;; at = (at + 1) & (table->capacity - 1)) {
+        size_t letter = table->slots[by_name][at];
+        const char *own = letter ? mark_of(&world->letters[letter - 1], by_name) : NULL;
+
+        if (!letter || (strlen(own) == size && memcmp(own, mark, size) == 0))
+            return &table->slots[by_name][at];
+    }
+}
+
+static void fill_table(const struct world *world)
+{
+    struct mark_table *table = world->marks;
+
+    table->letters = world->letter_count;
+    table->capacity = 16;
+    while (table->capacity < 2 * table->letters)
+        table->capacity *= 2;
+    for (int by_name = 0; by_name < 2; by_name++) {
+        free(table->slots[by_name]);
+        table->slots[by_name] = must_zeroed(table->capacity * sizeof *table->slots[by_name]);
+        for (size_t i = 0; i < world->letter_count; i++) {
+            const char *mark = mark_of(&world->letters[i], by_name);
+            size_t *slot = mark ? find_slot(world, by_name, mark, strlen(mark)) : NULL;
+
+            if (slot && !*slot)
+                *slot = i + 1;
+        }
+    }
+}
+
 static size_t letter_with(const struct world *world, bool by_name, const char *mark, size_t size)
 {
-    for (size_t i = 0; i < world->letter_count; i++) {
-        const struct letter *letter = &world->letters[i];
-        const char *own = by_name ? letter->name : letter->id;
+    size_t *slot;
 
-        if (!by_name && strncmp(letter->header, "Nixie-Message", 13) == 0)
-            continue; /* another has that Message-ID too */
-        if (strlen(own) == size && memcmp(own, mark, size) == 0)
-            return i;
-    }
-    return NO_LETTER;
+    if (world->marks->letters != world->letter_count || world->marks->capacity == 0)
+        fill_table(world);
+    slot = find_slot(world, by_name, mark, size);
+    return *slot ? *slot - 1 : NO_LETTER;
 }
+
+void marks_free(struct world *world)
+{
+    free(world->marks->slots[0]);
+    free(world->marks->slots[1]);
+    free(world->marks);
+}
+
+void marks_make(struct world *world)
+{
+    world->marks = must_zeroed(sizeof *world->marks);
+}
+
+/* --- finding them in messages ----------------------------------------------------------------*/
 
 /* The letter whose mark stands in a field of the lines from `at` to `end`; `header`: stops at the
  * first empty line. */

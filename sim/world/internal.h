@@ -32,6 +32,10 @@ void log_note_write(struct machine *machine, const char *data, size_t size);
 /* Power loss or kill: attempts that are open never come back. */
 void log_note_crash(struct machine *machine);
 
+/* --- judge_schedule.c --- */
+/* When a message is tried again after a try that began at `start_ns`, as its birth says. */
+int64_t schedule_try_after(int64_t birth_ns, int64_t start_ns, bool remote);
+
 /* --- identify.c --- */
 struct identity {
     size_t letter; /* or NO_LETTER */
@@ -43,6 +47,8 @@ struct identity {
  * Return-Path field at its top says). */
 void identify(const struct world *world, const char *data, size_t size, const char *sender,
               struct identity *identity);
+void marks_make(struct world *world);
+void marks_free(struct world *world);
 /* Where the body begins (behind the empty line); `size` if there is none. */
 size_t body_offset(const char *data, size_t size);
 /* The value of the first field of that name, trimmed, into `to` (cut to its size); false: none. */
@@ -52,10 +58,26 @@ bool address_names(const char *delivered_to, size_t size, const char *recipient)
 /* The first line of a chain equals `recipient`, the rest equals `rest`. */
 bool chain_is(const char *chain, const char *recipient, const char *rest);
 
+/* --- hear.c --- */
+/* An actor of a remote or of the DNS, or the client of a letter, has written that. */
+void hear_actor(struct machine *machine, const char *data, size_t size);
+void hear_client(struct world *world, size_t letter, const char *data, size_t size);
+/* An actor of a remote is about to write that: tells before_taking. */
+void hear_before_write(struct machine *machine, const char *data, size_t size);
+
+/* --- internet.c --- */
+/* Puts the actor on a machine that was just made.  0 or -errno. */
+int internet_make(struct machine *machine);
+
+/* --- index.c --- */
+void index_free(struct world *world);
+
 /* --- declared.c --- */
 void declared_register(struct world *world);
 
 /* --- collect.c --- */
 void growth_note(struct machine *machine, const char *path);
+/* True if `data` ends as the letter's content does. */
+bool content_unchanged(const struct letter *letter, const char *data, size_t size);
 
 #endif

@@ -1,135 +1,109 @@
 /* SPDX-License-Identifier: ISC */
-/*
- * The oracles at the end of a run.  They know what was promised (the answers to submitters and the
- * answers of queue to whoever gave it a message) and what came out, and judge
- *
- *   LOST       an accepted message has no copy, no bounce, no onward message for a recipient
- *   INVENTED   a copy that is nobody's message, or for someone it was not for
- *   CHANGED    a copy whose end is not what was submitted
- *   DUPLICATE  more copies than recipients without an attempt that explains it
- *   REFUSED    the submitter was told no, but the message came out, and nothing went wrong
- *   STUCK      a message that is still in the spool though time enough has passed; a submitter
- *              that never ended
- *
- * The others (STAGE, OWNER, LOG) are found while the run goes on.
- */
+/* Nothing accepted is lost, nothing stays for ever (judge.h). */
+#include "sim/world/judge.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include "sim/world/internal.h"
 
-/* A report this long before a crash may be forgotten by it: marks are made durable within 10 s,
- * and a sync takes its time. */
-#define FORGET_NS (11 * NANOSECONDS)
-
-/* --- attempts and what excuses them ----------------------------------------------------------*/
-
-static bool upset_excuses(const struct world *world, size_t machine, int64_t from, int64_t to)
+bool upset_excuses(const struct world *world, size_t machine, int64_t from, int64_t to)
 {
     for (size_t i = 0; i < world->upset_count; i++)
-        if (world->upsets[i].machine == machine && world->upsets[i].time_ns >= from &&
-            world->upsets[i].time_ns <= to)
+        if (world->upsets[i].kind <= UPSET_FAULT && world->upsets[i].machine == machine &&
+            world->upsets[i].time_ns >= from && world->upsets[i].time_ns <= to)
             return true;
     return false;
 }
 
-/* True if the attempt may have left a copy without being remembered as done. */
-static bool attempt_explains(const struct world *world, const struct attempt *attempt)
+bool attempt_is_at(const struct attempt *attempt, const char *recipient)
 {
-    if (attempt->result != 'K')
-        return true;
-    return upset_excuses(world, attempt->machine, attempt->start_ns, attempt->end_ns + FORGET_NS);
-}
+    size_t size = strlen(recipient);
 
-static bool attempt_is_for(const struct attempt *attempt, const struct entry *entry,
-                           const char *recipient, size_t size)
-{
-    return attempt->machine == entry->machine && attempt->number == entry->number &&
-           (address_names(attempt->recipient, strlen(attempt->recipient), recipient) ||
-            (strlen(attempt->recipient) == size &&
-             strncasecmp(attempt->recipient, recipient, size) == 0));
-}
-
-static size_t attempts_that_explain(const struct world *world, const struct entry *entry,
-                                    const char *recipient)
-{
-    size_t count = 0, size = strlen(recipient);
-
-    for (size_t i = 0; i < world->attempt_count; i++)
-        if (attempt_is_for(&world->attempts[i], entry, recipient, size) &&
-            attempt_explains(world, &world->attempts[i]))
-            count++;
-    return count;
+    return address_names(attempt->recipient, strlen(attempt->recipient), recipient) ||
+           (strlen(attempt->recipient) == size &&
+            strncasecmp(attempt->recipient, recipient, size) == 0);
 }
 
 /* Its .qmail told to throw it away: that, and not a program's or a mailbox's "yes". */
-static bool was_discarded(const struct world *world, const struct entry *entry,
-                          const char *recipient)
+static bool was_discarded(const struct world *world, size_t entry, const char *recipient)
 {
-    for (size_t i = 0; i < world->attempt_count; i++) {
-        const struct attempt *attempt = &world->attempts[i];
+    struct range attempts = world_attempts_of(world, entry);
+
+    for (size_t i = 0; i < attempts.count; i++) {
+        const struct attempt *attempt = &world->attempts[attempts.items[i]];
 
         if (attempt->result == 'K' && strstr(attempt->text, "did_0+0+0") &&
-            attempt_is_for(attempt, entry, recipient, strlen(recipient)))
+            attempt_is_at(attempt, recipient))
             return true;
     }
     return false;
 }
 
-/* --- nothing lost ----------------------------------------------------------------------------*/
+/* --- where it went ---------------------------------------------------------------------------*/
 
-static bool same_message(const struct entry *entry, size_t letter, unsigned bounce)
+static const char *chain_of(const struct entry *entry)
 {
-    return entry->letter == letter && entry->bounce == bounce;
+    return entry->chain ? entry->chain : "";
 }
 
 static bool has_copy(const struct world *world, const struct entry *entry, const char *recipient)
 {
-    for (size_t i = 0; i < world->copy_count; i++) {
-        const struct copy *copy = &world->copies[i];
+    struct range copies = world_copies_of(world, entry->letter);
 
-        if (copy->letter == entry->letter && copy->bounce == entry->bounce &&
-            chain_is(copy->chain, recipient, entry->chain ? entry->chain : ""))
+    for (size_t i = 0; i < copies.count; i++) {
+        const struct copy *copy = &world->copies[copies.items[i]];
+
+        if (copy->bounce == entry->bounce && chain_is(copy->chain, recipient, chain_of(entry)))
             return true;
     }
     return false;
 }
 
-/* Whether a bounce has a paragraph for the recipient.  That the copy of the message below mentions
- * them, as its header may, tells nothing. */
-static bool tells_of(const struct entry *bounce, const char *recipient)
+/* Whether a bounce says that the message could not be delivered to the recipient. */
+static bool tells_of(struct entry *bounce, const char *recipient)
 {
-    static const char copy[] = "\n--- Below this line is ";
-    size_t length = strlen(recipient);
+    const struct bounce_report *report = entry_report(bounce);
 
-    if (!bounce->text)
+    for (size_t i = 0; i < report->group_count; i++) {
+        const char *final = report->groups[i].final_recipient;
+
+        if (address_names(final, strlen(final), recipient))
+            return true;
+    }
+    return false;
+}
+
+static bool has_recipient(const struct entry *entry, const char *recipient)
+{
+    for (size_t i = 0; i < entry->recipient_count; i++)
+        if (strcasecmp(entry->recipients[i], recipient) == 0)
+            return true;
+    return false;
+}
+
+/* Whether `other`, which was accepted, carries the message on for that recipient: forwarded, on
+ * another host of ours, or as a bounce that tells of it. */
+static bool carries_on(struct entry *other, const struct entry *entry, const char *recipient)
+{
+    if (same_message(other, entry->letter, entry->bounce + 1))
+        return tells_of(other, recipient);
+    if (!same_message(other, entry->letter, entry->bounce) || !other->chain)
         return false;
-    const char *end = memmem(bounce->text, bounce->text_size, copy, sizeof copy - 1);
-    if (!end)
-        end = bounce->text + bounce->text_size;
-    for (const char *at = bounce->text; at < end; at++) {
-        at = memmem(at, (size_t) (end - at), "\n<", 2);
-        if (!at)
-            return false;
-        if ((size_t) (end - at) > length + 2 && strncasecmp(at + 2, recipient, length) == 0)
-            return true;
-    }
-    return false;
+    return chain_is(other->chain, recipient, chain_of(entry)) ||
+           (other->machine != entry->machine && strcmp(other->chain, chain_of(entry)) == 0 &&
+            has_recipient(other, recipient));
 }
 
-/* An accepted message that carries it onward, or a bounce that tells of it. */
-static bool goes_on(const struct world *world, const struct entry *entry, const char *recipient)
+static bool goes_on(struct world *world, const struct entry *entry, const char *recipient)
 {
-    for (size_t i = 0; i < world->entry_count; i++) {
-        const struct entry *other = &world->entries[i];
+    struct range entries = world_entries_of(world, entry->letter);
 
-        if (other == entry || other->answer != ANSWER_YES)
-            continue;
-        if (same_message(other, entry->letter, entry->bounce) && other->chain &&
-            chain_is(other->chain, recipient, entry->chain ? entry->chain : ""))
-            return true;
-        if (same_message(other, entry->letter, entry->bounce + 1) && tells_of(other, recipient))
+    for (size_t i = 0; i < entries.count; i++) {
+        struct entry *other = &world->entries[entries.items[i]];
+
+        if (other != entry && other->answer == ANSWER_YES && carries_on(other, entry, recipient))
             return true;
     }
     return entry->discarded;
@@ -139,6 +113,8 @@ static bool in_spool(const struct entry *entry)
 {
     return entry->stage == STAGE_S4 || entry->stage == STAGE_S5;
 }
+
+/* --- accusing --------------------------------------------------------------------------------*/
 
 /* What of this entry the crash took away: "todo/1", or NULL. */
 static char *what_was_lost(const struct world *world, const struct entry *entry)
@@ -196,13 +172,17 @@ static void accuse_stuck(struct world *world, const struct entry *entry, const c
     violation->recipient = must_copy(recipient, strlen(recipient));
 }
 
-static void judge_entry(struct world *world, const struct entry *entry, bool undelivered_is_fine)
+/* --- judging ---------------------------------------------------------------------------------*/
+
+static void judge_entry(struct world *world, size_t index, bool undelivered_is_fine)
 {
+    const struct entry *entry = &world->entries[index];
+
     for (size_t i = 0; i < entry->recipient_count; i++) {
         const char *recipient = entry->recipients[i];
 
         if (has_copy(world, entry, recipient) || goes_on(world, entry, recipient) ||
-            was_discarded(world, entry, recipient))
+            was_discarded(world, index, recipient))
             continue;
         if (!in_spool(entry))
             accuse_lost(world, entry, recipient);
@@ -213,166 +193,87 @@ static void judge_entry(struct world *world, const struct entry *entry, bool und
         accuse_stuck(world, entry, "nobody");
 }
 
-/* A letter whose submitter was told yes, though no entry of it was ever accepted. */
-static void judge_letter(struct world *world, size_t index)
+/* Whether that recipient of an entry is what smtpd makes of what its client said: as it is, with
+ * the suffix of a relay client, or with a domain for an address literal. */
+static bool is_made_of(const char *made, const char *said)
+{
+    const char *literal = strstr(said, "@[");
+    size_t size = literal ? (size_t) (literal + 1 - said) : strlen(said);
+
+    return strncasecmp(made, said, size) == 0;
+}
+
+static bool is_for(const struct entry *entry, const char *said)
+{
+    for (size_t i = 0; i < entry->recipient_count; i++)
+        if (is_made_of(entry->recipients[i], said))
+            return true;
+    return false;
+}
+
+/* Whether queue accepted an entry of the letter, for that recipient if it is not NULL. */
+static bool queue_accepted(const struct world *world, size_t letter, const char *recipient)
+{
+    struct range entries = world_entries_of(world, letter);
+
+    for (size_t i = 0; i < entries.count; i++) {
+        const struct entry *entry = &world->entries[entries.items[i]];
+
+        if (entry->bounce == 0 && entry->answer == ANSWER_YES &&
+            (!recipient || is_for(entry, recipient)))
+            return true;
+    }
+    return false;
+}
+
+/* A client was told yes for a recipient, though no entry was ever accepted for it. */
+static void judge_answers(struct world *world, size_t index)
 {
     const struct letter *letter = &world->letters[index];
 
-    if (letter->state == LETTER_RUNNING)
-        world_accuse(world, "STUCK", index, 0, "the submitter of %s never ended", letter->name);
-    if (letter->state != LETTER_ACCEPTED)
-        return;
+    for (size_t i = 0; letter->answers && i < letter->recipient_count; i++) {
+        struct violation *violation;
+
+        if (!letter->answers[i].accepted || queue_accepted(world, index, letter->recipients[i]))
+            continue;
+        violation = world_accuse(world, "LOST", index, 0,
+                                 "%s: its client was told that it is accepted for %s, but queue "
+                                 "accepted nothing",
+                                 letter->name, letter->recipients[i]);
+        violation->time_ns = letter->answers[i].time_ns;
+        violation->recipient = must_copy(letter->recipients[i], strlen(letter->recipients[i]));
+    }
+}
+
+/* A letter whose submitter was told yes, though no entry of it was ever accepted. */
+static void judge_letter(struct world *world, size_t index, bool undelivered_is_fine)
+{
+    const struct letter *letter = &world->letters[index];
+    bool smtp = letter->path == LETTER_BY_SMTP;
+
+    if (letter->state == LETTER_RUNNING && !(smtp && undelivered_is_fine))
+        world_accuse(world, "STUCK", index, 0, "the %s of %s never ended",
+                     smtp ? "client" : "submitter", letter->name);
+    if (smtp)
+        judge_answers(world, index);
+    else if (letter->state == LETTER_ACCEPTED && !queue_accepted(world, index, NULL))
+        world_accuse(world, "LOST", index, 0,
+                     "%s: its submitter ended with 0, but queue accepted nothing", letter->name);
+}
+
+void judge_losses(struct world *world, bool undelivered_is_fine)
+{
+    for (size_t i = 0; i < world->letter_count; i++)
+        judge_letter(world, i, undelivered_is_fine);
     for (size_t i = 0; i < world->entry_count; i++)
-        if (same_message(&world->entries[i], index, 0) && world->entries[i].answer == ANSWER_YES)
-            return;
-    world_accuse(world, "LOST", index, 0,
-                 "%s: its submitter ended with 0, but queue accepted nothing", letter->name);
-}
-
-/* --- nothing invented ------------------------------------------------------------------------*/
-
-static const struct entry *entry_of_copy(const struct world *world, const struct copy *copy)
-{
-    for (size_t i = 0; i < world->entry_count; i++) {
-        const struct entry *entry = &world->entries[i];
-
-        if (!same_message(entry, copy->letter, copy->bounce))
-            continue;
-        for (size_t k = 0; k < entry->recipient_count; k++)
-            if (chain_is(copy->chain, entry->recipients[k], entry->chain ? entry->chain : ""))
-                return entry;
-    }
-    return NULL;
-}
-
-static void judge_copy(struct world *world, const struct copy *copy)
-{
-    const char *name;
-    int chain = (int) strcspn(copy->chain, "\n");
-
-    if (copy->letter == NO_LETTER) {
-        world_accuse(world, "INVENTED", NO_LETTER, 0, "%s is no message that was submitted",
-                     copy->path);
-        return;
-    }
-    name = world->letters[copy->letter].name;
-    if (!copy->unchanged)
-        world_accuse(world, "CHANGED", copy->letter, copy->bounce,
-                     "%s in %s is not what was submitted", name, copy->path);
-    if (!entry_of_copy(world, copy))
-        world_accuse(world, "INVENTED", copy->letter, copy->bounce,
-                     "%s%s in %s is delivered to %.*s, whom it was not for", name,
-                     copy->bounce ? ".bounce" : "", copy->path, chain, copy->chain);
-    if (copy->bounce == 0 && world->letters[copy->letter].state == LETTER_REFUSED &&
-        !upset_excuses(world, copy->machine, 0, INT64_MAX))
-        world_accuse(world, "REFUSED", copy->letter, 0,
-                     "the submitter of %s was told no (%d), but it came out in %s", name,
-                     world->letters[copy->letter].code, copy->path);
-}
-
-/* --- no duplicate without a reason -----------------------------------------------------------*/
-
-static bool same_delivery(const struct copy *a, const struct copy *b)
-{
-    return a->letter == b->letter && a->bounce == b->bounce && a->machine == b->machine &&
-           a->kind == b->kind && strcmp(a->place, b->place) == 0 && strcmp(a->chain, b->chain) == 0;
-}
-
-/* How many copies with this chain may be there: recipients of that name in all entries that could
- * have made it, and attempts that may have left one more. */
-static size_t copies_allowed(const struct world *world, const struct copy *copy)
-{
-    size_t allowed = 0;
-
-    for (size_t i = 0; i < world->entry_count; i++) {
-        const struct entry *entry = &world->entries[i];
-        const char *explained = NULL;
-
-        if (!same_message(entry, copy->letter, copy->bounce))
-            continue;
-        for (size_t k = 0; k < entry->recipient_count; k++)
-            if (chain_is(copy->chain, entry->recipients[k], entry->chain ? entry->chain : "")) {
-                explained = entry->recipients[k];
-                allowed++;
-            }
-        if (explained)
-            allowed += attempts_that_explain(world, entry, explained);
-    }
-    return allowed;
-}
-
-static void judge_duplicates(struct world *world, size_t index)
-{
-    const struct copy *copy = &world->copies[index];
-    size_t count = 0, allowed;
-    struct violation *violation;
-
-    for (size_t i = 0; i < world->copy_count; i++)
-        if (same_delivery(copy, &world->copies[i])) {
-            if (i < index)
-                return; /* judged with the first of them */
-            count++;
-        }
-    if (count < 2)
-        return;
-    allowed = copies_allowed(world, copy);
-    if (count <= allowed || allowed == 0)
-        return;
-    violation = world_accuse(world, "DUPLICATE", copy->letter, copy->bounce,
-                             "%s%s is in %s %zu times, and nothing explains more than %zu",
-                             world->letters[copy->letter].name, copy->bounce ? ".bounce" : "",
-                             copy->place, count, allowed);
-    violation->time_ns = copy->time_ns;
-    violation->recipient = must_copy(copy->chain, strcspn(copy->chain, "\n"));
-}
-
-/* How many messages that could have made this bounce were queued (recipients are read then). */
-static size_t count_parents(const struct world *world, const struct entry *bounce)
-{
-    size_t count = 0;
-
-    for (size_t i = 0; i < world->entry_count; i++)
-        count += same_message(&world->entries[i], bounce->letter, bounce->bounce - 1) &&
-                 world->entries[i].recipient_count > 0;
-    return count;
-}
-
-/* Bounces that were injected twice. */
-static void judge_repeated_entry(struct world *world, size_t index)
-{
-    const struct entry *entry = &world->entries[index];
-    size_t count = 0;
-
-    if (entry->answer != ANSWER_YES || entry->letter == NO_LETTER || !entry->chain)
-        return;
-    for (size_t i = 0; i < world->entry_count; i++) {
-        const struct entry *other = &world->entries[i];
-
-        if (!same_message(other, entry->letter, entry->bounce) || other->answer != ANSWER_YES ||
-            !other->chain || strcmp(other->chain, entry->chain) != 0)
-            continue;
-        if (i < index)
-            return;
-        count++;
-    }
-    if (count > 1 && entry->bounce > 0 && count > count_parents(world, entry) &&
-        !upset_excuses(world, entry->machine, entry->answer_ns, INT64_MAX))
-        world_accuse(world, "DUPLICATE", entry->letter, entry->bounce,
-                     "%zu bounces of %s were sent, and nothing explains more than one", count,
-                     world->letters[entry->letter].name);
+        if (world->entries[i].answer == ANSWER_YES)
+            judge_entry(world, i, undelivered_is_fine);
 }
 
 void world_judge(struct world *world, bool undelivered_is_fine)
 {
-    for (size_t i = 0; i < world->letter_count; i++)
-        judge_letter(world, i);
-    for (size_t i = 0; i < world->entry_count; i++)
-        if (world->entries[i].answer == ANSWER_YES)
-            judge_entry(world, &world->entries[i], undelivered_is_fine);
-    for (size_t i = 0; i < world->copy_count; i++) {
-        judge_copy(world, &world->copies[i]);
-        judge_duplicates(world, i);
-    }
-    for (size_t i = 0; i < world->entry_count; i++)
-        judge_repeated_entry(world, i);
+    world_index(world);
+    judge_losses(world, undelivered_is_fine);
+    judge_copies(world);
+    judge_schedule(world);
 }

@@ -83,19 +83,39 @@ static void note_start(struct machine *machine, uint64_t delivery, const char *r
     struct attempt *attempt;
     uint64_t number;
     const char *to;
+    bool remote;
 
     if (!number_after(rest, ": msg ", &number, &to))
         return;
     if (machine->suspects > 0)
         entries_check_recovered(machine);
-    to += strncmp(to, " to local ", 10) == 0 ? 10 : strncmp(to, " to remote ", 11) == 0 ? 11 : 0;
+    remote = strncmp(to, " to remote ", 11) == 0;
+    to += strncmp(to, " to local ", 10) == 0 ? 10 : remote ? 11 : 0;
     attempt = LIST_ADD(world->attempts, world->attempt_count);
+    attempt->remote = remote;
+    attempt->saturated_ns =
+        machine->saturated[remote] ? kernel_now(world->kernel) : machine->saturated_ns[remote];
     attempt->machine = machine->index;
     attempt->number = number;
     attempt->delivery = delivery;
     attempt->recipient = must_copy(to, strlen(to));
     attempt->start_ns = kernel_now(world->kernel);
     attempt->end_ns = INT64_MAX;
+}
+
+static void tell_tried(struct world *world, const struct attempt *attempt)
+{
+    const struct entry *entry = world_entry(world, attempt->machine, attempt->number);
+
+    if (!entry)
+        return;
+    if (world->hooks.tried)
+        world->hooks.tried(world->hooks.context, entry, attempt);
+    /* of mailboxes and programs only this tells in time */
+    if (world->hooks.delivered && attempt->result == 'K' && !attempt->remote &&
+        strncmp(attempt->text, "did_", 4) == 0 && attempt->text[4] != '0')
+        world->hooks.delivered(world->hooks.context, entry->letter, entry->bounce,
+                               attempt->recipient);
 }
 
 static void note_end(struct machine *machine, uint64_t delivery, const char *rest)
@@ -115,8 +135,44 @@ static void note_end(struct machine *machine, uint64_t delivery, const char *res
                                                                   : 'Z';
         rest += rest[1] == 's' || rest[1] == 'f' ? 11 : rest[1] == 'd' ? 12 : 2;
         attempt->text = must_copy(rest, strlen(rest));
+        tell_tried(world, attempt);
         return;
     }
+}
+
+/* "status: local 1/10 remote 0/20": `rest` is behind "status: local ". */
+static void note_status(struct machine *machine, const char *rest)
+{
+    for (unsigned channel = 0; channel < 2; channel++) {
+        char *slash, *end;
+        unsigned long running = strtoul(rest, &slash, 10), limit;
+
+        if (*slash != '/')
+            return;
+        limit = strtoul(slash + 1, &end, 10);
+        if (running > limit)
+            world_accuse(machine->world, "SCHEDULE", NO_LETTER, 0,
+                         "more deliveries at once than allowed: status: local %.100s", rest);
+        if (machine->saturated[channel] && running < limit)
+            machine->saturated_ns[channel] = kernel_now(machine->world->kernel);
+        machine->saturated[channel] = running >= limit;
+        if (strncmp(end, " remote ", 8) != 0)
+            return;
+        rest = end + 8;
+    }
+}
+
+/* "bounce msg PARENT qp NUMBER" */
+static void note_bounce(struct machine *machine, uint64_t parent, const char *rest)
+{
+    struct entry *entry;
+    uint64_t number;
+
+    if (!number_after(rest, " qp ", &number, &rest))
+        return;
+    entry = world_entry(machine->world, machine->index, number);
+    if (entry)
+        entry->parent = parent;
 }
 
 static void note_line(struct machine *machine, const char *text)
@@ -137,6 +193,10 @@ static void note_line(struct machine *machine, const char *text)
         note_start(machine, number, rest);
     else if (number_after(text, "delivery ", &number, &rest))
         note_end(machine, number, rest);
+    else if (strncmp(text, "status: local ", 14) == 0)
+        note_status(machine, text + 14);
+    else if (number_after(text, "bounce msg ", &number, &rest))
+        note_bounce(machine, number, rest);
     else if (number_after(text, "triple bounce: discarding bounce/", &number, &rest)) {
         entry = world_entry(world, machine->index, number);
         if (entry)
@@ -174,6 +234,7 @@ void log_note_crash(struct machine *machine)
     struct world *world = machine->world;
 
     machine->log.partial_size = 0;
+    machine->saturated[0] = machine->saturated[1] = false;
     for (size_t i = 0; i < world->attempt_count; i++)
         if (world->attempts[i].machine == machine->index && !world->attempts[i].result)
             world->attempts[i].delivery = 0; /* its number may be given again */

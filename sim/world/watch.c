@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "sim/world/home.h"
@@ -17,6 +18,11 @@ static struct machine *machine_of(struct world *world, const struct process *pro
         if (world->machines[i].host == host)
             return &world->machines[i];
     return NULL;
+}
+
+static bool is_ours(const struct machine *machine)
+{
+    return machine->kind == MACHINE_HOST;
 }
 
 static bool is_program(const struct call *call, const char *name)
@@ -66,6 +72,12 @@ static int before_call(void *context, const struct call *call)
     world->call = call;
     if (!machine || world->finished)
         return 0;
+    if (!is_ours(machine)) {
+        if (world->hooks.before_taking && call->id == CALL_write && call->fd == 1 && call->data &&
+            machine->kind == MACHINE_REMOTE)
+            hear_before_write(machine, call->data, call->size);
+        return 0;
+    }
     if (world->fault_count > 0) {
         error = fault_for(machine, call);
         if (error)
@@ -100,12 +112,32 @@ static void tell_call(struct machine *machine, const struct call *call)
                call->result < 0 ? strerror((int) -call->result) : "");
 }
 
+/* A file came into a Maildir: tells whose message it is. */
+static void tell_arrival(struct machine *machine)
+{
+    struct world *world = machine->world;
+    struct identity identity;
+    char *data;
+    size_t size;
+
+    machine->arrived = false;
+    if (!world->hooks.delivered ||
+        host_read_file(machine->host, world->arrivals[world->arrival_count - 1].path, &data,
+                       &size) < 0)
+        return;
+    identify(world, data, size, NULL, &identity);
+    identity.chain[strcspn(identity.chain, "\n")] = 0;
+    world->hooks.delivered(world->hooks.context, identity.letter, identity.bounce, identity.chain);
+    free(identity.chain);
+    free(data);
+}
+
 static void after_call(void *context, const struct call *call)
 {
     struct world *world = context;
     struct machine *machine = machine_of(world, call->process);
 
-    if (!machine || world->finished) {
+    if (!machine || world->finished || !is_ours(machine)) {
         world->call = NULL;
         return;
     }
@@ -128,6 +160,8 @@ static void after_call(void *context, const struct call *call)
         if (machine->world->story)
             tell_call(machine, call);
         entries_settle(machine);
+        if (machine->arrived)
+            tell_arrival(machine);
         if (world->hooks.quiet && machine->alive == 0 && call->id == CALL_unlink &&
             world_is_quiet(world))
             world->hooks.quiet(world->hooks.context);
@@ -159,7 +193,8 @@ static void note_arrival(struct machine *machine, const char *path)
     struct world *world = machine->world;
     struct arrival *arrival;
 
-    for (size_t i = 0; i < world->arrival_count; i++)
+    machine->arrived = true;
+    for (size_t i = world->arrival_count; i-- > 0;)
         if (world->arrivals[i].machine == machine->index &&
             strcmp(world->arrivals[i].path, path) == 0) {
             world->arrivals[i].time_ns = kernel_now(world->kernel);
@@ -220,6 +255,6 @@ void watch_start(struct world *world)
     struct kernel_watch watch = {before_call, after_call, world};
 
     kernel_watch(world->kernel, &watch);
-    for (size_t i = 0; i < world->machine_count; i++)
+    for (size_t i = 0; i < world->host_count; i++)
         host_observe(world->machines[i].host, note_change, &world->machines[i]);
 }

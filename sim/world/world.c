@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include "sim/kernel/net.h"
 #include "sim/world/home.h"
 #include "sim/world/internal.h"
 #include "sim/world/words.h"
@@ -28,7 +29,7 @@ void world_tell(struct world *world, size_t machine, const char *format, ...)
         if ((unsigned char) *c < ' ' || *c == 127)
             *c = '?';
     fprintf(world->story, "%s  %s  %s\n", time_format_precise(time, kernel_now(world->kernel)),
-            world->machines[machine].spec->name, text);
+            world->machines[machine].name, text);
 }
 
 struct violation *world_accuse(struct world *world, const char *promise, size_t letter,
@@ -51,21 +52,81 @@ struct violation *world_accuse(struct world *world, const char *promise, size_t 
 
 /* --- life ------------------------------------------------------------------------------------*/
 
-static int make_machine(struct world *world, const struct world_options *options, size_t index)
+static struct machine *add_machine(struct world *world, enum machine_kind kind, const char *name)
 {
-    struct machine *machine = &world->machines[index];
+    struct machine *machine = &world->machines[world->machine_count];
+
+    machine->world = world;
+    machine->index = world->machine_count++;
+    machine->kind = kind;
+    machine->name = name;
+    machine->saturated_ns[0] = machine->saturated_ns[1] = -1;
+    return machine;
+}
+
+static int give_addresses(struct machine *machine, const char *const *addresses, size_t count)
+{
+    int result = 0;
+
+    for (size_t i = 0; i < count && result == 0; i++)
+        result = host_add_address(machine->host, addresses[i]);
+    return result;
+}
+
+static int make_host(struct world *world, const struct world_options *options, size_t index)
+{
     const struct home_spec *spec = &options->specs[index];
+    struct machine *machine = add_machine(world, MACHINE_HOST, spec->name);
     struct host_options host = {.name = spec->name,
                                 .disk = options->disk ? options->disk : spec->disk,
                                 .capacity_bytes = spec->capacity_bytes};
+    int result;
 
-    machine->world = world;
-    machine->index = index;
     machine->spec = spec;
     machine->host = host_create(world->kernel, &host);
-    machine->program_runs = must_alloc((spec->program_count + 1) * sizeof *machine->program_runs);
-    memset(machine->program_runs, 0, (spec->program_count + 1) * sizeof *machine->program_runs);
-    return home_build(machine->host, spec);
+    machine->program_runs = must_zeroed((spec->program_count + 1) * sizeof *machine->program_runs);
+    world->host_count++;
+    result = give_addresses(machine, spec->addresses, spec->address_count);
+    return result < 0 ? result : home_build(machine->host, spec, options->dns);
+}
+
+/* A machine with an actor, which is none of ours and whose disk never loses anything. */
+static int make_actor(struct world *world, struct machine *machine, const char *const *addresses,
+                      size_t count)
+{
+    struct host_options host = {.name = machine->name, .disk = disk_model_named("honest")};
+    int result;
+
+    machine->host = host_create(world->kernel, &host);
+    result = give_addresses(machine, addresses, count);
+    return result < 0 ? result : internet_make(machine);
+}
+
+static int make_actors(struct world *world, const struct world_options *options)
+{
+    int result = 0;
+
+    for (size_t i = 0; i < options->remote_count && result == 0; i++) {
+        const struct remote_spec *spec = &options->remotes[i];
+        struct machine *machine = add_machine(world, MACHINE_REMOTE, spec->name);
+
+        machine->remote = spec;
+        result = make_actor(world, machine, spec->addresses, spec->address_count);
+    }
+    for (size_t i = 0; i < options->client_count && result == 0; i++) {
+        const struct client_spec *spec = &options->clients[i];
+        struct machine *machine = add_machine(world, MACHINE_CLIENT, spec->name);
+
+        machine->client = spec;
+        result = make_actor(world, machine, spec->addresses, spec->address_count);
+    }
+    if (options->dns && result == 0) {
+        struct machine *machine = add_machine(world, MACHINE_DNS, options->dns->name);
+
+        machine->dns = options->dns;
+        result = make_actor(world, machine, options->dns->addresses, options->dns->address_count);
+    }
+    return result;
 }
 
 struct world *world_create(const struct world_options *options, int *error)
@@ -75,14 +136,17 @@ struct world *world_create(const struct world_options *options, int *error)
 
     memset(world, 0, sizeof *world);
     world->story = options->story;
+    marks_make(world);
     world->kernel = kernel_create(&options->kernel);
     home_register_programs(world->kernel);
     declared_register(world);
-    world->machines = must_alloc((options->spec_count + 1) * sizeof *world->machines);
-    memset(world->machines, 0, (options->spec_count + 1) * sizeof *world->machines);
-    world->machine_count = options->spec_count;
+    world->machines =
+        must_zeroed((options->spec_count + options->remote_count + options->client_count + 1) *
+                    sizeof *world->machines);
     for (size_t i = 0; i < options->spec_count && result == 0; i++)
-        result = make_machine(world, options, i);
+        result = make_host(world, options, i);
+    if (result == 0)
+        result = make_actors(world, options);
     if (result < 0) {
         *error = -result;
         world_destroy(world);
@@ -108,6 +172,9 @@ static void free_entries(struct world *world)
         free(entry->sender);
         free_texts(entry->recipients, entry->recipient_count);
         free(entry->text);
+        if (entry->report)
+            bounce_report_free(entry->report);
+        free(entry->report);
         free(entry->history);
     }
     free(world->entries);
@@ -118,7 +185,8 @@ static void free_outcomes(struct world *world)
     for (size_t i = 0; i < world->copy_count; i++) {
         free(world->copies[i].place);
         free(world->copies[i].path);
-        free((char *) (uintptr_t) world->copies[i].data);
+        if (world->copies[i].kind != COPY_REMOTE)
+            free((char *) (uintptr_t) world->copies[i].data);
         free(world->copies[i].chain);
     }
     free(world->copies);
@@ -168,11 +236,22 @@ void world_destroy(struct world *world)
         free(world->machines[i].log.partial);
         free(world->machines[i].by_number);
         free(world->machines[i].program_runs);
+        records_free(&world->machines[i].records);
     }
     free(world->machines);
-    for (size_t i = 0; i < world->letter_count; i++)
+    for (size_t i = 0; i < world->letter_count; i++) {
         free(world->letters[i].complaint);
+        free(world->letters[i].answers);
+        records_free(&world->letters[i].records);
+    }
     free(world->letters);
+    free(world->takings);
+    free(world->connections);
+    free(world->queries);
+    free(world->spoken);
+    pool_free(&world->told);
+    index_free(world);
+    marks_free(world);
     free(world->faults);
     free_entries(world);
     free_outcomes(world);
@@ -185,7 +264,7 @@ bool world_is_quiet(const struct world *world)
     if (world->running > 0)
         return false;
     for (size_t i = 0; i < world->machine_count; i++)
-        if (world->machines[i].alive > 0)
+        if (world->machines[i].alive > 0 || world->machines[i].owed > 0)
             return false;
     return true;
 }
@@ -228,9 +307,28 @@ void world_start(struct world *world, size_t index)
                      strerror(error));
 }
 
+static struct upset *note_upset(struct world *world, size_t index, enum upset_kind kind)
+{
+    struct upset *upset = LIST_ADD(world->upsets, world->upset_count);
+
+    upset->machine = index;
+    upset->time_ns = kernel_now(world->kernel);
+    upset->kind = kind;
+    return upset;
+}
+
+void world_step_clock(struct world *world, int64_t step_ns)
+{
+    for (size_t i = 0; i < world->host_count; i++)
+        note_upset(world, i, UPSET_CLOCK);
+    kernel_step_wall(world->kernel, step_ns);
+}
+
 void world_stop(struct world *world, size_t index)
 {
     struct machine *machine = &world->machines[index];
+
+    note_upset(world, index, UPSET_ORDER);
 
     world_tell(world, index, "stop      the server");
     if (machine->tree)
@@ -244,13 +342,10 @@ bool world_signal(struct world *world, size_t index, const char *program, int si
     if (!process)
         return false;
     world_tell(world, index, "signal    %d to %s[%d]", signal, program, (int) process_pid(process));
-    if (signal == SIGKILL || signal == SIGTERM || signal == SIGSEGV || signal == SIGABRT) {
-        struct upset *upset = LIST_ADD(world->upsets, world->upset_count);
-
-        upset->machine = index;
-        upset->time_ns = kernel_now(world->kernel);
-        upset->kind = UPSET_KILL;
-    }
+    note_upset(world, index,
+               signal == SIGKILL || signal == SIGTERM || signal == SIGSEGV || signal == SIGABRT
+                   ? UPSET_KILL
+                   : UPSET_ORDER);
     process_signal(process, signal);
     return true;
 }
@@ -290,10 +385,7 @@ void world_crash(struct world *world, size_t index, const struct chooser *choose
 
     if (!host_is_up(machine->host))
         return;
-    upset = LIST_ADD(world->upsets, world->upset_count);
-    upset->machine = index;
-    upset->time_ns = kernel_now(world->kernel);
-    upset->kind = UPSET_POWER;
+    upset = note_upset(world, index, UPSET_POWER);
     noting.upset = upset;
     world->call = NULL;
     world_tell(world, index, "CRASH     power; %zu changes are not durable",
@@ -307,11 +399,8 @@ void world_crash(struct world *world, size_t index, const struct chooser *choose
 void world_kill_all(struct world *world, size_t index)
 {
     struct machine *machine = &world->machines[index];
-    struct upset *upset = LIST_ADD(world->upsets, world->upset_count);
 
-    upset->machine = index;
-    upset->time_ns = kernel_now(world->kernel);
-    upset->kind = UPSET_KILL;
+    note_upset(world, index, UPSET_KILL);
     world->call = NULL;
     world_tell(world, index, "CRASH     every program is killed");
     host_kill_all(machine->host);

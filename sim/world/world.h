@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * One run of the made-up world: a kernel, machines that run the server, and a ledger kept from
- * outside of what was promised and what came of it.  The world watches every call and every change
- * of the disks; it believes nothing that the server says but its answers to submitters, and reads
- * its log only to tell stories and to know when an attempt ended.
+ * One run of the made-up world: a kernel, machines that run the server, a made-up internet around
+ * them, and a ledger kept from outside of what was promised and what came of it.  The world watches
+ * every call and every change of the disks; it believes nothing that the server says but its
+ * answers to submitters, and reads its log only to tell stories and to know when an attempt ended.
+ * Remote servers, clients and the DNS are simulated machines with one actor each; what their
+ * actors tell is believed.
  *
  * One world at a time.  Times are virtual nanoseconds since the start.
  */
@@ -15,6 +17,8 @@
 
 #include "sim/kernel/kernel.h"
 #include "sim/world/pool.h"
+#include "sim/world/records.h"
+#include "sim/world/bounce_report.h"
 #include "sim/world/spec.h"
 #include "sim/world/stage.h"
 
@@ -26,12 +30,21 @@
 enum letter_state {
     LETTER_WAITING,  /* not submitted yet */
     LETTER_RUNNING,  /* its submitter runs */
-    LETTER_ACCEPTED, /* it ended with 0 */
-    LETTER_REFUSED,  /* with another code */
+    LETTER_ACCEPTED, /* it ended with 0; by SMTP: every recipient is accepted */
+    LETTER_REFUSED,  /* with another code; by SMTP: it ended, and not all are accepted */
     LETTER_CUT       /* it was killed: nobody was told anything */
 };
 
-enum letter_path { LETTER_BY_QUEUE, LETTER_BY_INJECT };
+enum letter_path { LETTER_BY_QUEUE, LETTER_BY_INJECT, LETTER_BY_SMTP };
+
+/* Of a letter by SMTP: what its client was told about a recipient. */
+struct recipient_answer {
+    unsigned code;           /* the last reply to RCPT, or to the message; 0: none yet */
+    unsigned tried;          /* the try in which that was */
+    bool accepted;           /* 2xx to RCPT, and 2xx to the message */
+    int64_t time_ns;         /* of the acceptance, else of the last reply */
+    unsigned accepted_count; /* how often: a retry after a lost reply may be accepted too */
+};
 
 struct letter {
     /* Given by the caller; the texts must outlive the world. */
@@ -41,15 +54,25 @@ struct letter {
     struct text content;
     const char *const *recipients;
     size_t recipient_count;
-    size_t machine;
+    size_t machine; /* the host that it is submitted on, or to */
     enum letter_path path;
+    const char *sender; /* of the envelope; NULL: the submitting program chooses it */
+    size_t client;      /* BY_SMTP: the machine of the client */
     /* Kept by the world. */
     enum letter_state state;
-    int code;
+    int code; /* exit code; BY_SMTP: the reply that decided, 0 if none did */
     int64_t sent_ns, ended_ns;
     char *complaint; /* what the submitter wrote to standard error, or NULL */
     bool has_entry;  /* some message in a spool is known to be it */
     struct process *process;
+    /* BY_SMTP */
+    struct recipient_answer *answers; /* one a recipient */
+    unsigned tries;
+    const char *reply; /* the last, or what went wrong; in world->told */
+    bool in_session;    /* its client was greeted and has not ended */
+    unsigned uncertain; /* tries that died behind the final dot: accepted or not, nobody knows */
+    struct record_reader records;
+    size_t entry_count[3]; /* entries of it that are known, of its bounces, of their bounces */
 };
 
 /* --- entries: messages in a spool ------------------------------------------------------------*/
@@ -61,23 +84,32 @@ struct stage_change {
 
 enum answer { ANSWER_NONE, ANSWER_YES, ANSWER_NO };
 
+/* Who gave it to queue, as the Received field that queue adds says. */
+enum entry_origin { ORIGIN_UNKNOWN, ORIGIN_USER, ORIGIN_NETWORK, ORIGIN_ALIAS, ORIGIN_BOUNCE };
+
 struct entry {
     size_t machine;
     uint64_t number;
-    size_t letter;   /* or NO_LETTER */
-    bool guessed;    /* the letter is a guess so far */
-    unsigned bounce; /* 1: a bounce of the letter, 2: the bounce of that */
-    unsigned bits;   /* of BIT_MESS ... */
+    size_t letter;    /* or NO_LETTER */
+    bool guessed;     /* the letter is a guess so far */
+    unsigned bounce;  /* 1: a bounce of the letter, 2: the bounce of that */
+    unsigned ordinal; /* of the entries of that letter (or bounce): m1#2 has 2; 0: not known yet */
+    enum entry_origin origin;
+    uint64_t parent;  /* of a bounce: the number of the message that it tells of; 0: not known */
+    int64_t birth_ns; /* its time of birth, in the time of the run; INT64_MIN: not known */
+    unsigned bits;    /* of BIT_MESS ... */
     enum stage stage;
     bool dirty;   /* the bits changed in this call */
     bool suspect; /* found in none of S1 to S5 after a crash, not yet put right */
     bool durable; /* the disk holds it in S4 */
-    char *chain;  /* Delivered-To values at its top, newest first, each with a newline */
+    int64_t durable_ns;
+    char *chain; /* Delivered-To values at its top, newest first, each with a newline */
     char *sender;
     char **recipients;
     size_t recipient_count;
     char *text; /* of a bounce: the whole message */
     size_t text_size;
+    struct bounce_report *report; /* of it, when it was first asked for: entry_report */
     pid_t queue_pid;
     enum answer answer;
     int64_t answer_ns;
@@ -88,20 +120,21 @@ struct entry {
 
 /* --- what came out ---------------------------------------------------------------------------*/
 
-enum copy_kind { COPY_MAILDIR, COPY_MBOX, COPY_PROGRAM };
+enum copy_kind { COPY_MAILDIR, COPY_MBOX, COPY_PROGRAM, COPY_REMOTE };
 
 struct copy {
     size_t machine;
     enum copy_kind kind;
-    char *place; /* the Maildir, the mbox, or the program's name */
+    char *place; /* the Maildir, the mbox, the name of the program or the remote */
     char *path;  /* of the file; equal to place for the others */
     int64_t time_ns;
     const char *data; /* the message as it was delivered, without what an mbox adds */
     size_t size;
-    char *chain; /* Delivered-To values, newest first */
+    char *chain; /* Delivered-To values, newest first; of REMOTE with its recipient in front */
     size_t letter;
     unsigned bounce;
     bool unchanged; /* its end is the letter's content (bounces: true) */
+    size_t taking;  /* REMOTE: in takings[], which owns `data` */
 };
 
 /* A file that appeared in a Maildir's new/, or a write to a file outside of Maildirs. */
@@ -139,8 +172,10 @@ struct attempt {
     size_t machine;
     uint64_t number; /* of the message */
     uint64_t delivery;
+    bool remote; /* else local */
     char *recipient;
     int64_t start_ns, end_ns; /* end INT64_MAX: it never came back */
+    int64_t saturated_ns;     /* when the channel last had no place free before; -1: never */
     char result;              /* K Z D, 0 while open */
     char *text;
 };
@@ -151,8 +186,61 @@ struct log_line {
     char *text;
 };
 
+/* --- what actors told: all texts are in world->told --------------------------------------------*/
+
+/* A message that a remote took: it has said, or is about to say, yes. */
+struct taking {
+    size_t machine;
+    uint64_t number;   /* of its takings since it came up, from 1 */
+    size_t connection; /* in connections[]; SIZE_MAX: unknown */
+    int64_t time_ns;
+    const char *sender;
+    const char **recipients;
+    size_t recipient_count;
+    const char *data; /* with LF lines, without the dots of the dialogue */
+    size_t size;
+    size_t letter;
+    unsigned bounce;
+    const char *chain; /* Delivered-To values at its top */
+    bool unchanged;
+};
+
+/* A connection that a remote got. */
+struct connection {
+    size_t machine;
+    uint64_t number;          /* of its connections since it came up */
+    const char *address;      /* of the client */
+    int64_t start_ns, end_ns; /* end INT64_MAX: it is open */
+    const char *end;          /* "server", "client", "reset", "timeout", or NULL */
+};
+
+/* A query that the DNS got, and its answer ("noerror"; NULL: none). */
+struct query {
+    size_t machine;
+    int64_t time_ns;
+    bool tcp;
+    const char *name, *type;
+    const char *answer;
+};
+
+/* A line that an actor has heard or said. */
+struct spoken {
+    size_t machine;    /* of the actor */
+    size_t connection; /* of a remote, in connections[]; else SIZE_MAX */
+    size_t letter;     /* of a client, else NO_LETTER */
+    int64_t time_ns;
+    bool by_client; /* as seen on the wire */
+    const char *text;
+};
+
 /* Something that excuses a second copy. */
-enum upset_kind { UPSET_POWER, UPSET_KILL, UPSET_FAULT };
+enum upset_kind {
+    UPSET_POWER,
+    UPSET_KILL,
+    UPSET_FAULT,
+    UPSET_CLOCK, /* excuses no copy, but the schedule */
+    UPSET_ORDER  /* a signal or a stop: as CLOCK */
+};
 struct upset {
     size_t machine;
     int64_t time_ns;
@@ -179,16 +267,29 @@ struct log_state {
     size_t partial_size;
 };
 
+enum machine_kind { MACHINE_HOST, MACHINE_REMOTE, MACHINE_CLIENT, MACHINE_DNS };
+
 struct machine {
     struct world *world;
     size_t index;
-    const struct home_spec *spec;
+    enum machine_kind kind;
+    const char *name;
+    const struct home_spec *spec;     /* of a host of ours, else NULL */
+    const struct remote_spec *remote; /* of a remote, else NULL */
+    const struct client_spec *client; /* of a client, else NULL */
+    const struct dns_spec *dns;       /* of the DNS, else NULL */
     struct host *host;
-    struct process *tree; /* nixie-start, or NULL */
+    struct process *tree;         /* nixie-start, the actor of a remote or of the DNS; or NULL */
+    struct record_reader records; /* of that actor */
+    size_t first_connection;      /* in connections[], of those since it came up */
+    size_t owed;                  /* bounces that it will send of its own */
     struct log_state log;
-    size_t suspects;   /* entries that a crash left odd */
-    size_t alive;      /* entries in a stage other than S1, or with pid/N */
-    size_t *by_number; /* entry index + 1 of small numbers */
+    bool arrived; /* a file came into a Maildir in this call */
+    bool saturated[2];       /* local, remote: as many deliveries run as may */
+    int64_t saturated_ns[2]; /* when that ended last; -1: it never was so */
+    size_t suspects;         /* entries that a crash left odd */
+    size_t alive;            /* entries in a stage other than S1, or with pid/N */
+    size_t *by_number;       /* entry index + 1 of small numbers */
     size_t by_number_size;
     uint64_t *program_runs; /* counts, a program of the spec each */
     bool sync_pending;      /* some entry waits to become durable */
@@ -210,6 +311,15 @@ struct world_hooks {
     void (*after_stage)(void *context, struct entry *entry, enum stage stage);
     void (*durable)(void *context, struct entry *entry);
     void (*letter_ended)(void *context, struct letter *letter);
+    /* A remote is about to say that it took a message; it has said so. */
+    void (*before_taking)(void *context, const struct taking *taking);
+    void (*took)(void *context, const struct taking *taking);
+    void (*connected)(void *context, const struct connection *connection);
+    void (*tried)(void *context, const struct entry *entry, const struct attempt *attempt);
+    /* A bounce was accepted into a spool. */
+    void (*bounced)(void *context, const struct entry *bounce);
+    /* A copy is there, for that address ("" if it is not known). */
+    void (*delivered)(void *context, size_t letter, unsigned bounce, const char *address);
     /* The last message left the spools and no submitter runs. */
     void (*quiet)(void *context);
     void *context;
@@ -217,8 +327,9 @@ struct world_hooks {
 
 struct world {
     struct kernel *kernel;
-    struct machine *machines;
+    struct machine *machines; /* hosts of ours first, then remotes, clients, the DNS */
     size_t machine_count;
+    size_t host_count; /* of ours */
     struct letter *letters;
     size_t letter_count;
     struct entry *entries;
@@ -233,12 +344,23 @@ struct world {
     size_t run_count;
     struct log_line *lines;
     size_t line_count;
+    struct taking *takings;
+    size_t taking_count;
+    struct connection *connections;
+    size_t connection_count;
+    struct query *queries;
+    size_t query_count;
+    struct spoken *spoken;
+    size_t spoken_count;
+    struct pool told; /* texts of what actors told */
     struct upset *upsets;
     size_t upset_count;
     struct copy *copies; /* after world_collect */
     size_t copy_count;
     struct violation *violations;
     size_t violation_count;
+    struct ledger_index *index; /* index.c */
+    struct mark_table *marks;   /* identify.c */
     struct fault_rule *faults;
     size_t fault_count;
     struct world_hooks hooks;
@@ -252,6 +374,11 @@ struct world_options {
     struct kernel_options kernel;
     const struct home_spec *specs;
     size_t spec_count;
+    const struct remote_spec *remotes;
+    size_t remote_count;
+    const struct client_spec *clients;
+    size_t client_count;
+    const struct dns_spec *dns;    /* or NULL */
     const struct disk_model *disk; /* instead of each spec's own; or NULL */
     FILE *story;
 };
@@ -278,10 +405,40 @@ struct submitter {
 };
 void world_submit(struct world *world, size_t letter, const struct submitter *submitter);
 
-/* Nothing is in a spool and no submitter runs. */
+/* Runs the smtp-client of a letter by SMTP. */
+void world_submit_smtp(struct world *world, size_t letter);
+/* TERM to all processes of a client: it tries no more. */
+void world_stop_client(struct world *world, size_t machine);
+/* Starts the actor of a remote or of the DNS. */
+void world_start_actor(struct world *world, size_t machine);
+/* Power off, and on again, of a machine with an actor. */
+void world_down(struct world *world, size_t machine);
+void world_up(struct world *world, size_t machine);
+
+/* Entries and copies of a letter (or of none: NO_LETTER) and its bounces, attempts of an entry
+ * (by its index); in the order in which they came, as the ledger was at index_build (which
+ * world_collect and world_judge do). */
+struct range {
+    const size_t *items;
+    size_t count;
+};
+struct range world_entries_of(const struct world *world, size_t letter);
+struct range world_copies_of(const struct world *world, size_t letter);
+struct range world_attempts_of(const struct world *world, size_t entry);
+void world_index(struct world *world);
+
+/* The wall clock jumps. */
+void world_step_clock(struct world *world, int64_t step_ns);
+
+/* Nothing is in a spool, no submitter runs, and no remote owes a bounce. */
 bool world_is_quiet(const struct world *world);
 /* The entry of that number, or NULL. */
 struct entry *world_entry(struct world *world, size_t machine, uint64_t number);
+/* What a bounce says; no groups if it is none. */
+const struct bounce_report *entry_report(struct entry *entry);
+/* Of a bounce: the message that it tells of, of a bounce's bounce the first one; else the entry
+ * itself.  NULL: not known. */
+const struct entry *world_original(const struct world *world, const struct entry *entry);
 /* In which stage an entry was at a time. */
 enum stage entry_stage_at(const struct entry *entry, int64_t time_ns);
 /* The name of an entry for people: "m1", "m1.bounce", "message 7"; in `to`. */

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sim/world/world.h"
+#include "sim/world/internal.h"
 
 static const char *const recipients[] = {"bob@example.com"};
 
@@ -32,8 +32,8 @@ static struct world *make_world(enum letter_state state)
     letter->recipients = recipients;
     letter->recipient_count = 1;
     letter->state = state;
-    entry = LIST_ADD(world->entries, world->entry_count);
-    entry->number = 1;
+    entry = entry_get(world, &world->machines[0], 1);
+    entry->letter = 0;
     entry->stage = STAGE_S1;
     entry->chain = must_copy("", 0);
     entry->answer = state == LETTER_ACCEPTED ? ANSWER_YES : ANSWER_NO;
@@ -142,9 +142,9 @@ END_TEST
 START_TEST(a_bounce_or_an_onward_message_will_do)
 {
     struct world *world = make_world(LETTER_ACCEPTED);
-    struct entry *entry = LIST_ADD(world->entries, world->entry_count);
+    struct entry *entry = entry_get(world, &world->machines[0], 2);
 
-    entry->number = 2;
+    entry->letter = 0;
     entry->bounce = 1;
     entry->answer = ANSWER_YES;
     entry->chain = must_copy("", 0);
@@ -153,8 +153,8 @@ START_TEST(a_bounce_or_an_onward_message_will_do)
     judge(world, false, "");
 
     world = make_world(LETTER_ACCEPTED);
-    entry = LIST_ADD(world->entries, world->entry_count);
-    entry->number = 2;
+    entry = entry_get(world, &world->machines[0], 2);
+    entry->letter = 0;
     entry->answer = ANSWER_YES;
     entry->chain = must_copy("bob@example.com\n", 16);
     judge(world, false, "");
@@ -168,9 +168,9 @@ START_TEST(a_bounce_of_another_recipient_will_not_do)
                                "--- Below this line is a copy of the message.\n\n"
                                "To: carol@example.com,\n<bob@example.com>\n\nhello\n";
     struct world *world = make_world(LETTER_ACCEPTED);
-    struct entry *entry = LIST_ADD(world->entries, world->entry_count);
+    struct entry *entry = entry_get(world, &world->machines[0], 2);
 
-    entry->number = 2;
+    entry->letter = 0;
     entry->bounce = 1;
     entry->answer = ANSWER_YES;
     entry->chain = must_copy("", 0);

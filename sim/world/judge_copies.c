@@ -1,0 +1,401 @@
+/* SPDX-License-Identifier: ISC */
+/* Nothing is invented, nothing is changed, nothing comes twice without a reason (judge.h). */
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "sim/world/internal.h"
+#include "sim/world/judge.h"
+#include "sim/world/words.h"
+
+/* A report this long before a crash may be forgotten by it: marks are made durable within 10 s,
+ * and a sync takes its time. */
+#define FORGET_NS (11 * NANOSECONDS)
+
+static const char *chain_of(const struct entry *entry)
+{
+    return entry->chain ? entry->chain : "";
+}
+
+/* --- nothing invented ------------------------------------------------------------------------*/
+
+static const struct entry *entry_of_copy(const struct world *world, const struct copy *copy)
+{
+    struct range entries = world_entries_of(world, copy->letter);
+
+    for (size_t i = 0; i < entries.count; i++) {
+        const struct entry *entry = &world->entries[entries.items[i]];
+
+        if (entry->bounce != copy->bounce)
+            continue;
+        for (size_t k = 0; k < entry->recipient_count; k++)
+            if (chain_is(copy->chain, entry->recipients[k], chain_of(entry)))
+                return entry;
+    }
+    return NULL;
+}
+
+/* Where a copy is, in words. */
+static const char *place_of(const struct world *world, const struct copy *copy, char to[300])
+{
+    if (copy->kind == COPY_REMOTE)
+        snprintf(to, 300, "what %s took", world->machines[copy->machine].name);
+    else
+        snprintf(to, 300, "%s", copy->path);
+    return to;
+}
+
+/* The letter's recipient that this copy came from, as far as its chain tells; SIZE_MAX: none. */
+static size_t first_recipient(const struct letter *letter, const struct copy *copy)
+{
+    const char *last = copy->chain;
+
+    for (const char *next; (next = strchr(last, '\n')) && next[1];)
+        last = next + 1;
+    for (size_t i = 0; i < letter->recipient_count; i++)
+        if (address_names(last, strcspn(last, "\n"), letter->recipients[i]))
+            return i;
+    return SIZE_MAX;
+}
+
+/* Whether the letter's submitter was told, for certain, that it is not accepted for whom this copy
+ * is. */
+static bool was_refused(const struct letter *letter, const struct copy *copy)
+{
+    size_t recipient;
+
+    if (letter->path != LETTER_BY_SMTP)
+        return letter->state == LETTER_REFUSED;
+    recipient = first_recipient(letter, copy);
+    return letter->state == LETTER_REFUSED && letter->uncertain == 0 && recipient != SIZE_MAX &&
+           letter->answers && !letter->answers[recipient].accepted;
+}
+
+static void judge_copy(struct world *world, const struct copy *copy)
+{
+    const struct letter *letter;
+    char place[300];
+    int chain = (int) strcspn(copy->chain, "\n");
+
+    if (copy->letter == NO_LETTER) {
+        world_accuse(world, "INVENTED", NO_LETTER, 0, "%s is no message that was submitted",
+                     place_of(world, copy, place))
+            ->time_ns = copy->time_ns;
+        return;
+    }
+    letter = &world->letters[copy->letter];
+    if (!copy->unchanged)
+        world_accuse(world, "CHANGED", copy->letter, copy->bounce,
+                     "%s in %s is not what was submitted", letter->name,
+                     place_of(world, copy, place))
+            ->time_ns = copy->time_ns;
+    if (!entry_of_copy(world, copy))
+        world_accuse(world, "INVENTED", copy->letter, copy->bounce,
+                     "%s%s in %s is delivered to %.*s, whom it was not for", letter->name,
+                     copy->bounce ? ".bounce" : "", place_of(world, copy, place), chain,
+                     copy->chain)
+            ->time_ns = copy->time_ns;
+    if (copy->bounce == 0 && was_refused(letter, copy) &&
+        !upset_excuses(world, letter->machine, 0, INT64_MAX))
+        world_accuse(world, "REFUSED", copy->letter, 0,
+                     "the submitter of %s was told no (%d), but it came out in %s", letter->name,
+                     letter->code, place_of(world, copy, place))
+            ->time_ns = copy->time_ns;
+}
+
+/* --- what remotes took: from whom, and whether it is theirs ------------------------------------*/
+
+/* The sender that a recipient sees: OWNER-@HOST-@[] is OWNER-USER=DOMAIN@HOST. */
+static bool is_sender(const char *got, const char *sender, const char *recipient)
+{
+    size_t length = strlen(sender);
+    const char *at, *domain = strrchr(recipient, '@');
+    char want[2100];
+
+    if (length < 5 || strcmp(sender + length - 4, "-@[]") != 0)
+        return strcmp(got, sender) == 0;
+    at = memrchr(sender, '@', length - 4);
+    if (!at || !domain)
+        return strcmp(got, sender) == 0;
+    snprintf(want, sizeof want, "%.*s%.*s=%s%.*s", (int) (at - sender), sender,
+             (int) (domain - recipient), recipient, domain + 1, (int) (sender + length - 4 - at),
+             at);
+    return strcmp(got, want) == 0;
+}
+
+static bool some_entry_is_from(const struct world *world, const struct taking *taking,
+                               const char *recipient)
+{
+    struct range entries = world_entries_of(world, taking->letter);
+
+    for (size_t i = 0; i < entries.count; i++) {
+        const struct entry *entry = &world->entries[entries.items[i]];
+
+        if (entry->bounce == taking->bounce && entry->sender &&
+            is_sender(taking->sender, entry->sender, recipient))
+            return true;
+    }
+    return false;
+}
+
+/* Whether anything but the zone that remotes and hosts make says where mail goes. */
+static bool has_other_routes(const struct world *world)
+{
+    for (size_t i = 0; i < world->machine_count; i++) {
+        const struct machine *machine = &world->machines[i];
+
+        for (size_t k = 0; machine->spec && k < machine->spec->control_count; k++)
+            if (strcmp(machine->spec->controls[k].name, "smtproutes") == 0)
+                return true;
+        if (machine->dns &&
+            pattern_found("record ", machine->dns->rules.data, machine->dns->rules.size, true))
+            return true;
+    }
+    return false;
+}
+
+static bool serves(const struct remote_spec *remote, const char *recipient)
+{
+    const char *domain = strrchr(recipient, '@');
+
+    if (!domain || domain[1] == '[')
+        return true;
+    for (size_t i = 0; i < remote->domain_count; i++)
+        if (strcasecmp(remote->domains[i].domain, domain + 1) == 0)
+            return true;
+    return strcasecmp(remote->smtp_name, domain + 1) == 0;
+}
+
+static void judge_taking(struct world *world, const struct taking *taking, bool other_routes)
+{
+    const struct machine *machine = &world->machines[taking->machine];
+
+    if (taking->letter == NO_LETTER)
+        return; /* judged as a copy */
+    for (size_t i = 0; i < taking->recipient_count; i++) {
+        const char *recipient = taking->recipients[i], *name = world->letters[taking->letter].name;
+
+        if (!other_routes && machine->remote && !serves(machine->remote, recipient))
+            world_accuse(world, "INVENTED", taking->letter, taking->bounce,
+                         "%s%s for %s went to %s, which does not serve that domain", name,
+                         taking->bounce ? ".bounce" : "", recipient, machine->name)
+                ->time_ns = taking->time_ns;
+        if (!some_entry_is_from(world, taking, recipient))
+            world_accuse(world, "INVENTED", taking->letter, taking->bounce,
+                         "%s%s went to %s from <%s>, who did not send it", name,
+                         taking->bounce ? ".bounce" : "", machine->name, taking->sender)
+                ->time_ns = taking->time_ns;
+    }
+}
+
+/* --- no duplicate without a reason -----------------------------------------------------------*/
+
+/* True if the attempt may have left a copy without being remembered as done. */
+static bool attempt_explains(const struct world *world, const struct attempt *attempt)
+{
+    if (attempt->result != 'K')
+        return true;
+    return upset_excuses(world, attempt->machine, attempt->start_ns, attempt->end_ns + FORGET_NS);
+}
+
+static size_t attempts_that_explain(const struct world *world, size_t entry, const char *recipient)
+{
+    struct range attempts = world_attempts_of(world, entry);
+    size_t count = 0;
+
+    for (size_t i = 0; i < attempts.count; i++) {
+        const struct attempt *attempt = &world->attempts[attempts.items[i]];
+
+        count += attempt_is_at(attempt, recipient) && attempt_explains(world, attempt);
+    }
+    return count;
+}
+
+/* What goes to a domain may go to any of its servers. */
+static bool same_delivery(const struct copy *a, const struct copy *b)
+{
+    return a->bounce == b->bounce && a->kind == b->kind && strcmp(a->chain, b->chain) == 0 &&
+           (a->kind == COPY_REMOTE ||
+            (a->machine == b->machine && strcmp(a->place, b->place) == 0));
+}
+
+/* How many copies with this chain may be there: recipients of that name in all entries that could
+ * have made it, and attempts that may have left one more. */
+static size_t copies_allowed(const struct world *world, const struct copy *copy)
+{
+    struct range entries = world_entries_of(world, copy->letter);
+    size_t allowed = 0;
+
+    for (size_t i = 0; i < entries.count; i++) {
+        const struct entry *entry = &world->entries[entries.items[i]];
+        const char *explained = NULL;
+
+        if (entry->bounce != copy->bounce)
+            continue;
+        for (size_t k = 0; k < entry->recipient_count; k++)
+            if (chain_is(copy->chain, entry->recipients[k], chain_of(entry))) {
+                explained = entry->recipients[k];
+                allowed++;
+            }
+        if (explained)
+            allowed += attempts_that_explain(world, entries.items[i], explained);
+    }
+    return allowed;
+}
+
+static void judge_duplicates(struct world *world, size_t index)
+{
+    const struct copy *copy = &world->copies[index];
+    struct range copies = world_copies_of(world, copy->letter);
+    size_t count = 0, allowed;
+    struct violation *violation;
+    char place[300];
+
+    for (size_t i = 0; i < copies.count && copy->letter != NO_LETTER; i++)
+        if (same_delivery(copy, &world->copies[copies.items[i]])) {
+            if (copies.items[i] < index)
+                return; /* judged with the first of them */
+            count++;
+        }
+    if (count < 2)
+        return;
+    allowed = copies_allowed(world, copy);
+    if (count <= allowed || allowed == 0)
+        return;
+    violation = world_accuse(world, "DUPLICATE", copy->letter, copy->bounce,
+                             "%s%s is in %s %zu times, and nothing explains more than %zu",
+                             world->letters[copy->letter].name, copy->bounce ? ".bounce" : "",
+                             place_of(world, copy, place), count, allowed);
+    violation->time_ns = copy->time_ns;
+    violation->recipient = must_copy(copy->chain, strcspn(copy->chain, "\n"));
+}
+
+/* --- bounces ---------------------------------------------------------------------------------*/
+
+static bool is_own_bounce(const struct entry *entry)
+{
+    return entry->bounce > 0 && entry->letter != NO_LETTER && entry->answer == ANSWER_YES &&
+           (entry->origin == ORIGIN_BOUNCE || entry->origin == ORIGIN_UNKNOWN);
+}
+
+/* How many messages that could have made this bounce were queued (recipients are read then). */
+static size_t count_parents(const struct world *world, const struct entry *bounce)
+{
+    struct range entries = world_entries_of(world, bounce->letter);
+    size_t count = 0;
+
+    for (size_t i = 0; i < entries.count; i++) {
+        const struct entry *entry = &world->entries[entries.items[i]];
+
+        count += entry->bounce == bounce->bounce - 1 && entry->recipient_count > 0;
+    }
+    return count;
+}
+
+/* Bounces that were injected twice. */
+static void judge_repeated_bounce(struct world *world, size_t index)
+{
+    const struct entry *entry = &world->entries[index];
+    struct range entries = world_entries_of(world, entry->letter);
+    size_t count = 0;
+
+    if (!is_own_bounce(entry) || !entry->chain)
+        return;
+    for (size_t i = 0; i < entries.count; i++) {
+        const struct entry *other = &world->entries[entries.items[i]];
+
+        if (other->bounce != entry->bounce || !is_own_bounce(other) || !other->chain ||
+            strcmp(other->chain, entry->chain) != 0)
+            continue;
+        if (entries.items[i] < index)
+            return;
+        count++;
+    }
+    if (count > 1 && count > count_parents(world, entry) &&
+        !upset_excuses(world, entry->machine, entry->answer_ns, INT64_MAX))
+        world_accuse(world, "DUPLICATE", entry->letter, entry->bounce,
+                     "%zu bounces of %s were sent, and nothing explains more than one", count,
+                     world->letters[entry->letter].name);
+}
+
+/* Whether some message that the bounce could be about failed for good for that recipient. */
+static bool has_failed(const struct world *world, const struct entry *bounce, const char *recipient)
+{
+    struct range entries = world_entries_of(world, bounce->letter);
+
+    for (size_t i = 0; i < entries.count; i++) {
+        const struct entry *entry = &world->entries[entries.items[i]];
+        struct range attempts = world_attempts_of(world, entries.items[i]);
+
+        if (entry->bounce != bounce->bounce - 1)
+            continue;
+        for (size_t k = 0; k < attempts.count; k++) {
+            const struct attempt *attempt = &world->attempts[attempts.items[k]];
+
+            if (attempt->result == 'D' &&
+                address_names(attempt->recipient, strlen(attempt->recipient), recipient))
+                return true;
+        }
+    }
+    return false;
+}
+
+/* A bounce that tells of a failure which was none. */
+static void judge_bounce(struct world *world, size_t index)
+{
+    struct entry *entry = &world->entries[index];
+    const struct bounce_report *report;
+
+    if (!is_own_bounce(entry) || entry->origin != ORIGIN_BOUNCE ||
+        upset_excuses(world, entry->machine, 0, INT64_MAX))
+        return;
+    report = entry_report(entry);
+    for (size_t i = 0; i < report->group_count; i++)
+        if (strcasecmp(report->groups[i].action, "failed") == 0 &&
+            !has_failed(world, entry, report->groups[i].final_recipient))
+            world_accuse(world, "INVENTED", entry->letter, entry->bounce,
+                         "a bounce of %s tells of %.200s, who did not fail for good",
+                         world->letters[entry->letter].name, report->groups[i].final_recipient)
+                ->time_ns = entry->answer_ns;
+}
+
+/* --- clients ---------------------------------------------------------------------------------*/
+
+/* More messages in the spool than the client had tries. */
+static void judge_acceptances(struct world *world, size_t index)
+{
+    const struct letter *letter = &world->letters[index];
+    struct range entries = world_entries_of(world, index);
+    size_t count = 0;
+
+    if (letter->path != LETTER_BY_SMTP)
+        return;
+    for (size_t i = 0; i < entries.count; i++) {
+        const struct entry *entry = &world->entries[entries.items[i]];
+
+        count += entry->bounce == 0 && entry->answer == ANSWER_YES &&
+                 entry->machine == letter->machine && entry->origin == ORIGIN_NETWORK &&
+                 !*chain_of(entry);
+    }
+    if (count > letter->tries)
+        world_accuse(world, "DUPLICATE", index, 0, "%s is in the spool %zu times after %u tries",
+                     letter->name, count, letter->tries);
+}
+
+void judge_copies(struct world *world)
+{
+    bool other_routes = has_other_routes(world);
+
+    for (size_t i = 0; i < world->copy_count; i++) {
+        judge_copy(world, &world->copies[i]);
+        judge_duplicates(world, i);
+    }
+    for (size_t i = 0; i < world->taking_count; i++)
+        judge_taking(world, &world->takings[i], other_routes);
+    for (size_t i = 0; i < world->entry_count; i++) {
+        judge_repeated_bounce(world, i);
+        judge_bounce(world, i);
+    }
+    for (size_t i = 0; i < world->letter_count; i++)
+        judge_acceptances(world, i);
+}

@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The schedule is kept (judge.h): each try after a deferral at the second that the message's birth
+ * and the try before give, no more deliveries at once than the control files allow, nothing kept
+ * beyond queuelifetime and nothing given up before.
+ *
+ * Worked out here from the rule of qmail (birth + (floor(sqrt(age)) + skip)^2) and from the times
+ * of the log's lines, on the clock of the run.  A span of time in which something went wrong or was
+ * ordered (a crash, a fault, a signal, a step of the clock, an alert) is not judged.
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "sim/world/internal.h"
+#include "sim/world/judge.h"
+#include "sim/world/words.h"
+
+#define LIFETIME_DEFAULT 604800
+#define SLACK_NS (NANOSECONDS / 500) /* the server's clock stands up to a millisecond behind */
+
+static const struct {
+    const char *control;
+    uint64_t limit;
+    int64_t skip;
+} channels[] = {{"concurrencylocal", 10, 10}, {"concurrencyremote", 20, 20}};
+
+/* --- control files ---------------------------------------------------------------------------*/
+
+static uint64_t control_value(const struct machine *machine, const char *name, uint64_t otherwise)
+{
+    for (size_t i = 0; i < machine->spec->control_count; i++)
+        if (strcmp(machine->spec->controls[i].name, name) == 0)
+            return strtoull(machine->spec->controls[i].text.data, NULL, 10);
+    return otherwise;
+}
+
+/* --- what is not judged ----------------------------------------------------------------------*/
+
+static bool was_disturbed(const struct world *world, size_t machine, int64_t from, int64_t to)
+{
+    for (size_t i = 0; i < world->upset_count; i++)
+        if (world->upsets[i].machine == machine && world->upsets[i].time_ns >= from &&
+            world->upsets[i].time_ns <= to)
+            return true;
+    return false;
+}
+
+/* A line that tells of trouble: deliveries may have waited for it. */
+static bool had_trouble(const struct world *world, size_t machine, int64_t from, int64_t to)
+{
+    size_t low = 0, high = world->line_count;
+
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+
+        if (world->lines[middle].time_ns < from)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    for (; low < world->line_count && world->lines[low].time_ns <= to; low++)
+        if (world->lines[low].machine == machine &&
+            (strncmp(world->lines[low].text, "alert: ", 7) == 0 ||
+             strncmp(world->lines[low].text, "warning: ", 9) == 0))
+            return true;
+    return false;
+}
+
+/* --- times -----------------------------------------------------------------------------------*/
+
+static int64_t square_root(int64_t value)
+{
+    int64_t root = (int64_t) sqrt((double) value);
+
+    while (root * root > value)
+        root--;
+    while ((root + 1) * (root + 1) <= value)
+        root++;
+    return root;
+}
+
+/* Seconds: the try after one in a pass that began at `now`. */
+static int64_t next_try(int64_t birth, int64_t now, int64_t skip)
+{
+    int64_t root = square_root(now > birth ? now - birth : 0) + skip;
+
+    return (birth < now ? birth : now) + root * root;
+}
+
+struct window {
+    int64_t from, to; /* seconds, both included */
+};
+
+/* When the pass of this attempt may have begun.  `due`: not before, -1: not known. */
+static struct window pass_window(const struct attempt *attempt, int64_t due)
+{
+    struct window window = {(attempt->start_ns - SLACK_NS) / NANOSECONDS,
+                            attempt->start_ns / NANOSECONDS};
+
+    if (attempt->saturated_ns >= due * NANOSECONDS && due >= 0 && due < window.from)
+        window.from = due;
+    return window;
+}
+
+int64_t schedule_try_after(int64_t birth_ns, int64_t start_ns, bool remote)
+{
+    return next_try(birth_ns / NANOSECONDS, start_ns / NANOSECONDS, channels[remote].skip) *
+           NANOSECONDS;
+}
+
+/* --- tries -----------------------------------------------------------------------------------*/
+
+static struct violation *accuse(struct world *world, const struct entry *entry,
+                                const struct attempt *attempt, const char *what, int64_t due)
+{
+    char name[ENTRY_NAME], start[TIME_TEXT], at[TIME_TEXT];
+    struct violation *violation =
+        world_accuse(world, "SCHEDULE", entry->letter, entry->bounce, "%s for %s %s +%s, not +%s",
+                     entry_name(world, entry, name), attempt->recipient, what,
+                     time_format(start, attempt->start_ns), time_format(at, due * NANOSECONDS));
+
+    violation->time_ns = attempt->start_ns;
+    violation->recipient = must_copy(attempt->recipient, strlen(attempt->recipient));
+    return violation;
+}
+
+/* The try `then` came after `before`, which was deferred; returns its window. */
+static struct window judge_next(struct world *world, const struct entry *entry,
+                                const struct attempt *before, struct window pass,
+                                const struct attempt *then)
+{
+    int64_t birth = entry->birth_ns / NANOSECONDS, skip = channels[then->remote].skip;
+    struct window due = {next_try(birth, pass.from, skip), next_try(birth, pass.to, skip)};
+    struct window next = pass_window(then, due.from);
+
+    if (was_disturbed(world, entry->machine, before->start_ns, then->start_ns))
+        return (struct window){next.from < due.from ? next.from : due.from, next.to};
+    if (then->start_ns + SLACK_NS < due.from * NANOSECONDS)
+        accuse(world, entry, then, "was tried again too early, at", due.from);
+    else if (then->start_ns >= (due.to + 1) * NANOSECONDS + SLACK_NS &&
+             then->saturated_ns < due.from * NANOSECONDS &&
+             !had_trouble(world, entry->machine, before->start_ns, then->start_ns))
+        accuse(world, entry, then, "was tried again too late, at", due.to);
+    return next;
+}
+
+static bool gave_up(const struct attempt *attempt)
+{
+    return attempt->result == 'D' && attempt->text &&
+           strstr(attempt->text, "been_in_the_queue_too_long");
+}
+
+static void judge_lifetime(struct world *world, const struct entry *entry,
+                           const struct attempt *attempt, struct window pass)
+{
+    const struct machine *machine = &world->machines[entry->machine];
+    int64_t end = entry->birth_ns / NANOSECONDS +
+                  (int64_t) control_value(machine, "queuelifetime", LIFETIME_DEFAULT);
+
+    if (was_disturbed(world, entry->machine, entry->birth_ns, attempt->start_ns))
+        return;
+    if (attempt->result == 'Z' && pass.from > end)
+        accuse(world, entry, attempt, "was kept beyond its lifetime: deferred at", end);
+    else if (gave_up(attempt) && pass.to <= end)
+        accuse(world, entry, attempt, "was given up before its lifetime was over: at", end);
+}
+
+/* The attempts of a message for the recipient of the first of them, from items[0] on. */
+static void judge_recipient(struct world *world, const struct entry *entry, struct range attempts)
+{
+    const struct attempt *before = &world->attempts[attempts.items[0]];
+    struct window pass = pass_window(before, entry->birth_ns / NANOSECONDS);
+
+    judge_lifetime(world, entry, before, pass);
+    for (size_t i = 1; i < attempts.count; i++) {
+        const struct attempt *attempt = &world->attempts[attempts.items[i]];
+
+        if (attempt->remote != before->remote || strcmp(attempt->recipient, before->recipient) != 0)
+            continue;
+        if (before->result == 'Z')
+            pass = judge_next(world, entry, before, pass, attempt);
+        else
+            pass = pass_window(attempt, -1);
+        judge_lifetime(world, entry, attempt, pass);
+        before = attempt;
+    }
+}
+
+static bool is_first(const struct world *world, struct range attempts, size_t index)
+{
+    const struct attempt *attempt = &world->attempts[attempts.items[index]];
+
+    for (size_t i = 0; i < index; i++) {
+        const struct attempt *other = &world->attempts[attempts.items[i]];
+
+        if (other->remote == attempt->remote && strcmp(other->recipient, attempt->recipient) == 0)
+            return false;
+    }
+    return true;
+}
+
+/* More than so many attempts: looked at for their first recipient only, or it would take long. */
+#define ATTEMPTS_MAX 3000
+
+static void judge_entry(struct world *world, size_t index)
+{
+    const struct entry *entry = &world->entries[index];
+    struct range attempts = world_attempts_of(world, index);
+    size_t count = attempts.count < ATTEMPTS_MAX ? attempts.count : 1;
+
+    if (entry->birth_ns == INT64_MIN)
+        return;
+    for (size_t i = 0; i < count; i++)
+        if (is_first(world, attempts, i))
+            judge_recipient(world, entry, (struct range){attempts.items + i, attempts.count - i});
+}
+
+/* --- deliveries at once ----------------------------------------------------------------------*/
+
+struct open_attempts {
+    const struct attempt **items;
+    size_t count;
+};
+
+/* Recipients of one message in one domain go together over SMTP. */
+static bool goes_with(const struct attempt *a, const struct attempt *b)
+{
+    const char *of_a = strrchr(a->recipient, '@'), *of_b = strrchr(b->recipient, '@');
+
+    return a->remote && a->number == b->number && of_a && of_b && strcasecmp(of_a, of_b) == 0;
+}
+
+/* How many deliveries those that are open are at least. */
+static size_t count_open(const struct open_attempts *open)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < open->count; i++) {
+        bool is_new = true;
+
+        for (size_t k = 0; k < i && is_new; k++)
+            is_new = !goes_with(open->items[k], open->items[i]);
+        count += is_new;
+    }
+    return count;
+}
+
+static int64_t end_of(const struct world *world, const struct attempt *attempt)
+{
+    if (attempt->end_ns != INT64_MAX)
+        return attempt->end_ns;
+    for (size_t i = 0; i < world->upset_count; i++)
+        if (world->upsets[i].machine == attempt->machine &&
+            world->upsets[i].time_ns >= attempt->start_ns)
+            return world->upsets[i].time_ns;
+    return INT64_MAX;
+}
+
+static void judge_concurrency(struct world *world, size_t machine, bool remote)
+{
+    uint64_t limit =
+        control_value(&world->machines[machine], channels[remote].control, channels[remote].limit);
+    struct open_attempts open = {NULL, 0};
+
+    for (size_t i = 0; i < world->attempt_count; i++) {
+        const struct attempt *attempt = &world->attempts[i];
+        size_t kept = 0;
+
+        if (attempt->machine != machine || attempt->remote != remote)
+            continue;
+        for (size_t k = 0; k < open.count; k++)
+            if (end_of(world, open.items[k]) > attempt->start_ns)
+                open.items[kept++] = open.items[k];
+        open.count = kept;
+        *LIST_ADD(open.items, open.count) = attempt;
+        if (open.count <= limit || count_open(&open) <= limit)
+            continue;
+        world_accuse(world, "SCHEDULE", NO_LETTER, 0, "%zu %s deliveries at once; %s is %llu",
+                     count_open(&open), remote ? "remote" : "local", channels[remote].control,
+                     (unsigned long long) limit)
+            ->time_ns = attempt->start_ns;
+        break;
+    }
+    free(open.items);
+}
+
+void judge_schedule(struct world *world)
+{
+    for (size_t i = 0; i < world->entry_count; i++)
+        judge_entry(world, i);
+    for (size_t i = 0; i < world->host_count; i++) {
+        judge_concurrency(world, i, false);
+        judge_concurrency(world, i, true);
+    }
+}

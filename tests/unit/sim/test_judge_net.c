@@ -1,0 +1,485 @@
+/* SPDX-License-Identifier: ISC */
+/* The oracles about mail over the network, on ledgers made by hand: each must see what it is for,
+ * and keep silent about what is right or explained. */
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sim/world/internal.h"
+
+#define CONTENT "Message-ID: <m1@x>\n\nhello\n"
+#define RECEIVED "Received: (nixie-queue 1 invoked from network); now\n"
+
+static const char *const recipients[] = {"bob@away.example", "carol@away.example"};
+
+/* --- a ledger --------------------------------------------------------------------------------*/
+
+static struct home_spec hosts[2];
+static struct named_text controls[3];
+static struct served_domain domains[] = {{"away.example", 10}};
+static struct remote_spec remotes[1];
+
+/* Two hosts and a remote, on which nothing runs; a letter by SMTP for `count` recipients, and its
+ * entry on the first host, accepted at 1 s. */
+static struct world *make_world(size_t count)
+{
+    struct world_options options = {.kernel = {.seed = 1},
+                                    .specs = hosts,
+                                    .spec_count = 2,
+                                    .remotes = remotes,
+                                    .remote_count = 1};
+    struct letter *letter;
+    struct world *world;
+    struct entry *entry;
+    int error;
+
+    hosts[0] = (struct home_spec){.name = "mail", .domain = "example.com", .controls = controls};
+    hosts[1] = (struct home_spec){.name = "other", .domain = "other.example"};
+    hosts[0].disk = hosts[1].disk = disk_model_named("honest");
+    remotes[0] = (struct remote_spec){
+        .name = "away", .smtp_name = "mx.away.example", .domains = domains, .domain_count = 1};
+    world = world_create(&options, &error);
+    ck_assert_ptr_nonnull(world);
+    letter = LIST_ADD(world->letters, world->letter_count);
+    letter->name = "m1";
+    letter->id = "<m1@x>";
+    letter->header = "";
+    letter->content = (struct text){CONTENT, sizeof CONTENT - 1};
+    letter->recipients = recipients;
+    letter->recipient_count = count;
+    letter->path = LETTER_BY_SMTP;
+    letter->sender = "robot@app.example";
+    letter->state = LETTER_ACCEPTED;
+    letter->tries = 1;
+    letter->answers = must_zeroed(3 * sizeof *letter->answers);
+    for (size_t i = 0; i < count; i++)
+        letter->answers[i] = (struct recipient_answer){250, 1, true, NANOSECONDS, 1};
+    entry = entry_get(world, &world->machines[0], 1);
+    entry->letter = 0;
+    entry->ordinal = 1;
+    entry->origin = ORIGIN_NETWORK;
+    entry->birth_ns = 0;
+    entry->stage = STAGE_S1;
+    entry->answer = ANSWER_YES;
+    entry->chain = must_copy("", 0);
+    entry->sender = must_copy("robot@app.example", 17);
+    for (size_t i = 0; i < count; i++)
+        *LIST_ADD(entry->recipients, entry->recipient_count) =
+            must_copy(recipients[i], strlen(recipients[i]));
+    return world;
+}
+
+/* A message that the remote took at 2 s, for one recipient. */
+static struct taking *add_taking(struct world *world, const char *recipient)
+{
+    struct taking *taking = LIST_ADD(world->takings, world->taking_count);
+
+    taking->machine = 2;
+    taking->number = world->taking_count;
+    taking->connection = SIZE_MAX;
+    taking->time_ns = 2 * NANOSECONDS;
+    taking->sender = "robot@app.example";
+    *POOL_ADD(&world->told, taking->recipients, taking->recipient_count) = recipient;
+    taking->data = RECEIVED CONTENT;
+    taking->size = sizeof RECEIVED CONTENT - 1;
+    taking->chain = "";
+    taking->unchanged = true;
+    return taking;
+}
+
+static struct attempt *add_attempt(struct world *world, const char *recipient, double start,
+                                   char result)
+{
+    struct attempt *attempt = LIST_ADD(world->attempts, world->attempt_count);
+
+    attempt->number = 1;
+    attempt->delivery = world->attempt_count;
+    attempt->remote = true;
+    attempt->recipient = must_copy(recipient, strlen(recipient));
+    attempt->start_ns = (int64_t) (start * 1e9);
+    attempt->end_ns = attempt->start_ns + NANOSECONDS / 10;
+    attempt->saturated_ns = -1;
+    attempt->result = result;
+    attempt->text = must_copy("x", 1);
+    return attempt;
+}
+
+static void add_upset(struct world *world, double time, enum upset_kind kind)
+{
+    struct upset *upset = LIST_ADD(world->upsets, world->upset_count);
+
+    upset->time_ns = (int64_t) (time * 1e9);
+    upset->kind = kind;
+}
+
+/* Judges, and compares the promises that were found broken ("LOST STUCK"). */
+static void judge_all(struct world *world, bool undelivered_is_fine, const char *want)
+{
+    char got[600] = "";
+
+    world_collect(world);
+    world_judge(world, undelivered_is_fine);
+    for (size_t i = 0; i < world->violation_count; i++) {
+        strcat(got, i ? " " : "");
+        strcat(got, world->violations[i].promise);
+    }
+    ck_assert_str_eq(got, want);
+    hosts[0].control_count = 0;
+    world_destroy(world);
+}
+
+static void judge(struct world *world, const char *want)
+{
+    judge_all(world, false, want);
+}
+
+/* --- what remotes took -----------------------------------------------------------------------*/
+
+START_TEST(relayed_once_is_right)
+{
+    struct world *world = make_world(1);
+    struct taking *taking;
+
+    add_taking(world, "bob@away.example");
+    add_attempt(world, "bob@away.example", 1.5, 'K');
+    judge(world, "");
+    world = make_world(2);
+    taking = add_taking(world, "bob@away.example");
+    *POOL_ADD(&world->told, taking->recipients, taking->recipient_count) = "Carol@Away.Example";
+    judge(world, "");
+}
+END_TEST
+
+START_TEST(sees_a_loss)
+{
+    struct world *world = make_world(2);
+
+    add_taking(world, "bob@away.example");
+    judge(world, "LOST");
+}
+END_TEST
+
+START_TEST(what_a_host_of_ours_has_is_not_lost)
+{
+    struct world *world = make_world(1);
+    struct entry *entry = entry_get(world, &world->machines[1], 1);
+
+    entry->letter = 0;
+    entry->answer = ANSWER_YES;
+    entry->stage = STAGE_S5;
+    entry->chain = must_copy("", 0);
+    *LIST_ADD(entry->recipients, entry->recipient_count) = must_copy("bob@away.example", 16);
+    judge_all(world, true, "");
+}
+END_TEST
+
+START_TEST(sees_inventions)
+{
+    struct world *world = make_world(1);
+
+    add_taking(world, "bob@away.example");
+    add_taking(world, "dave@away.example");
+    judge(world, "INVENTED");
+    world = make_world(1);
+    add_taking(world, "bob@away.example")->sender = "eve@app.example";
+    judge(world, "INVENTED");
+    world = make_world(1);
+    add_taking(world, "bob@away.example");
+    add_taking(world, "bob@away.example")->letter = NO_LETTER;
+    judge(world, "INVENTED");
+}
+END_TEST
+
+START_TEST(sees_mail_for_a_domain_that_a_remote_does_not_serve)
+{
+    static struct served_domain others[] = {{"elsewhere.example", 10}};
+    struct world *world = make_world(1);
+
+    remotes[0].domains = others;
+    add_taking(world, "bob@away.example");
+    judge(world, "INVENTED");
+    world = make_world(1);
+    remotes[0].domains = others;
+    controls[0] = (struct named_text){"smtproutes", {":away", 5}};
+    hosts[0].control_count = 1;
+    add_taking(world, "bob@away.example");
+    judge(world, "");
+}
+END_TEST
+
+START_TEST(a_verp_sender_is_the_recipients_own)
+{
+    struct world *world = make_world(1);
+
+    free(world->entries[0].sender);
+    world->entries[0].sender = must_copy("list-@app.example-@[]", 21);
+    add_taking(world, "bob@away.example")->sender = "list-bob=away.example@app.example";
+    judge(world, "");
+    world = make_world(1);
+    free(world->entries[0].sender);
+    world->entries[0].sender = must_copy("list-@app.example-@[]", 21);
+    add_taking(world, "bob@away.example")->sender = "list-@app.example-@[]";
+    judge(world, "INVENTED");
+}
+END_TEST
+
+START_TEST(sees_a_change)
+{
+    struct world *world = make_world(1);
+
+    add_taking(world, "bob@away.example")->unchanged = false;
+    judge(world, "CHANGED");
+}
+END_TEST
+
+static const struct {
+    char result;
+    double upset; /* 0: none */
+    const char *want;
+} duplicates[] = {
+    {'K', 0, "DUPLICATE"}, {'K', 60, "DUPLICATE"}, {'K', 5, ""}, {'Z', 0, ""}, {0, 0, ""}};
+
+START_TEST(a_duplicate_wants_a_reason)
+{
+    struct world *world = make_world(1);
+
+    add_taking(world, "bob@away.example");
+    add_taking(world, "bob@away.example");
+    add_attempt(world, "bob@away.example", 1.5, duplicates[_i].result);
+    add_attempt(world, "bob@away.example", 441.5, 'K');
+    if (duplicates[_i].upset > 0)
+        add_upset(world, duplicates[_i].upset, UPSET_POWER);
+    judge(world, duplicates[_i].want);
+}
+END_TEST
+
+START_TEST(an_order_excuses_no_duplicate)
+{
+    struct world *world = make_world(1);
+
+    add_taking(world, "bob@away.example");
+    add_taking(world, "bob@away.example");
+    add_attempt(world, "bob@away.example", 1.5, 'K');
+    add_upset(world, 1.6, UPSET_ORDER);
+    judge(world, "DUPLICATE");
+}
+END_TEST
+
+/* --- clients ---------------------------------------------------------------------------------*/
+
+START_TEST(a_yes_to_a_client_without_a_message_is_a_loss)
+{
+    struct world *world = make_world(1);
+
+    world->entries[0].answer = ANSWER_NO;
+    judge(world, "LOST");
+    world = make_world(2); /* told yes for two, queued for one */
+    free(world->entries[0].recipients[--world->entries[0].recipient_count]);
+    add_taking(world, "bob@away.example");
+    judge(world, "LOST");
+}
+END_TEST
+
+START_TEST(sees_what_was_refused_and_came_out)
+{
+    struct world *world = make_world(2);
+
+    world->letters[0].state = LETTER_REFUSED;
+    world->letters[0].answers[1] = (struct recipient_answer){.code = 550};
+    add_taking(world, "bob@away.example");
+    add_taking(world, "carol@away.example");
+    judge(world, "REFUSED");
+    world = make_world(2); /* nobody knows what the answer would have been */
+    world->letters[0].state = LETTER_REFUSED;
+    world->letters[0].uncertain = 1;
+    world->letters[0].answers[1] = (struct recipient_answer){.code = 250};
+    add_taking(world, "bob@away.example");
+    add_taking(world, "carol@away.example");
+    judge(world, "");
+}
+END_TEST
+
+START_TEST(sees_more_messages_than_tries)
+{
+    struct world *world = make_world(1);
+    struct entry *entry = entry_get(world, &world->machines[0], 2);
+
+    entry->letter = 0;
+    entry->origin = ORIGIN_NETWORK;
+    entry->answer = ANSWER_YES;
+    entry->chain = must_copy("", 0);
+    add_taking(world, "bob@away.example");
+    judge(world, "DUPLICATE");
+}
+END_TEST
+
+START_TEST(sees_a_client_that_never_ends)
+{
+    struct world *world = make_world(1);
+
+    add_taking(world, "bob@away.example");
+    world->letters[0].state = LETTER_RUNNING;
+    judge(world, "STUCK");
+    world = make_world(1);
+    add_taking(world, "bob@away.example");
+    world->letters[0].state = LETTER_RUNNING;
+    judge_all(world, true, "");
+}
+END_TEST
+
+/* --- the schedule ----------------------------------------------------------------------------*/
+
+static const struct {
+    double tries[5];  /* all but the last are deferred */
+    double upset;     /* 0: none */
+    double saturated; /* before the second try; 0: never */
+    const char *want;
+} schedules[] = {
+    {{0.1, 400.05, 1600, 3600.9, 6400}, 0, 0, ""},
+    {{0.1, 401.1}, 0, 0, "SCHEDULE"},
+    {{0.1, 399.9}, 0, 0, "SCHEDULE"},
+    {{0.1, 399.9995}, 0, 0, ""}, /* the clocks differ by that */
+    {{0.1, 401.1}, 0, 400.9, ""},
+    {{0.1, 401.1}, 0, 300, "SCHEDULE"},
+    {{0.1, 399}, 200, 0, ""},
+    {{0.1, 5000}, 4000, 0, ""},
+    {{5.5, 484.5}, 0, 0, ""}, /* (2 + 20)^2 */
+    {{5.5, 405.5}, 0, 0, "SCHEDULE"},
+};
+
+START_TEST(tries_come_at_their_time)
+{
+    struct world *world = make_world(1);
+    size_t count = 0;
+
+    add_taking(world, "bob@away.example");
+    while (count < 5 && schedules[_i].tries[count] > 0)
+        count++;
+    for (size_t i = 0; i < count; i++) {
+        struct attempt *attempt = add_attempt(world, "bob@away.example", schedules[_i].tries[i],
+                                              i + 1 < count ? 'Z' : 'K');
+
+        if (i == 1 && schedules[_i].saturated > 0)
+            attempt->saturated_ns = (int64_t) (schedules[_i].saturated * 1e9);
+    }
+    if (schedules[_i].upset > 0)
+        add_upset(world, schedules[_i].upset, UPSET_ORDER);
+    judge(world, schedules[_i].want);
+}
+END_TEST
+
+START_TEST(a_local_try_has_another_step)
+{
+    struct world *world = make_world(1);
+
+    add_taking(world, "bob@away.example");
+    add_attempt(world, "bob@away.example", 0.1, 'Z')->remote = false;
+    add_attempt(world, "bob@away.example", 100.1, 'K')->remote = false;
+    judge(world, "");
+}
+END_TEST
+
+START_TEST(lifetimes_are_kept)
+{
+    struct world *world = make_world(1);
+
+    controls[0] = (struct named_text){"queuelifetime", {"1000\n", 5}};
+    hosts[0].control_count = 1;
+    add_taking(world, "bob@away.example");
+    add_attempt(world, "bob@away.example", 400, 'Z');
+    add_attempt(world, "bob@away.example", 1600, 'Z');
+    judge(world, "SCHEDULE"); /* should have been given up */
+
+    world = make_world(1);
+    hosts[0].control_count = 1;
+    add_taking(world, "bob@away.example");
+    free(add_attempt(world, "bob@away.example", 400, 'D')->text);
+    world->attempts[0].text = must_copy("this_message_has_been_in_the_queue_too_long./", 44);
+    judge(world, "SCHEDULE"); /* too early */
+}
+END_TEST
+
+START_TEST(concurrency_is_limited)
+{
+    struct world *world = make_world(1);
+
+    controls[0] = (struct named_text){"concurrencyremote", {"2\n", 2}};
+    hosts[0].control_count = 1;
+    add_taking(world, "bob@away.example");
+    for (unsigned i = 0; i < 3; i++)
+        add_attempt(world, i < 2 ? "bob@away.example" : "bob@third.example", 0.1, 'K');
+    world->attempts[1].number = 7; /* another message to the same domain */
+    judge(world, "SCHEDULE");
+
+    world = make_world(1);
+    hosts[0].control_count = 1;
+    add_taking(world, "bob@away.example");
+    for (unsigned i = 0; i < 3; i++) /* one message, one domain: one transaction */
+        add_attempt(world, "bob@away.example", 0.1, 'K');
+    judge(world, "");
+}
+END_TEST
+
+/* --- bounces ---------------------------------------------------------------------------------*/
+
+static void add_bounce(struct world *world)
+{
+    static const char text[] = "\n<bob@away.example>:\nno\n\n";
+    struct entry *entry = entry_get(world, &world->machines[0], 2);
+
+    entry->letter = 0;
+    entry->bounce = 1;
+    entry->origin = ORIGIN_BOUNCE;
+    entry->answer = ANSWER_YES;
+    entry->chain = must_copy("", 0);
+    entry->text = must_copy(text, sizeof text - 1);
+    entry->text_size = sizeof text - 1;
+}
+
+START_TEST(a_bounce_wants_a_failure)
+{
+    struct world *world = make_world(1);
+
+    add_bounce(world);
+    add_attempt(world, "bob@away.example", 1, 'D');
+    judge(world, "");
+    world = make_world(1);
+    add_bounce(world);
+    add_attempt(world, "bob@away.example", 1, 'Z');
+    judge(world, "INVENTED");
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("judge_net");
+    TCase *tests = tcase_create("judge_net");
+    SRunner *runner;
+    int failed;
+
+    tcase_add_test(tests, relayed_once_is_right);
+    tcase_add_test(tests, sees_a_loss);
+    tcase_add_test(tests, what_a_host_of_ours_has_is_not_lost);
+    tcase_add_test(tests, sees_inventions);
+    tcase_add_test(tests, sees_mail_for_a_domain_that_a_remote_does_not_serve);
+    tcase_add_test(tests, a_verp_sender_is_the_recipients_own);
+    tcase_add_test(tests, sees_a_change);
+    tcase_add_loop_test(tests, a_duplicate_wants_a_reason, 0,
+                        sizeof duplicates / sizeof *duplicates);
+    tcase_add_test(tests, an_order_excuses_no_duplicate);
+    tcase_add_test(tests, a_yes_to_a_client_without_a_message_is_a_loss);
+    tcase_add_test(tests, sees_what_was_refused_and_came_out);
+    tcase_add_test(tests, sees_more_messages_than_tries);
+    tcase_add_test(tests, sees_a_client_that_never_ends);
+    tcase_add_loop_test(tests, tries_come_at_their_time, 0, sizeof schedules / sizeof *schedules);
+    tcase_add_test(tests, a_local_try_has_another_step);
+    tcase_add_test(tests, lifetimes_are_kept);
+    tcase_add_test(tests, concurrency_is_limited);
+    tcase_add_test(tests, a_bounce_wants_a_failure);
+    suite_add_tcase(suite, tests);
+    runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}
