@@ -18,6 +18,7 @@
 #include <poll.h>
 #include <pwd.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -291,6 +292,23 @@ static int become_user(void)
     return 0;
 }
 
+/* Makes run/listen whole or not at all.  Nothing of it must outlive the system, so nothing is
+ * synced.  The directory is the queue's user's: no link that stands there is followed. */
+static int write_addresses(const struct buf *lines)
+{
+    static const char fresh[] = "run/.listen.new";
+    if (unlink(fresh) < 0 && errno != ENOENT)
+        return -1;
+    int fd = open(fresh, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+    if (fd < 0)
+        return -1;
+    int result = io_write(fd, lines->data, lines->length);
+    io_close(&fd);
+    if (result == 0)
+        result = rename(fresh, "run/listen");
+    return result;
+}
+
 /* Tells where we listen, before root's rights are gone. */
 static int publish(const struct listener *listener)
 {
@@ -299,7 +317,7 @@ static int publish(const struct listener *listener)
         buf_free(&lines);
         return fail("unable to find out where this listens: ", error_text(errno));
     }
-    if (io_replace_file("run", "run/listen", "run/.listen.new", lines.data, lines.length, 0644) < 0)
+    if (write_addresses(&lines) < 0)
         tell("warning: unable to write run/listen: ", error_text(errno));
     for (size_t begin = 0; begin < lines.length;) {
         char *line = lines.data + begin;
