@@ -101,7 +101,7 @@ sub bytes { # one byte changed, put in, or a piece put elsewhere
     spew($to, 'random', join '', map { chr chance(256) } 1 .. 2000) for 1 .. 10;
     spew($to, 'random-text', join '', map { (' ', "\n", "\n    ", 'at', 'host', 'a', '"', '0s', '|')[chance(9)] } 1 .. 2000) for 1 .. 20;
 }
-my @odd = ('99999999999999999999', '-1', '0', '1e9', '""', '"\x00"', '${', '${x}', '*', '@', 'm1@', '.', '..', '/', '5m-1s', '9223372036854775807s', '99999999d',
+my @odd = ('any', 'dns', 'm1#0', 'm1#2', '::1', '192.0.2.999', 'first', '"first"', '200%', 'a..b', '99999999999999999999', '-1', '0', '1e9', '""', '"\x00"', '${', '${x}', '*', '@', 'm1@', '.', '..', '/', '5m-1s', '9223372036854775807s', '99999999d',
     'a' x 300, '"unclosed', '\\', '?*?*?*?*', 'm1.bounce.bounce.bounce', 'm1.99999999999', '/dev/zero', '|', "\xff");
 sub words { # each word replaced by an odd one, or left out
     my ($from, $to) = @_;
@@ -138,6 +138,26 @@ my @statements = (
     'expect m1', 'expect m1 accepted at', 'expect m1 delivered 0 times', 'expect m1 delivered -1 times', 'expect m1 delivered once once', 'expect m1 in S9 at 0s', 'expect m1 in S5 in 5m..1m',
     'expect m9 accepted', 'expect m1.7 accepted', 'expect m1@x@y delivered', 'expect program q ran', 'expect log', 'expect log ""', 'expect mbox alice/../../x holds 0 messages',
     'expect mail spool holds 99999999999999999999 messages', 'expect nowhere spool empty', 'allow duplicate m9', 'allow', 'expect', 'at', 'at 0s', 'after', 'before', 'fault', 'host', 'user x',
+    'remote', 'remote any', 'remote mail', 'remote dns', "remote r\n    serves", "remote r\n    serves a..b", "remote r\n    serves " . 'a' x 300, "remote r\n    serves example.com",
+    "remote r\n    serves a.b\nremote s\n    serves a.b\n    name mx.a.b", "remote r\n    address ::1", "remote r\n    address 0.0.0.0", "remote r\n    address 1.2.3.4\n    address 1.2.3.4",
+    "remote r\n    address fe80::1%eth0", "remote r\n    extensions " . 'X ' x 2000, "remote r\n    extensions \"A\\r\\nB\"", "remote r\n    extensions", "remote r\n    no-ehlo\n    extensions A",
+    "remote r\n    on", "remote r\n    on ok", "remote r\n    on any", "remote r\n    on RCPT first", "remote r\n    on RCPT first 0 ok", "remote r\n    on RCPT first 1 first 1 ok",
+    "remote r\n    on RCPT over 99999999999 per 1s ok", "remote r\n    on RCPT over 1 per 99999999999d ok", "remote r\n    on RCPT first 1 by ok", "remote r\n    on RCPT chance 101% ok", "remote r\n    on RCPT chance % ok",
+    "remote r\n    on RCPT from 5s until 5s ok", "remote r\n    on RCPT delay 1us ok", "remote r\n    on RCPT reply 999 x", "remote r\n    on RCPT reply 550 \"" . 'x' x 60000 . '"', "remote r\n    on RCPT reply 550 \"\\x00\"",
+    "remote r\n    on RCPT reply 550 x cut -1 bytes", "remote r\n    on RCPT raw", "remote r\n    on EOD take", "remote r\n    on EOD take bounce after 5m status 9.9.9 x", "remote r\n    on MESSAGE slow 0 bytes per 0s",
+    "remote r\n    on connect close after 99999999999999999999 bytes", "remote r\n    on connect \"" . '*?' x 1000 . '" close', "remote r\n" . "    on any ok\n" x 9000, "remote r\n        on any ok\n    on any ok",
+    'client', 'client any', 'client alice', "client alice\nat 0s alice sends m2 to a\@x", "client c\n    retry", "client c\n    retry every 0s until accepted", "client c\n    retry every 5m times 99999999999", "client c\n    no",
+    "client c\n    helo \"\"", "client c\n    chunk 1 bytes every -1s", "client c\n    cut after bytes", "client c\n    auth", "client c\nat 0s c sends m2 to a\@x via nowhere", "client c\nat 0s c on mail sends m2 to a\@x",
+    "client c\nat 0s c sends m2 to " . 'a@x ' x 4000, 'dns a b', "dns\ndns d", "dns\n    record", "dns\n    record . 0 A 1.2.3.4", "dns\n    record a.b 0 A 1.2.3", "dns\n    record a.b 99999999999 A 1.2.3.4", "dns\n    record a.b 0 MX 99999 c.d",
+    "dns\n    record a.b 0 TXT " . 'x ' x 2000, "dns\n    record a.b 0 CNAME a.b", "dns\n    record a.b 0 CNAME c.d\n    record A.B 0 CNAME e.f", "dns\n    record a.b 0 SOA a.b c.d 1 2 3 4", "dns\n    no", "dns\n    no zone .", "dns\n    on", "dns\n    on *",
+    "dns\n" . "    record a.b 0 A 1.2.3.4\n" x 6000, "dns\n    on * MX late", "dns\n    on * truncate only only", 'network', 'network any', 'network any to any', 'network mail to mail open', 'network any to any delay 1d delay 1d',
+    'network any to mail bandwidth 99999999999999999999 bytes', 'network any to mail reset', 'network any to mail silent after -1 bytes from client', 'network any to mail reset after 5 bytes from nobody', 'network any to mail open reset after 5 bytes from client',
+    'match', 'match m1 to x', 'match m2', 'match m2 to "" from "" subject ""', "match m2 to x\nat 0s alice sends m2 to a\@x", 'at 0s mail stops', 'at 0s mail explodes', 'at 0s dns down', 'at 0s dns stops', 'at 0s network', 'at 0s network any to mail refuse',
+    'after mail takes m1 boot mail', 'after dns connected boot mail', 'after m1 tried at boot mail', 'after m1 tried at nobody@x boot mail', 'before m1 bounced boot mail', 'after m1#99999999999 bounced boot mail', 'after m1#2#3 bounced boot mail', 'after m1.bounce#2 bounced boot mail',
+    'expect m1 tried', 'expect m1 tried at', 'expect m1 tried at 5m 5m', 'expect m1 tried at m1 m1', 'expect m1 bounced at m1', 'expect m1 bounced at m1 bounced at m1 bounced +5m', 'expect m1 bounced in m1 5m', 'expect m1 bounced status',
+    "expect m1 bounced\n    status", "expect m1 bounced\n    original", "expect m1 delivered\n    action x", 'expect dns asked', 'expect dns asked x 5 times 6 times', 'expect mail took m1', 'expect m1 accepted by crash', 'expect m1 accepted by crash crash',
+    join("\n", map { "remote r$_" } 1 .. 1100), 'host x x.example' . "\n    relay from mail" x 3000, "host x x.example\n    relay from " . '10.0.0.1 ' x 4000, "host x x.example\n    relay", "host x x.example\n    relay from nobody",
+    "host x x.example\n    address 192.0.2.10", "host x x.example\n    smtp 25", 'host x "not a domain"',
     '"', '""', '"" ""', '|', '| text', '    | text', '    indented', "\tat 0s", '#', '# ' . 'x' x 70000, 'x ' x 5000, 'x' x 70000, 'expect ' . 'm1 ' x 4000,
     'expect log "' . '*?' x 1000 . '"', 'expect m1 delivered to ' . '*' x 5000,
 );

@@ -58,6 +58,7 @@ variants() { # NAME COUNT-TO-RUN
 }
 runs=${CHECK_ALL:+50}
 variants cuts "${runs:-8}"
+cp "$here/hostile-network.scenario" "$tmp/scenarios/first/99-network.scenario"
 variants lines "${runs:-8}"
 variants swaps "${runs:-8}"
 variants bytes "${runs:-8}"
