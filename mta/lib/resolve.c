@@ -27,8 +27,11 @@
 #include "mta/lib/mem.h"
 #include "mta/lib/resolve_config.h"
 
-#define TRIES 4           /* of each server */
-#define FIRST_TRY_MS 2000 /* doubled with each: 30 s in all */
+#define TRIES 4 /* of each server */
+/* Doubled with each try: 30 s in all with one or two servers.  Less than a second c-ares would
+ * take for no timeout at all in the first second of the clock. */
+#define FIRST_TRY_MS 2000
+#define FIRST_TRY_OF_SEVERAL_MS 1000
 #define SECOND_PART_MS 5000
 #define PARTS_MAX 2
 
@@ -98,7 +101,7 @@ static int open_channel(struct resolver *resolver)
     size_t servers = resolver->config.server_count;
     char lookups[] = "b";
     struct ares_options options = {.flags = ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES,
-                                   .timeout = FIRST_TRY_MS / (int) servers,
+                                   .timeout = servers > 1 ? FIRST_TRY_OF_SEVERAL_MS : FIRST_TRY_MS,
                                    .tries = TRIES,
                                    .ndots = 1,
                                    .udp_port = 53,

@@ -5,8 +5,9 @@
  *
  * Servers are those of /etc/resolv.conf (`nameserver`, the first three; 127.0.0.1 if there are
  * none; other lines, search domains too, mean nothing: names are always whole).  A server is asked
- * again after 2, 4 and 8 seconds (several: each gets its part of that), answers that are cut are
- * fetched over TCP, and a lookup ends within RESOLVE_TIME_MS.
+ * again after 2, 4 and 8 seconds (of several, each gets 1, 2, 4 and 8 in turn, and one that fails
+ * is left out), answers that are cut are fetched over TCP, and a lookup ends within
+ * RESOLVE_TIME_MS.
  *
  *     resolver_mx(resolver, "example.com", done, context);
  *     for (;;) {

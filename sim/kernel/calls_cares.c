@@ -99,18 +99,3 @@ int sim_rand(void)
         return 0;
     return (int) (number & 0x7fffffff);
 }
-
-ssize_t sim_recvfrom(int fd, void *to, size_t size, int flags, struct sockaddr *address,
-                     socklen_t *address_size)
-{
-    struct iovec part = {to, size};
-    struct msghdr header = {.msg_name = address,
-                            .msg_namelen = address_size ? *address_size : 0,
-                            .msg_iov = &part,
-                            .msg_iovlen = 1};
-    ssize_t result = sim_recvmsg(fd, &header, flags);
-
-    if (result >= 0 && address_size)
-        *address_size = header.msg_namelen;
-    return result;
-}

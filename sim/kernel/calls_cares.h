@@ -11,7 +11,6 @@
 #include <net/if.h>
 #include <netdb.h>
 #include <stdio.h>
-#include <sys/socket.h>
 #include <sys/time.h>
 
 FILE *sim_fopen(const char *path, const char *mode);
@@ -26,8 +25,5 @@ int sim_getservbyport_r(int port, const char *protocol, struct servent *entry, c
                         size_t size, struct servent **result);
 char *sim_if_indextoname(unsigned index, char *name);
 int sim_rand(void);
-/* Until the kernel has one of its own. */
-__attribute__((weak)) ssize_t sim_recvfrom(int fd, void *to, size_t size, int flags,
-                                           struct sockaddr *address, socklen_t *address_size);
 
 #endif

@@ -92,6 +92,33 @@ joined "another is still global" "two globals" --redefine-sym main=program_x_mai
 joined "refers to sim_sneak" "an unlisted sim_ name" --redefine-sym main=program_x_main \
     --redefine-sym close=sim_sneak
 
+# --- c-ares ---
+cares() { # WANT NAME MODE OBJECT
+    ci/gate "$3" cares "$4" 2>"$work/said"
+    local status=$?
+    if [ -n "$1" ]; then [ $status -eq 1 ] && grep -qF "$1" "$work/said"; else [ $status -eq 0 ]; fi
+    local result=$?
+    report $result "c-ares: $2"
+    [ $result -eq 0 ] || sed 's/^/# /' "$work/said"
+}
+plain=$build/joined/cares.plain.o
+with() { # CODE: c-ares with a bit more
+    echo "$1" | gcc -O0 -fPIE -x c -c -o "$work/more.o" - && ld -r -o "$work/cares.o" "$plain" "$work/more.o"
+}
+cares "" "as it is here" --library "$plain"
+cares "" "re-pointed" --library-joined "$build/joined/cares.o"
+cares "still calls fopen" "not re-pointed" --library-joined "$plain"
+with 'int more;'
+cares "has mutable data: more in .bss" "data that change" --library "$work/cares.o"
+with 'int system(const char *); int more(void) { return system("x"); }'
+cares "refers to system" "an outside call" --library "$work/cares.o"
+objcopy --redefine-sym ares_initialized=ares_begun "$plain" "$work/cares.o"
+cares "there is no ares_initialized that can change" "other data" --library "$work/cares.o"
+objcopy --redefine-sym ares_send=ares_post "$plain" "$work/cares.o"
+cares "there is no ares_send" "a missing function" --library "$work/cares.o"
+objcopy --add-symbol another=.text:0,global "$build/joined/cares.o" "$work/cares.o"
+cares "another is still global" "another global" --library-joined "$work/cares.o"
+
 # --- includes ---
 tree() { rm -rf "$work/tree"; mkdir -p "$work/tree"/{mta/lib,mta/send,sim/kernel,sim/world,sim/actors/{lib,server}}; }
 tree_file() { printf '%s\n' "${@:2}" >"$work/tree/$1"; }

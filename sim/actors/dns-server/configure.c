@@ -22,6 +22,8 @@ static void read_line(struct server *server, struct config *config)
         data_read_record(&server->data, config);
     else if (config_take(config, "zone"))
         data_read_zone(&server->data, config);
+    else if (config_take(config, "age"))
+        server->start_ms -= config_time(config) / 1000000;
     else if (config_take(config, "on"))
         rule_read(server, config);
     else

@@ -6,6 +6,7 @@
  *     listen 192.0.2.53 53          # UDP and TCP; any number; port 0: one that is free
  *     zone away.example             # other names in it do not exist; outside of zones: REFUSED
  *     record away.example 3600 MX 10 mx.away.example     # also A AAAA CNAME TXT NS SOA PTR
+ *     age TIME                      # it counts as started TIME ago, for `from` and `until`
  *     on PATTERN [TYPE] [COUNTER] [chance N%] [from TIME] [until TIME] DO
  *
  * DO is one of `nxdomain`, `nodata`, `servfail`, `refused`, `silence` (no answer), `late TIME`

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Looks names up with mta/lib/resolve, all at once: arguments are KIND NAME pairs, KIND mx or a.
- * Prints for each, in the order of arguments, what came of it and after how many seconds:
+ * Looks names up with mta/lib/resolve, all at once: arguments are KIND NAME pairs, KIND mx or a;
+ * `-m` before them.  Prints for each, in the order of arguments, what came of it and after how many
+ * seconds (-m: milliseconds):
  *     mx away.example 0: 10 mx.away.example, 20 mx2.away.example
  *     a gone.example 0: no domain
  */
@@ -19,6 +20,7 @@
 struct asked {
     struct buf line;
     int64_t begun_ms;
+    int64_t unit_ms;
     unsigned ended;
 };
 
@@ -28,7 +30,8 @@ static void add_status(struct asked *asked, enum resolve_status status)
 
     asked->ended++;
     buf_add_byte(&asked->line, ' ');
-    buf_add_number(&asked->line, (uint64_t) (clock_monotonic_ms() - asked->begun_ms) / 1000);
+    buf_add_number(&asked->line,
+                   (uint64_t) ((clock_monotonic_ms() - asked->begun_ms) / asked->unit_ms));
     buf_add_text(&asked->line, ": ");
     buf_add_text(&asked->line, words[status]);
 }
@@ -70,15 +73,19 @@ static void addresses_done(void *context, enum resolve_status status,
 int main(int argc, char **argv, char **environment)
 {
     struct resolver *resolver;
+    bool milliseconds = argc > 1 && strcmp(argv[1], "-m") == 0;
     size_t count = (size_t) (argc - 1) / 2;
     struct asked *asked = mem_alloc(count * sizeof *asked);
 
-    if (!asked || resolver_open(&resolver, environment) < 0)
+    if (!asked || resolver_open(&resolver, environment) < 0) {
+        mem_free(asked);
         return 111;
+    }
+    argv += milliseconds;
     for (size_t i = 0; i < count; i++) {
         const char *kind = argv[1 + 2 * i], *name = argv[2 + 2 * i];
 
-        asked[i] = (struct asked){BUF_INIT(0), clock_monotonic_ms(), 0};
+        asked[i] = (struct asked){BUF_INIT(0), clock_monotonic_ms(), milliseconds ? 1 : 1000, 0};
         buf_add_text(&asked[i].line, kind);
         buf_add_byte(&asked[i].line, ' ');
         buf_add_text(&asked[i].line, name);
