@@ -65,6 +65,7 @@ int main(int argc, char **argv, char **environment)
         return usage();
     memset(&ignore, 0, sizeof ignore);
     memset(&settings, 0, sizeof settings);
+    settings.environment = environment;
     ignore.sa_handler = SIG_IGN;
     sigaction(SIGPIPE, &ignore, NULL);
     if (home_enter(environment, &home) < 0)

@@ -35,6 +35,7 @@
 #define SETTING_FILES 7
 
 struct settings {
+    char *const *environment;
     struct buf me;       /* NUL-ended, as the other names */
     struct buf helo;     /* the name in EHLO */
     struct buf local_ip; /* localiphost */
