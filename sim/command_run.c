@@ -24,7 +24,7 @@ static const char use[] =
     "for those who change Nixie:\n"
     "  --disk MODEL      instead of what hosts say: honest, ffs, ext4, strict\n"
     "  --schedule random|round-robin\n"
-    "  --cut CALL[,before][,none|,all|,SEED|,answers=N.N...]\n"
+    "  --cut CALL[,host=NAME][,before][,none|,all|,SEED|,answers=N.N...]\n"
     "                    power cut after that call, judged by the oracles only; the answers say,\n"
     "                    question by question, what the disk then holds\n"
     "  --arena-offset N, --fill BYTE, --environment-padding N   must not change a run\n";
@@ -94,7 +94,7 @@ static int read_answers(struct run_command *run, const char *text, struct answer
     }
 }
 
-/* "661", "661,before,all", "661,7", "661,answers=4.0.1.2". */
+/* "661", "661,before,all", "661,7", "661,host=mail,answers=4.0.1.2". */
 static int read_cut(struct run_command *run, const char *text)
 {
     size_t index = run->options.crash_count;
@@ -105,6 +105,12 @@ static int read_cut(struct run_command *run, const char *text)
         return -1;
     cut->call_number = strtoull(text, &end, 10);
     cut->chooser = &choose_none;
+    if (strncmp(end, ",host=", 6) == 0) {
+        size_t length = strcspn(end + 6, ",");
+
+        cut->host = pool_copy(&run->pool, end + 6, length);
+        end += 6 + length;
+    }
     if (strncmp(end, ",before", 7) == 0) {
         cut->before = true;
         end += 7;

@@ -14,6 +14,7 @@
 /* A crash: where, and what the disk held then. */
 struct cut {
     uint64_t call;
+    size_t host; /* that loses power */
     unsigned *answers;
     size_t answer_count;
 };
@@ -36,6 +37,7 @@ struct explorer {
     struct world *world;
     uint64_t ledger;
     uint64_t call;
+    size_t host;
     uint64_t point_count;
     struct explore_crash crashes[DEPTH_MAX]; /* without `lost` */
     char *crash;                             /* words for its last crash */
@@ -53,9 +55,11 @@ static bool matters(const struct call *call)
            (call->id == CALL_exit || call->id == CALL_write || call->id == CALL_sendmsg);
 }
 
-static void cut_copy(struct cut *to, uint64_t call, const unsigned *answers, size_t count)
+static void cut_copy(struct cut *to, uint64_t call, size_t host, const unsigned *answers,
+                     size_t count)
 {
     to->call = call;
+    to->host = host;
     to->answer_count = count;
     to->answers = must_alloc((count + 1) * sizeof *answers);
     if (count)
@@ -66,31 +70,65 @@ static void note_state(void *context, uint64_t hash, const unsigned *answers, si
 {
     struct explorer *explorer = context;
     explorer->result->states++;
-    if (!seen_add(&explorer->seen, hash * 0x9e3779b97f4a7c15u ^ explorer->ledger))
+    hash = hash * 0x9e3779b97f4a7c15u ^ explorer->ledger;
+    if (!seen_add(&explorer->seen, hash + explorer->host * 0xd1b54a32d192ed03u))
         return;
     explorer->result->distinct++;
     struct plan *plan = LIST_ADD(explorer->plans, explorer->plan_count);
     for (; plan->cut_count < explorer->plan.cut_count; plan->cut_count++) {
         const struct cut *cut = &explorer->plan.cuts[plan->cut_count];
-        cut_copy(&plan->cuts[plan->cut_count], cut->call, cut->answers, cut->answer_count);
+        cut_copy(&plan->cuts[plan->cut_count], cut->call, cut->host, cut->answers,
+                 cut->answer_count);
     }
-    cut_copy(&plan->cuts[plan->cut_count++], explorer->call, answers, count);
+    cut_copy(&plan->cuts[plan->cut_count++], explorer->call, explorer->host, answers, count);
+}
+
+static void look_at_host(struct explorer *explorer, size_t host)
+{
+    const struct explore_options *options = explorer->options;
+    struct states_options states = {.limit = options->states ? options->states : 256,
+                                    .seed = options->seed};
+    explorer->host = host;
+    if (!states_walk(host_vfs(explorer->world->machines[host].host), &states, note_state, explorer))
+        explorer->result->complete = false;
+}
+
+/* The host of ours that makes the call; host_count: an actor makes it. */
+static size_t host_of_call(const struct world *world, const struct call *call)
+{
+    size_t host = 0;
+    while (host < world->host_count && world->machines[host].host != process_host(call->process))
+        host++;
+    return host;
+}
+
+/* Any host of ours may lose power when a remote has taken a message, or a client was told that its
+ * message is accepted. */
+static void look_at_hosts(struct explorer *explorer)
+{
+    for (size_t i = 0; i < explorer->world->host_count; i++)
+        if (host_is_up(explorer->world->machines[i].host))
+            look_at_host(explorer, i);
 }
 
 static void look_at_point(struct explorer *explorer, const struct call *call)
 {
     const struct explore_options *options = explorer->options;
+    size_t host = host_of_call(explorer->world, call);
+    uint64_t ledger = ledger_hash(explorer->world);
+    if (host == explorer->world->host_count && ledger == explorer->ledger)
+        return; /* an actor did what matters to nobody */
     if (options->every > 1 && explorer->point_count++ % options->every != 0) {
         explorer->result->complete = false;
         return;
     }
-    struct states_options states = {.limit = options->states ? options->states : 256,
-                                    .seed = options->seed};
     explorer->result->points++;
     explorer->call = call->number;
-    explorer->ledger = ledger_hash(explorer->world);
-    if (!states_walk(host_vfs(process_host(call->process)), &states, note_state, explorer))
-        explorer->result->complete = false;
+    explorer->ledger = ledger;
+    if (host < explorer->world->host_count)
+        look_at_host(explorer, host);
+    else
+        look_at_hosts(explorer);
 }
 
 static void describe_call(struct explorer *explorer, const struct call *call)
@@ -104,9 +142,10 @@ static void describe_call(struct explorer *explorer, const struct call *call)
     explorer->crash = must_copy(text, strlen(text));
 }
 
-static void note_crash(struct explore_crash *crash, const struct call *call)
+static void note_crash(const struct explorer *explorer, struct explore_crash *crash,
+                       const struct cut *cut, const struct call *call)
 {
-    const char *host = host_name(process_host(call->process));
+    const char *host = explorer->world->machines[cut->host].name;
     free(crash->host);
     crash->host = must_copy(host, strlen(host));
     crash->time_ns = call->time_ns;
@@ -120,7 +159,7 @@ static void after_call(void *context, const struct call *call)
     uint64_t last = plan->cut_count ? plan->cuts[plan->cut_count - 1].call : 0;
     for (size_t i = 0; i < plan->cut_count; i++)
         if (plan->cuts[i].call == call->number)
-            note_crash(&explorer->crashes[i], call);
+            note_crash(explorer, &explorer->crashes[i], &plan->cuts[i], call);
     if (last == call->number)
         describe_call(explorer, call);
     if (!explorer->telling && plan->cut_count < depth && plan->cut_count < DEPTH_MAX &&
@@ -160,8 +199,9 @@ static unsigned tell_and_choose(void *context, unsigned count, const char *what)
 }
 
 /* " --cut 214,answers=1.0.2" for each crash, malloc'd. */
-static char *plan_words(const struct plan *plan)
+static char *plan_words(const struct explorer *explorer)
 {
+    const struct plan *plan = &explorer->plan;
     char *text = NULL;
     size_t size = 0;
     FILE *to = open_memstream(&text, &size);
@@ -169,8 +209,10 @@ static char *plan_words(const struct plan *plan)
         return must_copy("", 0);
     for (size_t i = 0; i < plan->cut_count; i++) {
         const struct cut *cut = &plan->cuts[i];
-        fprintf(to, " --cut %llu,%s", (unsigned long long) cut->call,
-                cut->answer_count ? "answers=" : "none");
+        fprintf(to, " --cut %llu,", (unsigned long long) cut->call);
+        if (explorer->scenario->internet)
+            fprintf(to, "host=%s,", explorer->scenario->hosts[cut->host].name);
+        fputs(cut->answer_count ? "answers=" : "none", to);
         for (size_t k = 0; k < cut->answer_count; k++) /* NOLINTNEXTLINE(*-core.NullDereference) */
             fprintf(to, "%s%u", k ? "." : "", cut->answers[k]);
     }
@@ -190,7 +232,7 @@ static void note_failure(struct explorer *explorer, const struct run_result *run
     const char *crash = explorer->crash ? explorer->crash : "without a crash";
     const char *message = first ? first->message : "the run broke";
     failure->crash = must_copy(crash, strlen(crash));
-    failure->cuts = plan_words(&explorer->plan);
+    failure->cuts = plan_words(explorer);
     failure->message = must_copy(message, strlen(message));
     if (first && first->detail)
         failure->detail = must_copy(first->detail, strlen(first->detail));
@@ -214,7 +256,9 @@ static void run_plan(struct explorer *explorer, FILE *story)
         const struct cut *cut = &plan->cuts[i];
         choose_replay_start(&tellers[i].replay, cut->answers, cut->answer_count);
         tellers[i].chooser = (struct chooser){tell_and_choose, &tellers[i]};
-        crashes[i] = (struct crash_plan){.call_number = cut->call, .chooser = &tellers[i].chooser};
+        crashes[i] = (struct crash_plan){.call_number = cut->call,
+                                         .host = explorer->scenario->hosts[cut->host].name,
+                                         .chooser = &tellers[i].chooser};
     }
     struct kernel_watch watch = {.after = after_call, .context = explorer};
     struct run_options options = {.seed = explorer->options->seed,
@@ -231,6 +275,7 @@ static void run_plan(struct explorer *explorer, FILE *story)
     free(explorer->crash);
     explorer->crash = NULL;
     explorer->point_count = 0;
+    explorer->ledger = 0;
     explorer->telling = story != NULL;
     scenario_run(explorer->scenario, &options, &run);
     explorer->world = NULL;

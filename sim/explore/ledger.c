@@ -22,11 +22,40 @@ static void mix_text(struct mixer *mixer, const char *text)
         mix(mixer, (unsigned char) text[i]);
 }
 
+static void mix_answers(struct mixer *mixer, const struct letter *letter)
+{
+    mix(mixer, letter->tries);
+    mix(mixer, letter->uncertain);
+    for (size_t i = 0; letter->answers && i < letter->recipient_count; i++) {
+        mix(mixer, letter->answers[i].code);
+        mix(mixer, letter->answers[i].accepted_count);
+    }
+}
+
+/* What remotes hold.  Their rules may count connections. */
+static void mix_takings(struct mixer *mixer, const struct world *world)
+{
+    for (size_t i = 0; i < world->taking_count; i++) {
+        const struct taking *taking = &world->takings[i];
+        mix(mixer, taking->machine);
+        mix(mixer, taking->letter);
+        mix(mixer, taking->bounce);
+        mix(mixer, taking->unchanged);
+        mix_text(mixer, taking->sender);
+        for (size_t k = 0; k < taking->recipient_count; k++)
+            mix_text(mixer, taking->recipients[k]);
+    }
+    mix(mixer, world->connection_count);
+    for (size_t i = world->host_count; i < world->machine_count; i++)
+        mix(mixer, world->machines[i].owed);
+}
+
 static void mix_letters(struct mixer *mixer, const struct world *world)
 {
     for (size_t i = 0; i < world->letter_count; i++) {
         mix(mixer, world->letters[i].state);
         mix(mixer, (uint64_t) world->letters[i].code);
+        mix_answers(mixer, &world->letters[i]);
     }
 }
 
@@ -71,6 +100,7 @@ uint64_t ledger_hash(const struct world *world)
     mix_entries(&mixer, world);
     mix_attempts(&mixer, world);
     mix_runs(&mixer, world);
+    mix_takings(&mixer, world);
     mix(&mixer, world->upset_count);
     return mixer.value;
 }

@@ -8,7 +8,7 @@
 #include "sim/world/world.h"
 
 /* A hash of everything outside of the disks that a verdict depends on: what submitters were told,
- * which attempts were made and what came of each, what declared programs took. */
+ * which attempts were made and what came of each, what declared programs and remotes took. */
 uint64_t ledger_hash(const struct world *world);
 
 #endif

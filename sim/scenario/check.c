@@ -506,10 +506,6 @@ int scenario_plays(const struct scenario *scenario, FILE *errors)
     for (size_t i = 0; i < scenario->submission_count; i++) {
         const struct submission *submission = &scenario->submissions[i];
 
-        if (submission->via == VIA_SMTP) { /* until the world has clients */
-            fprintf(errors, "%s: clients cannot be played yet\n", scenario->file);
-            return -1;
-        }
         if (submission->via != VIA_APPLICATION)
             continue;
         fprintf(errors, "%s:%u:%u: an application sends \"%s\": this file is for nixie serve\n",

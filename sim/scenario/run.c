@@ -238,8 +238,13 @@ static void plan_crash(struct run *run, const struct call *call, bool before)
         plan->call_number != call->number || plan->before != before)
         return;
     for (size_t i = 0; i < run->world->host_count; i++)
-        if (run->world->machines[i].host == process_host(call->process))
+        if (plan->host ? strcmp(run->world->machines[i].name, plan->host) == 0
+                       : run->world->machines[i].host == process_host(call->process))
             run->crash_host = i + 1;
+    if (!run->crash_host) {
+        run->next_crash++;
+        return;
+    }
     kernel_stop(run->world->kernel);
 }
 

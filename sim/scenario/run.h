@@ -13,9 +13,11 @@
 #include "sim/scenario/model.h"
 #include "sim/world/world.h"
 
-/* A power cut before or after call number `call_number` of the run, on the host that makes it. */
+/* A power cut before or after call number `call_number` of the run, on the host that makes it, or
+ * on `host` (its name; NULL: the one that makes it, none if that is no host of ours). */
 struct crash_plan {
     uint64_t call_number;
+    const char *host;
     const struct chooser *chooser;
     bool before;
 };

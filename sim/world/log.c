@@ -133,7 +133,9 @@ static void note_end(struct machine *machine, uint64_t delivery, const char *res
         attempt->result = strncmp(rest, ": success: ", 11) == 0   ? 'K'
                           : strncmp(rest, ": failure: ", 11) == 0 ? 'D'
                                                                   : 'Z';
-        rest += rest[1] == 's' || rest[1] == 'f' ? 11 : rest[1] == 'd' ? 12 : 2;
+        rest += strncmp(rest, ": deferral: ", 12) == 0                                   ? 12
+                : rest[0] == ':' && rest[1] == ' ' && (rest[2] == 's' || rest[2] == 'f') ? 11
+                                                                                         : 2;
         attempt->text = must_copy(rest, strlen(rest));
         tell_tried(world, attempt);
         return;
