@@ -142,10 +142,12 @@ static int tcp_listen(struct file *file, int backlog)
     if (socket->state == TCP_LISTEN)
         return 0;
     int result = 0;
-    if (!socket->binding)
+    if (!socket->binding) {
+        socket->local.port = 0;
         result = port_bind(socket);
-    else if (!port_may_listen(socket))
+    } else if (!port_may_listen(socket)) {
         result = -EADDRINUSE;
+    }
     if (result < 0)
         return result;
     socket->state = TCP_LISTEN;
@@ -239,10 +241,8 @@ static void disconnect(struct inet_socket *socket)
     socket->state = TCP_CLOSE;
     socket->shut_read = socket->shut_write = socket->ended = false;
     tcp_drop_received(socket);
-    if (socket->bound.port == 0) {
-        port_release(socket);
-        socket->local.port = 0;
-    }
+    if (socket->bound.port == 0)
+        port_release(socket); /* getsockname still tells it */
     socket->local.address = socket->bound.address;
     socket->remote.address = name_any(socket->family);
     socket->remote.port = 0;

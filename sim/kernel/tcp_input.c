@@ -141,14 +141,21 @@ static void append_received(struct inet_socket *socket, struct inet_piece *piece
     wait_wake(&socket->queue);
 }
 
+/* Both directions were shut here: nobody will read what comes. */
+static bool must_reset(const struct inet_socket *receiver)
+{
+    return receiver->shut_read &&
+           (receiver->state == TCP_FIN_WAIT1 || receiver->state == TCP_FIN_WAIT2);
+}
+
 static void arrive_data(struct connection *connection, unsigned way, struct inet_piece *piece)
 {
     struct flow *flow = &connection->flow[way];
     struct inet_socket *receiver = connection->end[1 - way];
-    if (!receiver || !is_held(receiver)) {
+    if (!receiver || must_reset(receiver)) {
         piece_give(connection->net, piece);
         if (receiver)
-            tcp_done(receiver, 0);
+            tcp_reset(receiver, ECONNRESET);
         flow_push_control(connection, 1 - way, RESET);
         return;
     }

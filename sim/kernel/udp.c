@@ -242,6 +242,8 @@ static int read_destination(const struct inet_socket *socket, const struct socke
         message->address->sa_family == AF_INET)
         family = AF_INET;
     int result = name_read(family, message->address, message->address_size, to);
+    if (result == -EAFNOSUPPORT && socket->family == AF_INET6)
+        return -EINVAL;
     return result == 0 && to->port == 0 ? -EINVAL : result;
 }
 
@@ -251,13 +253,13 @@ static ssize_t udp_send(struct file *file, struct socket_message *message)
     struct net *net = socket->host->net;
     struct net_name to;
     struct in6_addr source;
-    if (message->size > (socket->family == AF_INET ? UDP_MAX_V4 : UDP_MAX_V6))
-        return -EMSGSIZE;
-    int result = read_destination(socket, message, &to);
+    int result = autobind(socket);
+    if (result == 0 && message->size > (socket->family == AF_INET ? UDP_MAX_V4 : UDP_MAX_V6))
+        result = -EMSGSIZE;
+    if (result == 0)
+        result = read_destination(socket, message, &to);
     if (result == 0)
         result = find_way(socket, &to, &source);
-    if (result == 0)
-        result = autobind(socket);
     if (result == 0 && socket->error)
         result = -inet_take_error(socket);
     if (result == 0 && socket->shut_write)
@@ -333,9 +335,9 @@ static int udp_connect(struct file *file, const struct sockaddr *address, sockle
     int family = socket->family;
     if (family == AF_INET6 && address->sa_family == AF_INET)
         family = AF_INET;
-    int result = name_read(family, address, size, &to);
+    int result = autobind(socket);
     if (result == 0)
-        result = autobind(socket);
+        result = name_read(family, address, size, &to);
     if (result == 0)
         result = find_way(socket, &to, &source);
     if (result < 0)

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "sim/kernel/kernel.h"
+#include "sim/kernel/net.h"
 
 extern program_main program_test_sequences_main;
 
@@ -114,6 +115,9 @@ static struct text run_simulated(uid_t uid)
     struct host_options host_options = {.name = "machine", .disk = &disk_strict};
     struct host *host = host_create(kernel, &host_options);
     struct text text = {NULL, 0};
+    /* As on the real one: what is sent inside of a host has arrived when the call returns. */
+    struct net_path path = {.delay_ns = 0};
+    net_set_path(kernel, host, host, &path);
     static const char content[] = "#!nixie sequences\n";
     kernel_register_program(kernel, "sequences", program_test_sequences_main);
     if (host_write_file(host, "/bin/sequences", content, strlen(content), 0, 0, 0755) < 0 ||

@@ -16,12 +16,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 static const struct sequence *const tables[] = {
-    file_sequences, pipe_sequences, socket_sequences, process_sequences, signal_sequences, NULL};
+    file_sequences, pipe_sequences,     socket_sequences,   process_sequences, signal_sequences,
+    tcp_sequences,  tcp_more_sequences, tcp_port_sequences, udp_sequences,     NULL};
 
 static void write_all(const char *bytes, size_t size)
 {
@@ -56,24 +58,21 @@ const char *error_name(int error)
         char name[16];
     } names[] = {
 #define NAME(e) {e, #e}
-        NAME(EPERM),          NAME(ENOENT),      NAME(ESRCH),
-        NAME(EINTR),          NAME(EIO),         NAME(ENXIO),
-        NAME(E2BIG),          NAME(ENOEXEC),     NAME(EBADF),
-        NAME(ECHILD),         NAME(EAGAIN),      NAME(ENOMEM),
-        NAME(EACCES),         NAME(EFAULT),      NAME(EBUSY),
-        NAME(EEXIST),         NAME(EXDEV),       NAME(ENOTDIR),
-        NAME(EISDIR),         NAME(EINVAL),      NAME(ENFILE),
-        NAME(EMFILE),         NAME(ENOTTY),      NAME(EFBIG),
-        NAME(ENOSPC),         NAME(ESPIPE),      NAME(EROFS),
-        NAME(EMLINK),         NAME(EPIPE),       NAME(ERANGE),
-        NAME(ENAMETOOLONG),   NAME(ENOSYS),      NAME(ENOTEMPTY),
-        NAME(ELOOP),          NAME(ENOTSOCK),    NAME(EDESTADDRREQ),
-        NAME(EMSGSIZE),       NAME(EPROTOTYPE),  NAME(EOPNOTSUPP),
-        NAME(EADDRINUSE),     NAME(ENOTCONN),    NAME(EISCONN),
-        NAME(ECONNREFUSED),   NAME(ECONNRESET),  NAME(EAFNOSUPPORT),
-        NAME(EALREADY),       NAME(EINPROGRESS), NAME(ETXTBSY),
-        NAME(ENOPROTOOPT),    NAME(ESHUTDOWN),   NAME(EPROTONOSUPPORT),
-        NAME(ESOCKTNOSUPPORT)
+        NAME(EPERM),        NAME(ENOENT),        NAME(ESRCH),           NAME(EINTR),
+        NAME(EIO),          NAME(ENXIO),         NAME(E2BIG),           NAME(ENOEXEC),
+        NAME(EBADF),        NAME(ECHILD),        NAME(EAGAIN),          NAME(ENOMEM),
+        NAME(EACCES),       NAME(EFAULT),        NAME(EBUSY),           NAME(EEXIST),
+        NAME(EXDEV),        NAME(ENOTDIR),       NAME(EISDIR),          NAME(EINVAL),
+        NAME(ENFILE),       NAME(EMFILE),        NAME(ENOTTY),          NAME(EFBIG),
+        NAME(ENOSPC),       NAME(ESPIPE),        NAME(EROFS),           NAME(EMLINK),
+        NAME(EPIPE),        NAME(ERANGE),        NAME(ENAMETOOLONG),    NAME(ENOSYS),
+        NAME(ENOTEMPTY),    NAME(ELOOP),         NAME(ENOTSOCK),        NAME(EDESTADDRREQ),
+        NAME(EMSGSIZE),     NAME(EPROTOTYPE),    NAME(EOPNOTSUPP),      NAME(EADDRINUSE),
+        NAME(ENOTCONN),     NAME(EISCONN),       NAME(ECONNREFUSED),    NAME(ECONNRESET),
+        NAME(EAFNOSUPPORT), NAME(EALREADY),      NAME(EINPROGRESS),     NAME(ETXTBSY),
+        NAME(ENOPROTOOPT),  NAME(ESHUTDOWN),     NAME(EPROTONOSUPPORT), NAME(ESOCKTNOSUPPORT),
+        NAME(ENETUNREACH),  NAME(EADDRNOTAVAIL), NAME(ECONNABORTED),    NAME(EHOSTUNREACH),
+        NAME(ETIMEDOUT)
 #undef NAME
     };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
@@ -234,12 +233,28 @@ static int child_cat(void)
     return count < 0;
 }
 
+/* Takes one connection from descriptor 0 and echoes it. */
+static int child_serve(void)
+{
+    char block[1000];
+    ssize_t count;
+    int fd = accept(0, NULL, NULL);
+    if (fd < 0)
+        return 9;
+    while ((count = read(fd, block, sizeof block)) > 0)
+        if (write(fd, block, (size_t) count) != count)
+            return 8;
+    return count < 0 ? 7 : 0;
+}
+
 static int child_main(const char *what, char **environment)
 {
     if (strncmp(what, "exit ", 5) == 0)
         return (int) strtol(what + 5, NULL, 10);
     if (strcmp(what, "cat") == 0)
         return child_cat();
+    if (strcmp(what, "serve") == 0)
+        return child_serve();
     if (strcmp(what, "environment") == 0) {
         for (char **entry = environment; *entry; entry++)
             say("%s", *entry);

@@ -24,6 +24,10 @@ extern const struct sequence pipe_sequences[];
 extern const struct sequence socket_sequences[];
 extern const struct sequence process_sequences[];
 extern const struct sequence signal_sequences[];
+extern const struct sequence tcp_sequences[];
+extern const struct sequence tcp_more_sequences[];
+extern const struct sequence tcp_port_sequences[];
+extern const struct sequence udp_sequences[];
 
 /* Sequences made by multiplying operations with targets: number `index` of them into `name` (at
  * least 200 bytes) and, if `run`, executed.  Returns 0 behind the last. */
