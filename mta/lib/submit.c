@@ -18,7 +18,7 @@
 #include "mta/lib/io.h"
 #include "mta/lib/num.h"
 
-#define GREETING "Q1\n"
+#define GREETING_SIZE 3
 #define OUT_MAX 65536 /* so much waits to be sent; a message that fits can be sent again */
 #define CHUNK_MAX 16384
 #define STEP_MS (3600 * 1000)
@@ -176,7 +176,8 @@ static int open_pipes(struct pipes *pipes)
 static pid_t start_child(struct submit *submit, const char *path, bool ours,
                          const struct pipes *pipes)
 {
-    char tell[] = "--tell";
+    char tell[] = "--tell=1";
+    tell[sizeof tell - 2] = (char) submit->caller;
     char *name = (char *) path;
     char *argv[] = {name, ours ? tell : NULL, NULL};
     int error_fd = fcntl(2, F_GETFD) >= 0 ? 2 : -1;
@@ -234,7 +235,7 @@ static void fall_back(struct submit *submit)
     start_own_program(submit);
     const char *bytes = submit->out.data;
     size_t size = submit->out.length;
-    size_t at = sizeof GREETING - 1;
+    size_t at = GREETING_SIZE;
     while (submit->result == QUEUE_OK && size - at >= 4) {
         const unsigned char *head = (const unsigned char *) bytes + at;
         size_t length =
@@ -315,14 +316,16 @@ static int take_kept(int *kept)
 
 void submit_open(struct submit *submit, const struct buf *home, char *const *environment)
 {
-    submit_open_kept(submit, home, environment, NULL);
+    submit_open_as(submit, home, environment, CALLER_USER, NULL);
 }
 
-void submit_open_kept(struct submit *submit, const struct buf *home, char *const *environment,
-                      int *kept)
+void submit_open_as(struct submit *submit, const struct buf *home, char *const *environment,
+                    enum caller caller, int *kept)
 {
+    const char greeting[GREETING_SIZE] = {'Q', (char) caller, '\n'};
     *submit = (struct submit){.home = home,
                               .environment = environment,
+                              .caller = caller,
                               .socket_fd = -1,
                               .message_fd = -1,
                               .envelope_fd = -1,
@@ -345,7 +348,7 @@ void submit_open_kept(struct submit *submit, const struct buf *home, char *const
     if (submit->socket_fd < 0)
         start_own_program(submit);
     else
-        put(submit, GREETING, sizeof GREETING - 1);
+        put(submit, greeting, sizeof greeting);
 }
 
 void submit_write(struct submit *submit, const void *bytes, size_t size)

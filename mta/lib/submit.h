@@ -25,6 +25,7 @@
 #include <sys/types.h>
 
 #include "mta/lib/buf.h"
+#include "mta/lib/caller.h"
 #include "mta/lib/queue_result.h"
 
 #define SUBMIT_TEXT_SIZE 512
@@ -38,6 +39,7 @@ struct submit_result {
 struct submit {
     const struct buf *home;
     char *const *environment;
+    enum caller caller;
     int socket_fd;   /* -1: not with the staying queue */
     int message_fd;  /* -1: no program started */
     int envelope_fd; /* likewise */
@@ -58,11 +60,11 @@ struct submit {
  * program to use (never asked in a setuid program). */
 void submit_open(struct submit *submit, const struct buf *home, char *const *environment);
 
-/* As submit_open, for one message of many: takes the connection *kept to the staying queue, if
- * there is one (not -1) that still stands, and puts it back when the message has been accepted.
- * *kept is the caller's to close. */
-void submit_open_kept(struct submit *submit, const struct buf *home, char *const *environment,
-                      int *kept);
+/* As submit_open, which is for CALLER_USER without `kept`.  `kept` (or NULL) is for one message of
+ * many: takes the connection *kept to the staying queue, if there is one (not -1) that still
+ * stands, and puts it back when the message has been accepted.  *kept is the caller's to close. */
+void submit_open_as(struct submit *submit, const struct buf *home, char *const *environment,
+                    enum caller caller, int *kept);
 
 void submit_write(struct submit *submit, const void *bytes, size_t size);
 void submit_text(struct submit *submit, const char *text); /* without its NUL */

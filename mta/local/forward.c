@@ -54,7 +54,8 @@ int forward_send(struct local *local)
     int code = message_rewind();
     if (code != LOCAL_OK)
         return code;
-    submit_open(&submit, &local->server_home, local->environment);
+    enum caller caller = strcmp(local->user, "alias") == 0 ? CALLER_ALIAS : CALLER_USER;
+    submit_open_as(&submit, &local->server_home, local->environment, caller, NULL);
     submit_write(&submit, local->delivered_to.data, local->delivered_to.length);
     write_message(&submit);
     write_envelope(&submit, local);

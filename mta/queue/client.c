@@ -63,7 +63,7 @@ static void begin(struct client_pool *pool, struct client *client)
     uint64_t number = 0;
     int result = take_number(pool, &number);
     if (result == QUEUE_OK)
-        result = entry_begin(&client->entry, number, client->uid, pool->users);
+        result = entry_begin(&client->entry, number, client->uid, client->caller, pool->users);
     if (result != QUEUE_OK)
         fail(client, result);
     client->state = CLIENT_EXPECT_CHUNK;
@@ -96,12 +96,19 @@ static void end(struct client *client)
         fail(client, result);
 }
 
+static bool read_greeting(struct client *client)
+{
+    const char *head = client->head;
+    client->caller = (enum caller) head[1];
+    return head[0] == 'Q' && head[1] && strchr("1nab", head[1]) && head[2] == '\n';
+}
+
 /* The greeting or a length is whole. */
 static void end_head(struct client_pool *pool, struct client *client)
 {
     client->head_size = 0;
     if (client->state == CLIENT_EXPECT_GREETING) {
-        if (memcmp(client->head, CLIENT_GREETING, CLIENT_GREETING_SIZE) == 0)
+        if (read_greeting(client))
             begin(pool, client);
         else
             break_off(client);

@@ -16,7 +16,7 @@
 
 #include "mta/queue/entry.h"
 
-#define CLIENT_GREETING "Q1\n"
+/* "Q", a letter of enum caller, newline. */
 #define CLIENT_GREETING_SIZE 3
 
 enum client_state {
@@ -45,6 +45,7 @@ struct client {
     int result;  /* enum queue_result of this message so far */
     char head[4];
     uint32_t head_size;
+    enum caller caller;
     uint32_t left; /* bytes to come of the chunk or envelope */
     struct entry entry;
     struct buf envelope;

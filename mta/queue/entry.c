@@ -56,7 +56,8 @@ static int flush(struct entry *entry)
     return QUEUE_OK;
 }
 
-int entry_begin(struct entry *entry, uint64_t number, uid_t uid, const struct received_users *users)
+int entry_begin(struct entry *entry, uint64_t number, uid_t uid, enum caller caller,
+                const struct received_users *users)
 {
     char received[RECEIVED_SIZE];
     entry->number = number;
@@ -68,7 +69,7 @@ int entry_begin(struct entry *entry, uint64_t number, uid_t uid, const struct re
     if (entry->fd < 0)
         return entry_result(errno, QUEUE_PID);
     entry->stage = ENTRY_PID;
-    size_t length = received_format(received, users, number, uid, clock_wall());
+    size_t length = received_format(received, users, number, uid, caller, clock_wall());
     return entry_write(entry, received, length);
 }
 

@@ -42,7 +42,7 @@ struct entry {
     }
 
 /* Makes pid/N for `number`, which must be reserved, and begins the message with its field. */
-int entry_begin(struct entry *entry, uint64_t number, uid_t uid,
+int entry_begin(struct entry *entry, uint64_t number, uid_t uid, enum caller caller,
                 const struct received_users *users);
 
 /* More of the message. */

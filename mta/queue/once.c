@@ -91,7 +91,7 @@ static int receive(struct queue *queue, struct entry *entry)
     int64_t deadline_ms = clock_monotonic_ms() + DEADLINE_MS;
     if (number_reserve(1, &number) < 0)
         return entry_result(errno, QUEUE_PID);
-    int result = entry_begin(entry, number, queue->caller, &queue->users);
+    int result = entry_begin(entry, number, queue->caller, queue->claim, &queue->users);
     if (result == QUEUE_OK)
         result = copy_message(entry, deadline_ms);
     if (result == QUEUE_OK)

@@ -2,7 +2,7 @@
 /*
  * nixie-queue: the only program that writes new messages to the spool.
  *
- *   nixie-queue [--tell]   one message: message on descriptor 0, envelope on descriptor 1
+ *   nixie-queue [--tell[=CALLER]]   one message: message on descriptor 0, envelope on descriptor 1
  *   nixie-queue --stay     serves HOME/run/queue, joining commits
  *
  * The one-shot form may be setuid: nothing of the environment but NIXIE_HOME is looked at, and
@@ -100,11 +100,19 @@ static void tell(uint64_t number)
     }
 }
 
+/* "=" and a letter of enum caller. */
+static enum caller read_claim(const char *text)
+{
+    bool known = text[0] == '=' && text[1] && strchr("nab", text[1]) && !text[2];
+    return known ? (enum caller) text[1] : CALLER_USER;
+}
+
 int main(int argc, char **argv, char **environment)
 {
     struct queue queue;
     bool stay = argc > 1 && strcmp(argv[1], "--stay") == 0;
-    bool telling = argc > 1 && strcmp(argv[1], "--tell") == 0;
+    bool telling = argc > 1 && strncmp(argv[1], "--tell", 6) == 0;
+    queue.claim = telling ? read_claim(argv[1] + 6) : CALLER_USER;
     check_descriptors(!stay);
     prepare(&queue, environment);
     int status;

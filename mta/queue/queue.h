@@ -8,7 +8,8 @@
 #include "mta/queue/received.h"
 
 struct queue {
-    uid_t caller; /* the real user at the start */
+    uid_t caller;      /* the real user at the start */
+    enum caller claim; /* of the one-shot form's caller */
     struct received_users users;
     int commit_fd;
 };

@@ -28,13 +28,31 @@ static uid_t find_alias(void)
 
 void received_users_find(struct received_users *users, int single_user)
 {
+    users->single_user = single_user;
     users->network = single_user ? NOBODY : find_user("nixied");
     users->alias = single_user ? NOBODY : find_alias();
     users->bounce = single_user ? NOBODY : find_user("nixies");
 }
 
-static const char *describe(const struct received_users *users, uid_t uid)
+static const char *describe_claim(enum caller caller)
 {
+    switch (caller) {
+    case CALLER_NETWORK:
+        return "from network";
+    case CALLER_ALIAS:
+        return "by alias";
+    case CALLER_BOUNCE:
+        return "for bounce";
+    case CALLER_USER:
+        break;
+    }
+    return NULL;
+}
+
+static const char *describe(const struct received_users *users, uid_t uid, enum caller caller)
+{
+    if (users->single_user)
+        return describe_claim(caller);
     if (uid == NOBODY)
         return NULL;
     if (uid == users->alias)
@@ -45,10 +63,10 @@ static const char *describe(const struct received_users *users, uid_t uid)
 }
 
 size_t received_format(char to[RECEIVED_SIZE], const struct received_users *users, uint64_t number,
-                       uid_t uid, int64_t now)
+                       uid_t uid, enum caller caller, int64_t now)
 {
     char date[CLOCK_DATE_SIZE];
-    const char *who = describe(users, uid);
+    const char *who = describe(users, uid, caller);
     clock_format_date(date, now);
     int length =
         who ? snprintf(to, RECEIVED_SIZE, "Received: (nixie-queue %llu invoked %s); %s\n",

@@ -7,22 +7,25 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "mta/lib/caller.h"
+
 #define RECEIVED_SIZE 160
 
-/* Users whose messages are told apart; (uid_t) -1 where there is none. */
+/* Users whose messages are told apart; (uid_t) -1 where there is none.  In single-user mode they
+ * are all one, and what the caller says must do. */
 struct received_users {
+    int single_user;
     uid_t network; /* nixied */
     uid_t alias;   /* alias, or the owner of HOME/alias */
     uid_t bounce;  /* nixies */
 };
 
-/* Looks them up, the current directory being the home; in single-user mode nobody is told apart.
- * May read /etc/passwd. */
+/* Looks them up, the current directory being the home.  May read /etc/passwd. */
 void received_users_find(struct received_users *users, int single_user);
 
 /* The field with its newline into `to`, NUL-terminated; returns its length.  `number` is the
  * message's, `now` Unix seconds. */
 size_t received_format(char to[RECEIVED_SIZE], const struct received_users *users, uint64_t number,
-                       uid_t uid, int64_t now);
+                       uid_t uid, enum caller caller, int64_t now);
 
 #endif

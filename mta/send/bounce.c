@@ -129,7 +129,7 @@ static int hand_over(struct send *send, const struct notice *notice)
     struct submit submit;
     struct submit_result result;
     const char *sender = notice->type == NOTICE_BOUNCE ? "" : "#@[]";
-    submit_open(&submit, &send->home, send->environment);
+    submit_open_as(&submit, &send->home, send->environment, CALLER_BOUNCE, NULL);
     submit_write(&submit, notice->begin.data, notice->begin.length);
     copy_message(&submit, notice->number);
     submit_write(&submit, notice->end.data, notice->end.length);

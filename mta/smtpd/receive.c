@@ -206,7 +206,8 @@ int receive_message(struct session *session)
         return -1;
     smtp_data_begin(&receiving.data);
     hops_begin(&receiving.hops);
-    submit_open_kept(&receiving.submit, session->home, session->environment, session->queue);
+    submit_open_as(&receiving.submit, session->home, session->environment, CALLER_NETWORK,
+                   session->queue);
     put_received(session, &receiving.submit);
     if (read_data(session, &receiving) == 0)
         return finish(session, &receiving);

@@ -48,6 +48,8 @@ is "as it was sent" "$(sed '1,/^$/d' "$(mails "$home" alice)")" ".dots
 last"
 check "with where it came from" grep -qx 'Received: from unknown (HELO [^ ]*) (127.0.0.1)' \
     "$(mails "$home" alice)"
+check "and which program gave it to the queue, in single-user mode too" \
+    grep -qx 'Received: (nixie-queue [0-9]* invoked from network); .*' "$(mails "$home" alice)"
 is "one more worker than sessions is not started" "$(workers)" 1
 is "three messages in one segment" "$(client pipelined alice@mail.example 3)" "250 553 250 354 250
 250 553 250 354 250

@@ -168,6 +168,87 @@ START_TEST(test_accepted)
 }
 END_TEST
 
+/* In single-user mode the Received field tells what the caller says. */
+START_TEST(test_callers)
+{
+    static const struct {
+        enum caller caller;
+        const char *words;
+    } callers[] = {{CALLER_USER, " invoked by uid "},
+                   {CALLER_NETWORK, " invoked from network); "},
+                   {CALLER_ALIAS, " invoked by alias); "},
+                   {CALLER_BOUNCE, " invoked for bounce); "}};
+    start_form(_i);
+    for (size_t i = 0; i < sizeof callers / sizeof *callers; i++) {
+        struct submit submit;
+        struct submit_result result;
+        char path[SPOOL_PATH_SIZE + 6] = "queue/";
+        struct buf mess = BUF_INIT(0);
+        submit_open_as(&submit, &home, environment, callers[i].caller, NULL);
+        submit_sender(&submit, "a@b", 3);
+        ck_assert_int_eq(submit_finish(&submit, &result), QUEUE_OK);
+        spool_path(path + 6, SPOOL_MESS, result.number);
+        ck_assert_int_eq(io_read_file(path, &mess), 0);
+        ck_assert_ptr_nonnull(strstr(buf_text(&mess), callers[i].words));
+        buf_free(&mess);
+    }
+}
+END_TEST
+
+static int submit_kept(int *kept)
+{
+    struct submit submit;
+    struct submit_result result;
+    submit_open_as(&submit, &home, environment, CALLER_USER, kept);
+    submit_text(&submit, "x\n");
+    submit_sender(&submit, "a@b", 3);
+    int status = submit_finish(&submit, &result);
+    if (status == QUEUE_OK)
+        check_queued(result.number, "x\n", 2);
+    return status;
+}
+
+/* One connection for many messages; another after one that failed, was given up, or when the queue
+ * has been started again; none with a program. */
+START_TEST(test_kept)
+{
+    int kept = -1, first;
+    struct submit submit;
+    struct submit_result result;
+    ck_assert_int_eq(submit_kept(&kept), QUEUE_OK);
+    ck_assert_int_eq(kept, -1);
+    start_staying();
+    ck_assert_int_eq(submit_kept(&kept), QUEUE_OK);
+    ck_assert_int_ge(kept, 0);
+    first = kept;
+    for (int i = 0; i < 20; i++) {
+        ck_assert_int_eq(submit_kept(&kept), QUEUE_OK);
+        ck_assert_int_eq(kept, first);
+    }
+    submit_open_as(&submit, &home, environment, CALLER_USER, &kept);
+    ck_assert_int_eq(kept, -1);
+    submit_text(&submit, "half");
+    submit_abort(&submit);
+    ck_assert_int_eq(kept, -1);
+    ck_assert_int_eq(submit_kept(&kept), QUEUE_OK);
+    ck_assert_int_ge(kept, 0);
+    submit_open_as(&submit, &home, environment, CALLER_USER, &kept);
+    submit_fail(&submit, QUEUE_READ);
+    ck_assert_int_eq(submit_finish(&submit, &result), QUEUE_READ);
+    ck_assert_int_eq(kept, -1);
+    ck_assert_int_eq(submit_kept(&kept), QUEUE_OK);
+    stop_staying();
+    staying = -1;
+    ck_assert_int_eq(submit_kept(&kept), QUEUE_OK);
+    ck_assert_int_eq(kept, -1);
+    start_staying();
+    ck_assert_int_eq(submit_kept(&kept), QUEUE_OK);
+    ck_assert_int_ge(kept, 0);
+    check_count(26);
+    close(kept);
+}
+END_TEST
+
 START_TEST(test_in_pieces)
 {
     struct submit submit;
@@ -722,6 +803,8 @@ static void add_forms(TCase *forms)
 {
     tcase_add_loop_test(forms, test_accepted, 0, 2);
     tcase_add_loop_test(forms, test_in_pieces, 0, 2);
+    tcase_add_loop_test(forms, test_callers, 0, 2);
+    tcase_add_test(forms, test_kept);
     tcase_add_loop_test(forms, test_many_recipients, 0, 2);
     tcase_add_loop_test(forms, test_too_many_recipients, 0, 2);
     tcase_add_loop_test(forms, test_address_too_long, 0, 2);
