@@ -166,7 +166,7 @@ static void note_change(void *context, const struct call *call)
 static void cut(const struct scenario *scenario, const struct disk_model *disk, uint64_t call,
                 const struct chooser *chooser, bool before)
 {
-    struct crash_plan plan = {call, chooser, before};
+    struct crash_plan plan = {.call_number = call, .chooser = chooser, .before = before};
     struct run_options options = {
         .seed = 1, .disk = disk, .crashes = &plan, .crash_count = 1, .only_oracles = true};
     struct run_result result;
