@@ -60,7 +60,9 @@ pid_t child_start(const struct child *child)
 {
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
-    int lifted[CHILD_FDS_MAX] = {-1, -1, -1, -1, -1, -1, -1, -1};
+    int lifted[CHILD_FDS_MAX];
+    for (unsigned i = 0; i < CHILD_FDS_MAX; i++)
+        lifted[i] = -1;
     pid_t pid = -1;
     int error = posix_spawn_file_actions_init(&actions);
     if (error) {

@@ -17,6 +17,11 @@ static void now(struct send *send, struct message *message, enum message_state s
 
 void message_check_done(struct send *send, struct message *message)
 {
+    if (message->removed) {
+        if (message->remove_now && !message_is_busy(send, message))
+            now(send, message, MESSAGE_ENDING);
+        return;
+    }
     if (!message->has[DUE_LOCAL] && !message->has[DUE_REMOTE])
         now(send, message,
             message->has_bounce || message->bounce_lost ? MESSAGE_BOUNCING : MESSAGE_ENDING);
@@ -70,6 +75,7 @@ static void mess_removed(struct send *send, uint64_t number, bool done)
     send_dirty(send);
     if (done) {
         message_drop(&send->messages, message);
+        marked_gone(send, number);
         return;
     }
     logline(&send->log, "warning: nixie-clean unable to clean up mess/%n", number);
@@ -111,10 +117,13 @@ static void chore(struct send *send, struct message *message)
         todo_remove(send, message);
         return;
     case MESSAGE_BOUNCING:
-        sync_marks(send, message);
-        return;
     case MESSAGE_BOUNCE:
-        send_bounce(send, message);
+        if (message->removed)
+            break;
+        if (message->state == MESSAGE_BOUNCING)
+            sync_marks(send, message);
+        else
+            send_bounce(send, message);
         return;
     case MESSAGE_ENDING:
         end(send, message);

@@ -99,6 +99,8 @@ void channel_log_status(struct send *send);
 void pass_step(struct send *send, struct channel *channel);
 /* True if a step would do something now. */
 bool pass_ready(const struct send *send, const struct channel *channel);
+/* Whether deliveries of the message are under way in the channel. */
+bool channel_works_on(const struct channel *channel, const struct message *message);
 /* Ends the job if nothing of it is left. */
 void job_check(struct send *send, struct channel *channel, struct job *job);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * nixie-send: the scheduler.  Descriptors: 0 log lines out; 1 and 2 lspawn; 3 and 4 rspawn; 5 and
- * 6 clean; 7, if open, ends when nixie-start is gone, which counts as TERM.
+ * 6 clean; 7, if open, ends when nixie-start is gone, which counts as TERM; 8, if it is a listening
+ * socket, is where the admin asks for things (admin.h).
  *
  * TERM: starts nothing more, waits for running deliveries, exits 0.  ALRM: everything is due now.
  * HUP: reads locals and virtualdomains again.  Exit status: 0 after TERM; 111 after an alert line.
@@ -172,6 +173,7 @@ static int start_up(struct send *send, char *const *environment)
     if (todo_open_trigger(send) < 0)
         return cannot_start(send, "unable to open lock/trigger");
     steady_start(&send->time);
+    admin_open(&send->admin);
     send->todo.wanted = true;
     send->cleanup.next_look = send->time.now + PAUSE_CLEANUP; /* recover looks at all */
     return 0;
@@ -258,10 +260,11 @@ static void do_work(struct send *send)
     delivery_step(send);
     chores_step(send);
     cleanup_step(send);
+    admin_step(send);
     sync_if_due(send);
 }
 
-#define FDS_MAX 9
+#define FDS_MAX (10 + ADMIN_CLIENTS)
 struct polled {
     struct pollfd fds[FDS_MAX];
     nfds_t count;
@@ -291,6 +294,13 @@ static void wait_for_something(struct send *send, struct polled *polled)
         add_fd(polled, FD_LIFE, 0);
     if (send->cleaner.out.length)
         add_fd(polled, FD_CLEAN_OUT, POLLOUT);
+    if (send->admin.listen_fd >= 0 && !send->exit_asap)
+        add_fd(polled, send->admin.listen_fd, POLLIN);
+    for (unsigned i = 0; i < ADMIN_CLIENTS; i++) {
+        short events = admin_client_events(&send->admin, i);
+        if (events)
+            add_fd(polled, send->admin.clients[i].fd, events);
+    }
     for (int i = 0; i < CHANNEL_COUNT; i++) {
         const struct channel *channel = &send->channels[i];
         if (!channel->connected)
@@ -344,6 +354,8 @@ static int hear(struct send *send, const struct polled *polled)
         exit_soon(send);
     if (is_ready(polled, send->todo.trigger_read))
         todo_triggered(send);
+    if (is_ready(polled, send->admin.listen_fd))
+        admin_accept(send);
     return 0;
 }
 
@@ -382,6 +394,8 @@ static void release(struct send *send)
     for (int i = 0; i < CHANNEL_COUNT; i++)
         channel_free(&send->channels[i]);
     messages_free(&send->messages);
+    marked_free(&send->marked);
+    admin_free(&send->admin);
     cleaner_free(&send->cleaner);
     controls_free(send);
     logline_free(&send->log);
@@ -398,6 +412,9 @@ int main(int argc, char **argv, char **environment)
     (void) argc;
     (void) argv;
     memset(&send, 0, sizeof send);
+    send.admin.listen_fd = -1;
+    for (int i = 0; i < ADMIN_CLIENTS; i++)
+        send.admin.clients[i].fd = -1;
     send.mutex = send.signals = send.todo.trigger_read = send.todo.trigger_write = -1;
     int result = start_up(&send, environment);
     if (result == 0)

@@ -134,6 +134,8 @@ void message_due(struct messages *messages, struct message *message, enum due_ki
                  int64_t when)
 {
     message->due[kind] = when;
+    if (kind != DUE_CHORE && (message->held || message->removed))
+        return;
     if (!message->at[kind]) {
         assert(messages->heap_count[kind] + 1 < messages->heap_capacity);
         message->at[kind] = ++messages->heap_count[kind];

@@ -32,6 +32,10 @@ struct message {
     bool bounce_lost;    /* a part of it was found damaged when nobody was left to be tried */
     bool bounce_tainted; /* a sync failed: to be written anew before anything is added */
     bool end_logged;
+    bool held;               /* by the admin: due in no channel, whatever due[] says */
+    bool expired;            /* by the admin: the next try is the last */
+    bool removed;            /* by the admin: nothing is tried any more ... */
+    bool remove_now;         /* ... and as that is durable, it may go */
     uint64_t bounce_length;  /* bytes written */
     uint64_t bounce_durable; /* bytes known to be durable */
     int64_t due[DUE_KINDS];  /* steady seconds */
@@ -53,7 +57,8 @@ struct message *message_new(struct messages *messages, uint64_t number);
 void message_drop(struct messages *messages, struct message *message);
 void messages_free(struct messages *messages);
 
-/* Makes it due at `when`, also if it is due at another time already.  Cannot fail. */
+/* Makes it due at `when`, also if it is due at another time already; in a channel only if it is
+ * neither held nor removed.  Cannot fail. */
 void message_due(struct messages *messages, struct message *message, enum due_kind kind,
                  int64_t when);
 void message_not_due(struct messages *messages, struct message *message, enum due_kind kind);

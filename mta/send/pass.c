@@ -45,8 +45,7 @@ static int read_channel_file(struct job *job, enum spool_kind kind)
     return 0;
 }
 
-/* Whether the channel's deliveries of the message are under way. */
-static bool is_busy(const struct channel *channel, const struct message *message)
+bool channel_works_on(const struct channel *channel, const struct message *message)
 {
     for (unsigned i = 0; i <= channel->group_count; i++)
         if (channel->jobs[i].message == message)
@@ -61,7 +60,7 @@ static void message_aside(struct send *send, struct channel *channel, struct mes
 {
     logline(&send->log, "warning: %s/%n does not check out", spool_directory(kind),
             message->number);
-    if (is_busy(&send->channels[1 - channel->index], message)) {
+    if (channel_works_on(&send->channels[1 - channel->index], message)) {
         message_due(&send->messages, message, channel->index, send->time.now + PAUSE_TROUBLE);
         return;
     }
@@ -109,7 +108,7 @@ static void pass_begin(struct send *send, struct channel *channel, struct messag
     message->unverified = false;
     int64_t now = send->time.now;
     job->retry = schedule_next(message->birth, now, channel->skip);
-    job->dying = now > message->birth + send->lifetime;
+    job->dying = message->expired || now > message->birth + send->lifetime;
     job->passing = true;
     channel->pass = job;
 }
@@ -119,10 +118,12 @@ static void job_end(struct send *send, struct channel *channel, struct job *job)
 {
     struct message *message = job->message;
     size_t to_do = job->to_do;
-    int64_t retry = job->retry;
+    int64_t retry = message->expired && !job->dying ? send->time.now : job->retry;
     job_release(job);
     if (to_do > 0) {
         message_due(&send->messages, message, channel->index, retry);
+        if (message->removed)
+            message_check_done(send, message);
         return;
     }
     message_channel_done(send, message, channel->index);
@@ -178,7 +179,8 @@ static void pass_go_on(struct send *send, struct channel *channel, unsigned *sta
     size_t offsets[GROUP_MAX];
     for (unsigned i = 0; i < RECORDS_A_STEP; i++) {
         size_t at = job->at;
-        if (record_next(job->file.data, job->file.length, &at, &record) != 1) {
+        bool stop = job->message->held || job->message->removed;
+        if (stop || record_next(job->file.data, job->file.length, &at, &record) != 1) {
             job->passing = false;
             channel->pass = NULL;
             job_check(send, channel, job);

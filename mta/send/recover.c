@@ -12,6 +12,7 @@
  *   todo without whole mess, or damaged            never accepted if of an earlier boot: removed;
  *                                                  else set aside
  *   neither todo nor info                          garbage: removed when nobody can be writing it
+ *   mark/N.delete                                  removed, whatever there is of it
  */
 #include <dirent.h>
 #include <errno.h>
@@ -162,6 +163,13 @@ static int remove_all(struct send *send, const struct entry *entry)
     return 0;
 }
 
+/* The admin wanted it: also what a power loss kept of it. */
+static int remove_deleted(struct send *send, const struct entry *entry)
+{
+    logline(&send->log, "msg %n deleted by the admin", entry->number);
+    return remove_all(send, entry);
+}
+
 /* Because KIND is damaged. */
 static int set_all_aside(struct send *send, const struct entry *entry, enum spool_kind kind)
 {
@@ -263,7 +271,7 @@ static int read_channel(struct send *send, struct message *message, const struct
         return 0; /* it goes with the message */
     message->has[channel->index] = true;
     message_due(&send->messages, message, channel->index,
-                due_time(send, message, &found, channel->skip));
+                message->expired ? send->time.now : due_time(send, message, &found, channel->skip));
     return 0;
 }
 
@@ -398,6 +406,7 @@ static int recover_queued(struct send *send, const struct entry *entry,
     if (!message)
         return -1;
     message->state = MESSAGE_QUEUED;
+    marked_apply(&send->marked, message);
     /* What a crash kept of a message that was never accepted may be all but its content. */
     message->unverified = entry->number < send->cleanup.floor;
     message->birth = steady_from_wall(&send->time, info->birth);
@@ -501,6 +510,8 @@ static int read_if_there(struct entry *entry, enum spool_kind kind, struct buf *
 static int recover_number(struct send *send, struct entry *entry, struct buf *content)
 {
     int todo = TODO_DAMAGED;
+    if (marked_find(&send->marked, entry->number) & MARK_DELETE)
+        return remove_deleted(send, entry);
     if (read_if_there(entry, SPOOL_TODO, content) < 0)
         return -1;
     if (entry->kinds & BIT(SPOOL_TODO)) {
@@ -573,7 +584,8 @@ static int recover_one(struct send *send, struct entry *entry, struct buf *conte
 
 static int recover_all(struct send *send, struct list *list, struct buf *content)
 {
-    while (list_all(list) < 0 || number_floor(&send->cleanup.floor) < 0)
+    while (list_all(list) < 0 || marked_load(&send->marked) < 0 ||
+           number_floor(&send->cleanup.floor) < 0)
         if (trouble(send) < 0)
             return -1;
     for (size_t i = 0; i < list->count; i++) {
@@ -586,7 +598,10 @@ static int recover_all(struct send *send, struct list *list, struct buf *content
     while (cleaner_sweep(&send->cleaner) < 0)
         if (trouble(send) < 0)
             return -1;
-    return send_wait_cleaner(send);
+    if (send_wait_cleaner(send) < 0)
+        return -1;
+    marked_forget_gone(send);
+    return 0;
 }
 
 int recover(struct send *send)

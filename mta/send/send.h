@@ -16,9 +16,11 @@
 #include "mta/lib/buf.h"
 #include "mta/lib/rewrite.h"
 #include "mta/lib/spool.h"
+#include "mta/send/admin.h"
 #include "mta/send/cleaner.h"
 #include "mta/send/delivery.h"
 #include "mta/send/logline.h"
+#include "mta/send/marked.h"
 #include "mta/send/message.h"
 #include "mta/send/steady.h"
 
@@ -61,6 +63,8 @@ struct send {
     struct channel channels[CHANNEL_COUNT];
     struct todo todo;
     struct cleanup cleanup;
+    struct marked marked;
+    struct admin admin;
     uint64_t delivery_count;
     uint64_t failure_batch; /* of the failures that wait for the next sync */
     bool failures_to_sync;  /* there are such, and the sync was not asked for yet */
@@ -137,10 +141,15 @@ void todo_close(struct send *send);
 /* chores.c: what is to be done to a message as a whole. */
 void chores_step(struct send *send);
 bool chores_due(const struct send *send);
-/* Goes on to the end of a message in S5 that has no channels. */
+/* Goes on to the end of a message in S5 that has no channels, or that the admin deleted. */
 void message_check_done(struct send *send, struct message *message);
 /* A channel of the message is done; goes on to its end when it was the last. */
 void message_channel_done(struct send *send, struct message *message, enum due_kind channel);
+
+/* admin.c */
+
+/* Whether deliveries of the message are under way. */
+bool message_is_busy(const struct send *send, const struct message *message);
 
 /* bounce.c */
 

@@ -146,6 +146,7 @@ static int enter(struct send *send, struct preparation *preparation, uint64_t nu
     struct message *message = message_new(&send->messages, number);
     if (!message)
         return -1;
+    marked_apply(&send->marked, message);
     message->state = MESSAGE_PREPARED;
     message->birth = steady_from_wall(&send->time, preparation->message.birth);
     if (message->birth > send->time.now)

@@ -18,7 +18,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -37,6 +39,8 @@
 #define LOG_PATIENCE_MS 10000    /* for the log to see the end of its input */
 #define LISTEN_PATIENCE_MS 30000 /* longer than it gives its sessions */
 #define PID_PATH "run/start.pid"
+#define ADMIN_PATH "run/send" /* where send hears the admin */
+#define ADMIN_BACKLOG 16
 #define LISTEN_PATH "run/listen" /* nixie-listen writes it */
 
 static int complain(const char *text)
@@ -137,6 +141,24 @@ static int copy_environment(struct start *start, char *const *environment)
     return 0;
 }
 
+/* Only the admin may connect, from the first moment on.  Mail is more important than this. */
+static void open_admin(struct start *start)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    memcpy(address.sun_path, ADMIN_PATH, sizeof ADMIN_PATH);
+    unlink(ADMIN_PATH); /* of an earlier life */
+    start->admin_listen = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (start->admin_listen < 0)
+        return;
+    mode_t mask = umask(0177);
+    int bound = bind(start->admin_listen, (struct sockaddr *) &address, sizeof address);
+    umask(mask);
+    if (bound == 0 && listen(start->admin_listen, ADMIN_BACKLOG) == 0)
+        return;
+    start_tell(start, "alert: cannot bind ", ADMIN_PATH);
+    io_close(&start->admin_listen);
+}
+
 static int start_up(struct start *start, const char *home, char *const *environment)
 {
     if (check_home(start, home, environment) < 0)
@@ -151,6 +173,7 @@ static int start_up(struct start *start, const char *home, char *const *environm
         return complain("cannot take signals");
     if (open_pipes(start) < 0)
         return complain("cannot make pipes");
+    open_admin(start);
     return 0;
 }
 
@@ -353,6 +376,7 @@ static void run(struct start *start)
 static void release(struct start *start)
 {
     io_close(&start->signals);
+    io_close(&start->admin_listen);
     io_close(&start->log_read);
     io_close(&start->log_write);
     io_close(&start->life_read);
@@ -382,7 +406,7 @@ int main(int argc, char **argv, char **environment)
 {
     struct start start;
     memset(&start, 0, sizeof start);
-    start.signals = start.lock = -1;
+    start.signals = start.lock = start.admin_listen = -1;
     start.log_read = start.log_write = start.life_read = start.life_write = -1;
     const char *home;
     if (read_arguments(&start, argc, argv, &home) < 0) {
@@ -393,6 +417,7 @@ int main(int argc, char **argv, char **environment)
     if (start_up(&start, home, environment) == 0) {
         run(&start);
         unlink(LISTEN_PATH);
+        unlink(ADMIN_PATH);
         unlink(PID_PATH);
         status = 0;
     }

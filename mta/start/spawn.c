@@ -103,7 +103,8 @@ static int start_tree(struct start *start)
     static const enum member partners[3] = {MEMBER_LSPAWN, MEMBER_RSPAWN, MEMBER_CLEAN};
     struct pipes pipes[3];
     memset(pipes, -1, sizeof pipes);
-    int send_fds[8] = {start->log_write, -1, -1, -1, -1, -1, -1, start->life_read};
+    int send_fds[9] = {start->log_write,   -1, -1, -1, -1, -1, -1, start->life_read,
+                       start->admin_listen};
     int result = 0;
     for (int i = 0; i < 3 && result == 0; i++) {
         result = pipes_open(&pipes[i]);
@@ -116,7 +117,7 @@ static int start_tree(struct start *start)
         send_fds[2 + 2 * i] = pipes[i].report[0];
     }
     if (result == 0)
-        result = spawn_member(start, MEMBER_SEND, send_fds, 8);
+        result = spawn_member(start, MEMBER_SEND, send_fds, 9);
     int saved = errno;
     for (int i = 0; i < 3; i++)
         pipes_close(&pipes[i]);

@@ -58,6 +58,7 @@ struct start {
     int signals;                   /* signalfd */
     int lock;                      /* run/start.pid */
     int log_read, log_write;       /* kept open, so that no line is lost when log is restarted */
+    int admin_listen;              /* run/send: 8 of send; -1: could not be bound */
     int life_read, life_write;     /* ends when we end: fd 0 of queue and listen, 7 of send */
     pid_t pids[MEMBER_COUNT];      /* 0: not running */
     struct unit_state units[UNIT_COUNT];

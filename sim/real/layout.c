@@ -36,6 +36,7 @@ static const struct {
     {"queue/local", DIRECTORY, ACCOUNT_SEND, true, 0700},
     {"queue/remote", DIRECTORY, ACCOUNT_SEND, true, 0700},
     {"queue/bounce", DIRECTORY, ACCOUNT_SEND, true, 0700},
+    {"queue/mark", DIRECTORY, ACCOUNT_SEND, true, 0700},
     {"queue/corrupt", DIRECTORY, ACCOUNT_SEND, true, 0770},
     {"queue/lock", DIRECTORY, ACCOUNT_QUEUE, true, 0750},
     {"queue/lock/sendmutex", REGULAR, ACCOUNT_SEND, true, 0600},

@@ -36,6 +36,7 @@ static const struct {
     {"/queue/local", SEND, true, 0700},
     {"/queue/remote", SEND, true, 0700},
     {"/queue/bounce", SEND, true, 0700},
+    {"/queue/mark", SEND, true, 0700},
     {"/queue/corrupt", SEND, true, 0770},
     {"/queue/lock", QUEUE, true, 0750},
     {"/run", QUEUE, true, 0755},

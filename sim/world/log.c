@@ -25,6 +25,11 @@ static const char *const forms[] = {
     "double bounce*",
     "triple bounce: discarding bounce/#",
     "end msg #",
+    "msg # retried by the admin",
+    "msg # held by the admin",
+    "msg # released by the admin",
+    "msg # expired by the admin",
+    "msg # deleted by the admin",
     "warning: *",
     "alert: *",
     "info: *",
@@ -200,6 +205,11 @@ static void note_line(struct machine *machine, const char *text)
     else if (number_after(text, "bounce msg ", &number, &rest))
         note_bounce(machine, number, rest);
     else if (number_after(text, "triple bounce: discarding bounce/", &number, &rest)) {
+        entry = world_entry(world, machine->index, number);
+        if (entry)
+            entry->discarded = true;
+    } else if (number_after(text, "msg ", &number, &rest) &&
+               strcmp(rest, " deleted by the admin") == 0) {
         entry = world_entry(world, machine->index, number);
         if (entry)
             entry->discarded = true;

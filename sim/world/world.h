@@ -113,7 +113,7 @@ struct entry {
     pid_t queue_pid;
     enum answer answer;
     int64_t answer_ns;
-    bool discarded; /* a triple bounce */
+    bool discarded; /* a triple bounce, or deleted by the admin */
     struct stage_change *history;
     size_t history_count;
 };

@@ -28,7 +28,7 @@ check_status 2 "status of what is missing" "$nixie" mta status none
 check_status 0 "init" "$nixie" mta init home --domain Mail.Example
 is "control/me" "$(cat home/control/me)" mail.example
 is "directories of the queue" "$(cd home/queue && stat -c '%n %a' ./* | tr '\n' ' ')" \
-    "./bounce 700 ./corrupt 770 ./info 700 ./intd 700 ./local 700 ./lock 750 ./mess 750 ./pid 700 ./remote 700 ./todo 750 "
+    "./bounce 700 ./corrupt 770 ./info 700 ./intd 700 ./local 700 ./lock 750 ./mark 700 ./mess 750 ./pid 700 ./remote 700 ./todo 750 "
 is "trigger" "$(stat -c '%F %a' home/queue/lock/trigger)" "fifo 622"
 check "single-user mode is written down" test -f home/control/singleuser
 check "the programs are there" test -x home/bin/nixie-queue

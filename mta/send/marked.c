@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: ISC */
+#include "mta/send/marked.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <string.h>
+
+#include "mta/lib/mem.h"
+#include "mta/send/send.h"
+
+/* Where the number is, or would be. */
+static size_t place_of(const struct marked *marked, uint64_t number)
+{
+    size_t low = 0, high = marked->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (marked->messages[middle].number < number)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static struct marked_message *find(const struct marked *marked, uint64_t number)
+{
+    size_t at = place_of(marked, number);
+    bool found = at < marked->count && marked->messages[at].number == number;
+    return found ? &marked->messages[at] : NULL;
+}
+
+static int reserve(struct marked *marked)
+{
+    if (marked->count < marked->capacity)
+        return 0;
+    size_t capacity = marked->capacity ? marked->capacity * 2 : 64;
+    struct marked_message *messages =
+        mem_resize(marked->messages, capacity * sizeof *marked->messages);
+    if (!messages)
+        return -1;
+    marked->messages = messages;
+    marked->capacity = capacity;
+    return 0;
+}
+
+/* There must be room. */
+static void note(struct marked *marked, uint64_t number, enum mark mark)
+{
+    struct marked_message *message = find(marked, number);
+    if (!message) {
+        size_t at = place_of(marked, number);
+        message = &marked->messages[at];
+        memmove(message + 1, message, (marked->count++ - at) * sizeof *message);
+        *message = (struct marked_message){.number = number};
+    }
+    message->marks |= mark;
+}
+
+static void forget(struct marked *marked, uint64_t number, unsigned marks)
+{
+    struct marked_message *message = find(marked, number);
+    if (!message)
+        return;
+    message->marks &= ~marks;
+    if (message->marks)
+        return;
+    size_t behind = (size_t) (marked->messages + --marked->count - message);
+    memmove(message, message + 1, behind * sizeof *message);
+}
+
+int marked_load(struct marked *marked)
+{
+    marked->count = 0;
+    DIR *directory = opendir(MARK_DIRECTORY);
+    if (!directory)
+        return errno == ENOENT ? 0 : -1; /* a home of an earlier version */
+    int result = 0;
+    while (result == 0) {
+        uint64_t number;
+        enum mark mark;
+        errno = 0;
+        const struct dirent *entry = readdir(directory);
+        if (!entry) {
+            result = errno ? -1 : 0;
+            break;
+        }
+        if (mark_parse(entry->d_name, strlen(entry->d_name), &number, &mark) < 0)
+            continue;
+        result = reserve(marked);
+        if (result == 0)
+            note(marked, number, mark);
+    }
+    int saved = errno;
+    closedir(directory);
+    errno = saved;
+    return result;
+}
+
+void marked_free(struct marked *marked)
+{
+    mem_free(marked->messages);
+    memset(marked, 0, sizeof *marked);
+}
+
+unsigned marked_find(const struct marked *marked, uint64_t number)
+{
+    const struct marked_message *message = marked->count ? find(marked, number) : NULL;
+    return message ? message->marks : 0;
+}
+
+int marked_add(struct marked *marked, uint64_t number, enum mark mark)
+{
+    if (reserve(marked) < 0 || mark_set(number, mark) < 0)
+        return -1;
+    note(marked, number, mark);
+    return 0;
+}
+
+int marked_remove(struct marked *marked, uint64_t number, enum mark mark)
+{
+    if (mark_clear(number, mark) < 0)
+        return -1;
+    forget(marked, number, mark);
+    return 0;
+}
+
+void marked_apply(const struct marked *marked, struct message *message)
+{
+    unsigned marks = marked_find(marked, message->number);
+    message->held = marks & MARK_HOLD;
+    message->expired = marks & MARK_EXPIRE;
+    message->removed = message->remove_now = marks & MARK_DELETE;
+}
+
+static void gone_durably(struct send *send, uint64_t number, bool done)
+{
+    static const enum mark all[] = {MARK_HOLD, MARK_EXPIRE, MARK_DELETE};
+    unsigned marks = marked_find(&send->marked, number);
+    if (!done)
+        return; /* at the next start */
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (marks & all[i])
+            marked_remove(&send->marked, number, all[i]);
+    send_dirty(send);
+}
+
+void marked_gone(struct send *send, uint64_t number)
+{
+    if (marked_find(&send->marked, number))
+        cleaner_sync(&send->cleaner, number, gone_durably); /* no memory: at the next start */
+}
+
+void marked_forget_gone(struct send *send)
+{
+    for (size_t i = 0; i < send->marked.count; i++) {
+        uint64_t number = send->marked.messages[i].number;
+        if (!message_find(&send->messages, number) && !file_is_there(SPOOL_TODO, number) &&
+            !file_is_there(SPOOL_INFO, number) && !file_is_there(SPOOL_MESS, number))
+            marked_gone(send, number);
+    }
+}

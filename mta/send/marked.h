@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: ISC */
+/* The messages that bear marks of the admin (mta/lib/mark.h), as send knows them. */
+#ifndef MTA_SEND_MARKED_H
+#define MTA_SEND_MARKED_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "mta/lib/mark.h"
+
+struct send;
+struct message;
+
+struct marked_message {
+    uint64_t number;
+    unsigned marks;
+};
+
+struct marked { /* in order of numbers */
+    struct marked_message *messages;
+    size_t count, capacity;
+};
+
+/* Start-up: learns all marks.  0 or -1 with errno. */
+int marked_load(struct marked *marked);
+void marked_free(struct marked *marked);
+/* The marks of a message, or'ed. */
+unsigned marked_find(const struct marked *marked, uint64_t number);
+
+/* Puts a mark on a message, or takes it off: the file, not synced, and here.  0 or -1 with errno.
+ */
+int marked_add(struct marked *marked, uint64_t number, enum mark mark);
+int marked_remove(struct marked *marked, uint64_t number, enum mark mark);
+
+/* A message that was just made known: takes its marks. */
+void marked_apply(const struct marked *marked, struct message *message);
+/* A message is gone: its marks go once that is durable. */
+void marked_gone(struct send *send, uint64_t number);
+/* Start-up, at its end: marks of messages that are not there go. */
+void marked_forget_gone(struct send *send);
+
+#endif
