@@ -17,14 +17,8 @@
 #include "mta/lib/error.h"
 #include "mta/lib/home.h"
 #include "mta/lib/io.h"
+#include "mta/lib/output.h"
 #include "mta/lib/view.h"
-
-#define BLOCK 65536
-
-struct qread {
-    struct buf out;
-    bool failed; /* standard output is gone, or there is no memory */
-};
 
 static int complain(const char *what, uint64_t number, int error)
 {
@@ -37,71 +31,44 @@ static int complain(const char *what, uint64_t number, int error)
     return 111;
 }
 
-/* Writes out what is held once it is more than `limit`. */
-static void flush(struct qread *qread, size_t limit)
-{
-    if (qread->failed || qread->out.length <= limit)
-        return;
-    qread->failed = io_write(1, qread->out.data, qread->out.length) < 0;
-    buf_reset(&qread->out);
-}
-
-static void put(struct qread *qread, const char *text)
-{
-    qread->failed = qread->failed || buf_add_text(&qread->out, text) < 0;
-}
-
-static void put_number(struct qread *qread, uint64_t number)
-{
-    qread->failed = qread->failed || buf_add_number(&qread->out, number) < 0;
-}
-
-static void put_safe(struct qread *qread, const char *text)
-{
-    for (; *text && !qread->failed; text++)
-        qread->failed = buf_add_byte(&qread->out, *text >= ' ' && *text <= '~' ? *text : '_') < 0;
-}
-
-static void put_message(struct qread *qread, const struct view *view)
+static void put_message(struct output *output, const struct view *view)
 {
     char date[CLOCK_DATE_SIZE];
     struct view_walk walk = {0};
     struct view_recipient recipient;
     date[clock_format_date(date, view->message.birth) - strlen(" -0000")] = 0;
-    put(qread, date);
-    put(qread, " GMT  #");
-    put_number(qread, view->number);
-    put(qread, "  ");
-    put_number(qread, view->message.mess_length);
-    put(qread, "  <");
-    put_safe(qread, view->message.sender);
-    put(qread, view->bouncing ? ">  bouncing\n" : "> \n");
+    output_text(output, date);
+    output_text(output, " GMT  #");
+    output_number(output, view->number);
+    output_text(output, "  ");
+    output_number(output, view->message.mess_length);
+    output_text(output, "  <");
+    output_safe(output, view->message.sender);
+    output_text(output, view->bouncing ? ">  bouncing\n" : "> \n");
     while (view_next(view, &walk, &recipient)) {
-        put(qread, recipient.done ? "  done" : "");
-        put(qread, recipient.channel == 0 ? "\tlocal\t" : "\tremote\t");
-        put_safe(qread, recipient.address);
-        put(qread, "\n");
-        flush(qread, BLOCK);
+        output_text(output, recipient.done ? "  done" : "");
+        output_text(output, recipient.channel == 0 ? "\tlocal\t" : "\tremote\t");
+        output_safe(output, recipient.address);
+        output_text(output, "\n");
     }
 }
 
-static void list(struct qread *qread, const struct view_numbers *numbers)
+static void list(struct output *output, const struct view_numbers *numbers)
 {
     struct view view = {0};
-    for (size_t i = 0; i < numbers->count && !qread->failed; i++) {
+    for (size_t i = 0; i < numbers->count && !output->error; i++) {
         int result = view_read(&view, numbers->numbers[i]);
         if (result < 0)
             complain("warning: trouble with #", numbers->numbers[i], errno);
         else if (result == 1 && !view.is_new)
-            put_message(qread, &view);
-        flush(qread, BLOCK);
+            put_message(output, &view);
     }
     view_free(&view);
 }
 
 int main(int argc, char **argv, char **environment)
 {
-    struct qread qread = {.out = BUF_INIT(0)};
+    struct output output = {0};
     struct view_numbers numbers = {0};
     struct buf home = BUF_INIT(8192);
     int status = 0;
@@ -113,12 +80,10 @@ int main(int argc, char **argv, char **environment)
         status = complain("fatal: unable to read queue/info", 0, errno);
     if (status == 0) {
         view_numbers_sort(&numbers);
-        list(&qread, &numbers);
-        flush(&qread, 0);
-        if (qread.failed)
+        list(&output, &numbers);
+        if (output_end(&output) < 0)
             status = complain("fatal: unable to write", 0, errno);
     }
-    buf_free(&qread.out);
     buf_free(&home);
     view_numbers_free(&numbers);
     return status;

@@ -18,7 +18,7 @@ static const enum spool_kind channel_kinds[VIEW_CHANNELS] = {SPOOL_LOCAL, SPOOL_
 
 /* --- numbers ------------------------------------------------------------------------------- */
 
-static int add_number(struct view_numbers *numbers, uint64_t number)
+int view_numbers_put(struct view_numbers *numbers, uint64_t number)
 {
     if (numbers->count == numbers->capacity) {
         size_t capacity = numbers->capacity ? numbers->capacity * 2 : 256;
@@ -47,7 +47,7 @@ int view_numbers_add(struct view_numbers *numbers, enum spool_kind kind)
             break;
         }
         if (spool_number_parse(entry->d_name, strlen(entry->d_name), &number) == 0)
-            result = add_number(numbers, number);
+            result = view_numbers_put(numbers, number);
     }
     int saved = errno;
     closedir(directory);
@@ -70,6 +70,12 @@ void view_numbers_sort(struct view_numbers *numbers)
         if (!kept || numbers->numbers[kept - 1] != numbers->numbers[i])
             numbers->numbers[kept++] = numbers->numbers[i];
     numbers->count = kept;
+}
+
+bool view_numbers_have(const struct view_numbers *numbers, uint64_t number)
+{
+    return numbers->count && bsearch(&number, numbers->numbers, numbers->count,
+                                     sizeof *numbers->numbers, compare_numbers);
 }
 
 void view_numbers_free(struct view_numbers *numbers)

@@ -22,10 +22,14 @@ struct view_numbers {
     size_t count, capacity;
 };
 
+/* Adds one.  0 or -1 with ENOMEM. */
+int view_numbers_put(struct view_numbers *numbers, uint64_t number);
 /* Adds the numbers that have a file of that kind.  0 or -1 with errno. */
 int view_numbers_add(struct view_numbers *numbers, enum spool_kind kind);
 /* Brings them in order, each once. */
 void view_numbers_sort(struct view_numbers *numbers);
+/* Whether a number is among them, which must be in order. */
+bool view_numbers_have(const struct view_numbers *numbers, uint64_t number);
 void view_numbers_free(struct view_numbers *numbers);
 
 struct view {

@@ -25,4 +25,9 @@ int mta_start(const struct mta_options *options);
 int mta_stop(const struct mta_options *options);
 int mta_status(const struct mta_options *options);
 
+/* list, retry, hold, release, expire, delete: becomes nixie-admin.  `words` are `count` arguments
+ * behind the command: a directory, unless the first looks like a selection, and a selection. */
+bool mta_is_queue_command(const char *name);
+int mta_queue(const char *command, int count, char **words);
+
 #endif

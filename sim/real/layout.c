@@ -182,3 +182,17 @@ int layout_install_programs(const struct layout_home *home, const struct account
         return say_errno("make", "bin/mailq", errno);
     return result;
 }
+
+int layout_check_caller(const struct layout_home *home)
+{
+    bool root = geteuid() == 0;
+    if (home->single_user && root)
+        return say_failure(MTA_WRONG,
+                           "%s is in single-user mode, and everything would run as root; "
+                           "run this as its owner",
+                           home->path);
+    if (!home->single_user && !root)
+        return say_failure(MTA_LACKING, "the parts of %s run as different users: run this as root",
+                           home->path);
+    return root ? layout_check_owner(home) : MTA_OK;
+}

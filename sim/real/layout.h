@@ -23,6 +23,10 @@ int layout_open(struct layout_home *home, const char *directory);
  * MTA_LACKING after telling what is wrong and how to mend it. */
 int layout_check_owner(const struct layout_home *home);
 
+/* The right user for a home: its owner in single-user mode, else root, who runs no program that
+ * others could have put there.  MTA_OK, or after telling MTA_WRONG or MTA_LACKING. */
+int layout_check_caller(const struct layout_home *home);
+
 /* Makes all that is missing below the home but control files and programs, and sets owners and
  * modes of what is there.  MTA_OK, or MTA_LACKING (told). */
 int layout_make(const struct layout_home *home, const struct accounts *accounts);

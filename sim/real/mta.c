@@ -19,11 +19,16 @@ static const char usage_text[] =
     "any)\n"
     "  stop [DIR]                                  stops it when running deliveries have ended\n"
     "  status [DIR]                                does it run, how many messages in which stage\n"
+    "  list|retry|hold|release|expire|delete [DIR] SELECTION...\n"
+    "                                              messages in the queue, while it runs or not;\n"
+    "                                              SELECTION: numbers, all, held, from=PATTERN,\n"
+    "                                              to=PATTERN, older=2h\n"
     "DIR is NIXIE_HOME or the current directory if it is left out.  As an ordinary user "
     "everything\n"
     "runs as that user; as root, as the users nixieq nixies nixier nixied nixiel nixiea,\n"
     "whom --create-users makes if they are missing.\n"
-    "exit status: 0 done, running; 1 not running; 2 the command is wrong; 3 something is missing\n";
+    "exit status: 0 done, running; 1 not running, not done; 2 the command is wrong; 3 something is "
+    "missing\n";
 
 struct command {
     const char *name;
@@ -138,6 +143,8 @@ int mta_command(int argc, char **argv)
         return usage_wrong("which command?", "");
     if (is_help(argv[1]))
         return help();
+    if (mta_is_queue_command(argv[1]))
+        return argc > 2 && is_help(argv[2]) ? help() : mta_queue(argv[1], argc - 2, argv + 2);
     const struct command *command = command_find(argv[1]);
     if (!command)
         return usage_wrong("unknown command: ", argv[1]);

@@ -78,22 +78,6 @@ static pid_t find_start(const struct layout_home *home)
     return is_our_start(home, (pid_t) pid) ? (pid_t) pid : 0;
 }
 
-/* The right user for a home: its owner in single-user mode, else root, who runs no program that
- * others could have put there. */
-static int check_caller(const struct layout_home *home)
-{
-    bool root = geteuid() == 0;
-    if (home->single_user && root)
-        return say_failure(MTA_WRONG,
-                           "%s is in single-user mode, and everything would run as root; "
-                           "run this as its owner",
-                           home->path);
-    if (!home->single_user && !root)
-        return say_failure(MTA_LACKING, "the parts of %s run as different users: run this as root",
-                           home->path);
-    return root ? layout_check_owner(home) : MTA_OK;
-}
-
 /* Becomes nixie-start. */
 static int become_start(const struct layout_home *home, const struct mta_options *options)
 {
@@ -119,7 +103,7 @@ int mta_start(const struct mta_options *options)
     int result = layout_open(&home, options->directory);
     if (result != MTA_OK)
         return result;
-    result = check_caller(&home);
+    result = layout_check_caller(&home);
     pid_t pid = result == MTA_OK ? find_start(&home) : 0;
     if (pid)
         result = say_failure(MTA_NO, "the server of %s is already running (pid %ld)", home.path,
