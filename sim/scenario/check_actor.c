@@ -399,12 +399,23 @@ static void finish_relays(struct checker *checker)
 
 /* --- all of it -------------------------------------------------------------------------------*/
 
+/* What the DNS is called if nothing declares it: it must not be another machine's name. */
+static const char *free_dns_name(struct checker *checker)
+{
+    const char *name = dns_default_name;
+    struct actor other;
+
+    while (find_actor(checker, name, &other) && other.kind != ACTOR_DNS)
+        name = pool_format(checker->pool, "the-%s", name);
+    return name;
+}
+
 void finish_actors(struct checker *checker)
 {
     struct scenario *scenario = checker->scenario;
 
     if (!scenario->dns.name)
-        scenario->dns.name = dns_default_name;
+        scenario->dns.name = free_dns_name(checker);
     fill_all_addresses(checker);
     finish_remotes(checker);
     finish_relays(checker);

@@ -239,6 +239,9 @@ START_TEST(gives_addresses_and_names)
     ck_assert_str_eq(scenario->dns.addresses[0], "192.0.2.53");
     ck_assert_str_eq(scenario->dns.name, "dns");
     scenario_free(scenario);
+    scenario = parse_good("host dns\nremote the-dns\n");
+    ck_assert_str_eq(scenario->dns.name, "the-the-dns");
+    scenario_free(scenario);
     scenario = parse_good("host a a.example\n    user u\nat 0s u sends m to b@c\n");
     ck_assert(!scenario->internet);
     ck_assert(!scenario->hosts[0].smtp);
