@@ -161,7 +161,7 @@ static void read_paragraph(struct bounce_report *report, struct scanner *scanner
 
     group.final_recipient = pool_copy(&report->pool, first->text + 1, first->size - 3);
     group.action = "failed";
-    while (next_line(scanner, &line) && line.size > 0)
+    while (next_line(scanner, &line) && line.size > 0 && !begins(&line, "Giving up on "))
         text = pool_format(&report->pool, "%.*s%s%.*s", VALUE_MAX, text, *text ? " " : "",
                            (int) (line.size < VALUE_MAX ? line.size : VALUE_MAX), line.text);
     reply = strstr(text, said);
@@ -190,19 +190,32 @@ static bool is_original(const struct line *line)
            begins(line, "Content-Type: text/rfc822-headers");
 }
 
+/* By the header of the message. */
+static bool is_multipart_report(struct scanner scanner)
+{
+    struct line line;
+
+    while (next_line(&scanner, &line) && line.size > 0)
+        if (memmem(line.text, line.size, "multipart/report", 16))
+            return true;
+    return false;
+}
+
 void bounce_report_read(struct bounce_report *report, const char *data, size_t size)
 {
     struct scanner scanner = {data, data + size};
     struct bounce_group *paragraphs = NULL;
     size_t paragraph_count = 0;
+    bool multipart = is_multipart_report(scanner), text_is_over = false;
     struct line line;
 
     memset(report, 0, sizeof *report);
     while (next_line(&scanner, &line)) {
-        if (is_original(&line) || is_copy_mark(&line)) {
+        if (is_original(&line) || (is_copy_mark(&line) && !multipart)) {
             report->has_original = true;
             break;
         }
+        text_is_over = text_is_over || is_copy_mark(&line);
         if (begins(&line, "Content-Type: message/delivery-status")) {
             paragraphs = report->groups;
             paragraph_count = report->group_count;
@@ -210,7 +223,7 @@ void bounce_report_read(struct bounce_report *report, const char *data, size_t s
             report->group_count = 0;
             report->is_standard = true;
             read_status(report, &scanner);
-        } else if (!report->is_standard && is_paragraph(&line)) {
+        } else if (!report->is_standard && !text_is_over && is_paragraph(&line)) {
             read_paragraph(report, &scanner, &line);
         }
     }

@@ -69,6 +69,9 @@ void hear_before_write(struct machine *machine, const char *data, size_t size);
 /* Puts the actor on a machine that was just made.  0 or -errno. */
 int internet_make(struct machine *machine);
 
+/* The host listens for the first time: what clients were to send before that is sent. */
+void internet_host_listens(struct machine *machine);
+
 /* --- index.c --- */
 void index_free(struct world *world);
 

@@ -211,6 +211,47 @@ static char *make_client_config(const struct world *world, const struct letter *
     return text;
 }
 
+/* A client that sends at the very start means a server that is there: it takes the server a moment
+ * until it listens. */
+#define START_NS NANOSECONDS
+
+static void send_awaiting(void *context)
+{
+    struct machine *machine = context;
+    struct world *world = machine->world;
+
+    machine->has_listened = true;
+    for (size_t i = 0; i < world->letter_count; i++) {
+        struct letter *letter = &world->letters[i];
+
+        if (!letter->awaits_host || letter->machine != machine->index)
+            continue;
+        letter->awaits_host = false;
+        world->running--;
+        world_submit_smtp(world, i);
+    }
+}
+
+void internet_host_listens(struct machine *machine)
+{
+    if (!machine->has_listened)
+        send_awaiting(machine);
+}
+
+static bool must_await(const struct world *world, const struct machine *server)
+{
+    return !server->has_listened && server->spec->smtp && server->tree &&
+           kernel_now(world->kernel) < START_NS;
+}
+
+static void await_host(struct world *world, struct letter *letter)
+{
+    letter->awaits_host = true;
+    letter->state = LETTER_RUNNING;
+    world->running++;
+    kernel_at(world->kernel, START_NS, send_awaiting, &world->machines[letter->machine]);
+}
+
 void world_submit_smtp(struct world *world, size_t index)
 {
     struct letter *letter = &world->letters[index];
@@ -222,9 +263,14 @@ void world_submit_smtp(struct world *world, size_t index)
                                 .output = client_output,
                                 .ended = client_ended,
                                 .context = world};
-    char *config = make_client_config(world, letter, &spec.input_size);
+    char *config;
     int error = 0;
 
+    if (must_await(world, &world->machines[letter->machine])) {
+        await_host(world, letter);
+        return;
+    }
+    config = make_client_config(world, letter, &spec.input_size);
     spec.input = config;
     letter->sent_ns = kernel_now(world->kernel);
     if (!letter->answers)

@@ -143,6 +143,10 @@ static void after_call(void *context, const struct call *call)
     }
     world->call = call;
     switch (call->id) {
+    case CALL_listen:
+        if (call->result == 0 && is_program(call, "nixie-listen"))
+            internet_host_listens(machine);
+        break;
     case CALL_write:
         if (call->result > 0 && call->fd == 0 && is_program(call, "nixie-send"))
             log_note_write(machine, call->data, (size_t) call->result);

@@ -69,6 +69,7 @@ struct letter {
     struct recipient_answer *answers; /* one a recipient */
     unsigned tries;
     const char *reply; /* the last, or what went wrong; in world->told */
+    bool awaits_host;  /* it is sent as soon as its host listens for the first time */
     bool in_session;    /* its client was greeted and has not ended */
     unsigned uncertain; /* tries that died behind the final dot: accepted or not, nobody knows */
     struct record_reader records;
@@ -284,6 +285,7 @@ struct machine {
     size_t first_connection;      /* in connections[], of those since it came up */
     size_t owed;                  /* bounces that it will send of its own */
     struct log_state log;
+    bool has_listened; /* on a port, since the run began */
     bool arrived; /* a file came into a Maildir in this call */
     bool saturated[2];       /* local, remote: as many deliveries run as may */
     int64_t saturated_ns[2]; /* when that ended last; -1: it never was so */

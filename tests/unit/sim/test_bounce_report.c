@@ -9,6 +9,7 @@ static const char standard[] =
     "From: MAILER-DAEMON@example.com\n"
     "Content-Type: multipart/report; report-type=delivery-status; boundary=\"b\"\n\n"
     "--b\nContent-Type: text/plain\n\nHi.\n\n<bob@away.example>:\n192.0.2.9 does not like\n\n"
+    "--- Enclosed is a copy of the message.\n\n<eve@away.example>:\nx\n\n"
     "--b\nContent-Type: message/delivery-status\n\n"
     "Reporting-MTA: dns; example.com\nArrival-Date: now\n\n"
     "Final-Recipient: rfc822; bob@away.example\nAction: failed\nStatus: 5.1.1\n"
