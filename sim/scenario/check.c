@@ -415,6 +415,19 @@ static void check_definitions(struct checker *checker, const struct source *sour
 
 /* --- from outside ----------------------------------------------------------------------------*/
 
+/* True if something happens to the DNS, or is expected of it. */
+static bool speaks_of_dns(const struct scenario *scenario)
+{
+    for (size_t i = 0; i < scenario->event_count; i++)
+        if (scenario->events[i].action.kind == ACTION_NETWORK ||
+            scenario->events[i].action.actor.kind == ACTOR_DNS)
+            return true;
+    for (size_t i = 0; i < scenario->expectation_count; i++)
+        if (scenario->expectations[i].actor.kind == ACTOR_DNS)
+            return true;
+    return false;
+}
+
 static struct scenario *check_source(struct scenario *scenario, const struct source *source,
                                      const struct definition *definitions, size_t definition_count,
                                      FILE *errors)
@@ -438,7 +451,7 @@ static struct scenario *check_source(struct scenario *scenario, const struct sou
     run_pass(&checker, PASS_UNDERSTAND);
     scenario->internet = scenario->host_count > 1 || scenario->remote_count > 0 ||
                          scenario->client_count > 0 || scenario->network_count > 0 ||
-                         checker.dns_at != NULL;
+                         checker.dns_at != NULL || speaks_of_dns(scenario);
     if (checker.complaints.total == 0)
         return scenario;
     complaints_print(&checker.complaints, errors);

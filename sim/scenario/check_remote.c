@@ -247,7 +247,8 @@ static void need_deed(struct cursor *cursor, enum verb verb, struct lines *lines
     cursor->failed = true;
 }
 
-/* A connection is refused before anything is known of it, and one that is refused is not counted. */
+/* A connection is refused before anything is known of it, and one that is refused is not counted.
+ */
 static void check_refuse(struct cursor *cursor, const char *pattern,
                          const struct condition *condition)
 {

@@ -60,7 +60,7 @@ const struct statement_help statement_help[] = {
     {"chunk N bytes every TIME", "below a client: it sends messages that slowly"},
     {"cut after N bytes [first K]", "below a client: it drops the connection after N bytes of a "
                                     "message, in its first K tries or in each"},
-    {"auth NAME PASSWORD", "below a client: it logs in"},
+    {"auth NAME PASSWORD", "below a client: it logs in, and gives up where that is not offered"},
     {"options OPTION...",
      "below a client: parameters of MAIL, as in BODY=8BITMIME; SIZE is filled in"},
     {"dns [NAME]",

@@ -250,6 +250,31 @@ START_TEST(gives_addresses_and_names)
 }
 END_TEST
 
+START_TEST(knows_who_needs_a_network)
+{
+    static const struct {
+        const char *line;
+        bool internet;
+    } cases[] = {{"until 5m\n", false},
+                 {"at 0s boot a\n", false},
+                 {"at 0s dns down\n", true},
+                 {"at 0s network any to a open\n", true},
+                 {"network any to a open\n", true},
+                 {"expect dns not asked *\n", true},
+                 {"dns\n", true},
+                 {"client c\n", true},
+                 {"host b\n", true}};
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[200] = "host a\n";
+        struct scenario *scenario = parse_good(strcat(text, cases[i].line));
+
+        ck_assert_msg(scenario->internet == cases[i].internet, "%s", text);
+        scenario_free(scenario);
+    }
+}
+END_TEST
+
 START_TEST(many_machines_have_different_addresses)
 {
     size_t size;
@@ -571,6 +596,7 @@ int main(void)
     tcase_add_test(tests, understands_expectations);
     tcase_add_test(tests, rules_are_canonical);
     tcase_add_test(tests, gives_addresses_and_names);
+    tcase_add_test(tests, knows_who_needs_a_network);
     tcase_add_test(tests, many_machines_have_different_addresses);
     tcase_add_test(tests, a_match_is_for_serve);
     tcase_add_loop_test(tests, says_what_is_wrong, 0, sizeof wrongs / sizeof *wrongs);
