@@ -39,6 +39,7 @@
 #define LOG_PATIENCE_MS 10000    /* for the log to see the end of its input */
 #define LISTEN_PATIENCE_MS 30000 /* longer than it gives its sessions */
 #define PID_PATH "run/start.pid"
+#define PID_TRIES 5
 #define ADMIN_PATH "run/send" /* where send hears the admin */
 #define ADMIN_BACKLOG 16
 #define LISTEN_PATH "run/listen" /* nixie-listen writes it */
@@ -53,13 +54,19 @@ static int complain(const char *text)
 
 /* --- start-up ------------------------------------------------------------------------------ */
 
-/* Locks and writes run/start.pid.  It may be unlinked by the one that had it before.  Without space
- * for its bytes the server runs all the same: what it delivers makes space, and the lock counts. */
-static int write_pid(struct start *start)
+/* run/ is the queue's user's, who must not have us overwrite another file by a link to it. */
+static bool is_our_file(const struct stat *st)
 {
-    char text[NUM_DIGITS + 1];
+    uid_t uid = geteuid();
+    return S_ISREG(st->st_mode) && st->st_nlink == 1 && st->st_uid == uid;
+}
+
+/* Opens and locks run/start.pid, so that nobody else runs.  Its name may be taken away by the one
+ * that had it before, or lead to what a power loss left of an old one: then there is a new one. */
+static int lock_pid(struct start *start)
+{
     struct stat st;
-    do {
+    for (int i = 0; i < PID_TRIES; i++) {
         io_close(&start->lock);
         start->lock = lock_file(PID_PATH, 0644, false);
         if (start->lock < 0) {
@@ -68,11 +75,21 @@ static int write_pid(struct start *start)
         }
         if (fstat(start->lock, &st) < 0)
             return complain("cannot look at " PID_PATH);
-    } while (st.st_nlink == 0);
-    /* run/ is the queue's user's, who must not have us overwrite another file by a link to it. */
-    uid_t uid = geteuid();
-    if (!S_ISREG(st.st_mode) || st.st_nlink != 1 || st.st_uid != uid)
-        return complain(PID_PATH " is not a file of this program's: remove it");
+        if (is_our_file(&st))
+            return 0;
+        if (st.st_nlink > 0 && unlink(PID_PATH) < 0 && errno != ENOENT)
+            break;
+    }
+    return complain(PID_PATH " is not a file of this program's: remove it");
+}
+
+/* Without space for its bytes the server runs all the same: what it delivers makes space, and the
+ * lock counts. */
+static int write_pid(struct start *start)
+{
+    char text[NUM_DIGITS + 1];
+    if (lock_pid(start) < 0)
+        return -1;
     pid_t pid = getpid();
     size_t length = num_format(text, (uint64_t) pid);
     text[length++] = '\n';
