@@ -182,6 +182,20 @@ static void note_bounce(struct machine *machine, uint64_t parent, const char *re
         entry->parent = parent;
 }
 
+/* "msg N ... by the admin": its tries are not judged by the schedule. */
+static void note_order(struct machine *machine, uint64_t number, const char *what)
+{
+    struct world *world = machine->world;
+    struct entry *entry = world_entry(world, machine->index, number);
+    struct upset *upset = LIST_ADD(world->upsets, world->upset_count);
+
+    upset->machine = machine->index;
+    upset->time_ns = kernel_now(world->kernel);
+    upset->kind = UPSET_ORDER;
+    if (entry && strcmp(what, " deleted by the admin") == 0)
+        entry->discarded = true;
+}
+
 static void note_line(struct machine *machine, const char *text)
 {
     struct world *world = machine->world;
@@ -208,11 +222,8 @@ static void note_line(struct machine *machine, const char *text)
         entry = world_entry(world, machine->index, number);
         if (entry)
             entry->discarded = true;
-    } else if (number_after(text, "msg ", &number, &rest) &&
-               strcmp(rest, " deleted by the admin") == 0) {
-        entry = world_entry(world, machine->index, number);
-        if (entry)
-            entry->discarded = true;
+    } else if (number_after(text, "msg ", &number, &rest)) {
+        note_order(machine, number, rest);
     }
 }
 

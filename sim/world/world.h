@@ -240,7 +240,7 @@ enum upset_kind {
     UPSET_KILL,
     UPSET_FAULT,
     UPSET_CLOCK, /* excuses no copy, but the schedule */
-    UPSET_ORDER  /* a signal or a stop: as CLOCK */
+    UPSET_ORDER  /* a signal, a stop, a wish of the admin: as CLOCK */
 };
 struct upset {
     size_t machine;
