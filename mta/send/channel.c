@@ -21,10 +21,9 @@ static const struct {
 };
 
 #define LIMIT_MAX 65535
-#define GROUPS_WITHOUT_SPAWNER 10
 #define SLOTS_FOR_GROUPS 1000 /* more than groups: for those of several recipients */
 
-/* The spawner's limit: 2 bytes, little-endian, first of all.  0; 1 if there is no spawner. */
+/* The spawner's limit: 2 bytes, little-endian, first of all.  0, or -1: there is no spawner. */
 static int read_limit(const struct channel *channel, unsigned *limit)
 {
     unsigned char bytes[2];
@@ -32,7 +31,7 @@ static int read_limit(const struct channel *channel, unsigned *limit)
     while (have < sizeof bytes) {
         ssize_t count = io_read(channel->in_fd, bytes + have, sizeof bytes - have);
         if (count <= 0)
-            return count == 0 && have == 0 ? 1 : -1;
+            return -1;
         have += (size_t) count;
     }
     *limit = bytes[0] | (unsigned) bytes[1] << 8;
@@ -70,22 +69,16 @@ int channel_start(struct send *send, enum due_kind index)
     snprintf(path, sizeof path, "%s", kinds[index].control);
     if (control_number(path, kinds[index].concurrency, LIMIT_MAX, &concurrency) < 0)
         return -1;
-    int result = read_limit(channel, &limit);
-    if (result < 0 || (result == 1 && index == DUE_LOCAL)) {
+    if (read_limit(channel, &limit) < 0) {
         errno = EPIPE;
         return -1;
     }
-    channel->connected = result == 0;
     channel->group_count = concurrency < limit ? (unsigned) concurrency : limit;
-    channel->concurrency = channel->group_count;
     channel->group_max = index == DUE_REMOTE ? GROUP_MAX : 1;
-    if (!channel->connected)
-        channel->group_count = GROUPS_WITHOUT_SPAWNER;
     channel->slot_count = channel->group_count;
     if (channel->group_max > 1 && channel->slot_count <= LIMIT_MAX - SLOTS_FOR_GROUPS)
         channel->slot_count += SLOTS_FOR_GROUPS;
-    if (channel->connected &&
-        (io_set_nonblocking(channel->in_fd) < 0 || io_set_nonblocking(channel->out_fd) < 0))
+    if (io_set_nonblocking(channel->in_fd) < 0 || io_set_nonblocking(channel->out_fd) < 0)
         return -1;
     return take_memory(channel);
 }
@@ -117,6 +110,6 @@ void channel_log_status(struct send *send)
     const struct channel *local = &send->channels[DUE_LOCAL];
     const struct channel *remote = &send->channels[DUE_REMOTE];
     logline(&send->log, "status: local %n/%n remote %n/%n%s", (uint64_t) local->groups_running,
-            (uint64_t) local->concurrency, (uint64_t) remote->groups_running,
-            (uint64_t) remote->concurrency, send->exit_asap ? " exitasap" : "");
+            (uint64_t) local->group_count, (uint64_t) remote->groups_running,
+            (uint64_t) remote->group_count, send->exit_asap ? " exitasap" : "");
 }

@@ -11,8 +11,6 @@
 #include "mta/send/send.h"
 
 static const char dying_text[] = FAILURE_EXPIRED;
-static const char no_spawner_text[] =
-    "ZThis server has no program for remote deliveries. (#4.3.5)\n";
 
 static struct group *find_free_group(struct channel *channel)
 {
@@ -96,9 +94,6 @@ static int add_request(struct channel *channel, const struct job *job, const uns
     return 0;
 }
 
-static int take_report(struct send *send, struct channel *channel, struct delivery *delivery,
-                       const char *text);
-
 static void start_one(struct send *send, struct channel *channel, struct delivery *delivery,
                       struct job *job, size_t offset)
 {
@@ -124,7 +119,7 @@ int delivery_start(struct send *send, struct channel *channel, struct job *job,
     if (!group || !find_free_slots(channel, slots, count))
         return -1;
     size_t before = channel->out.length;
-    if (channel->connected && add_request(channel, job, slots, offsets, count) < 0) {
+    if (add_request(channel, job, slots, offsets, count) < 0) {
         channel->out.length = before;
         channel->stalled_until = send->time.now + PAUSE_TROUBLE;
         logline(&send->log, "alert: out of memory, sleeping...");
@@ -138,11 +133,6 @@ int delivery_start(struct send *send, struct channel *channel, struct job *job,
         start_one(send, channel, &channel->slots[slots[i]], job, offsets[i]);
     }
     channel_log_status(send);
-    for (unsigned i = 0; i < count && !channel->connected; i++) {
-        struct delivery *delivery = &channel->slots[slots[i]];
-        if (take_report(send, channel, delivery, no_spawner_text) < 0)
-            delivery->due = send->time.now + PAUSE_TROUBLE;
-    }
     return 0;
 }
 
@@ -399,9 +389,6 @@ static void delivery_go_on(struct send *send, struct channel *channel, struct de
         add_to_bounce(send, delivery);
     } else if (delivery->state == DELIVERY_MARK) {
         mark(send, channel, delivery);
-    } else if (delivery->state == DELIVERY_RUNNING && !channel->connected) {
-        if (take_report(send, channel, delivery, no_spawner_text) < 0)
-            delivery->due = send->time.now + PAUSE_TROUBLE;
     }
 }
 
@@ -410,7 +397,7 @@ void delivery_step(struct send *send)
     for (int i = 0; i < CHANNEL_COUNT; i++) {
         struct channel *channel = &send->channels[i];
         go_on_with_reports(send, channel);
-        if (channel->used == channel->running && channel->connected)
+        if (channel->used == channel->running)
             continue;
         for (unsigned k = 0; k < channel->slot_count; k++)
             delivery_go_on(send, channel, &channel->slots[k]);
@@ -429,12 +416,11 @@ int64_t delivery_next(const struct send *send)
         const struct channel *channel = &send->channels[i];
         if (channel->report_whole && channel->stalled_until < next)
             next = channel->stalled_until;
-        if (channel->used == channel->running && channel->connected)
+        if (channel->used == channel->running)
             continue;
         for (unsigned k = 0; k < channel->slot_count; k++) {
             const struct delivery *delivery = &channel->slots[k];
-            bool waits = delivery->state == DELIVERY_FAILED || delivery->state == DELIVERY_MARK ||
-                         (delivery->state == DELIVERY_RUNNING && !channel->connected);
+            bool waits = delivery->state == DELIVERY_FAILED || delivery->state == DELIVERY_MARK;
             if (waits && delivery->due < next)
                 next = delivery->due;
         }

@@ -67,10 +67,8 @@ struct channel {
     const char *name;
     unsigned skip;
     int out_fd, in_fd;
-    bool connected;       /* has a spawner */
-    unsigned concurrency; /* as shown; 0 without a spawner */
     unsigned group_max;   /* recipients of a request */
-    unsigned group_count;
+    unsigned group_count; /* at once: the concurrency */
     struct group *groups;
     unsigned slot_count; /* at least group_count */
     struct delivery *slots;
@@ -87,7 +85,7 @@ struct channel {
 };
 
 /* channel.c: reads the spawner's limit (waits for it) and takes all memory.  0; -1 with errno:
- * EPIPE: no spawner where there must be one. */
+ * EPIPE: there is no spawner. */
 int channel_start(struct send *send, enum due_kind index);
 void channel_free(struct channel *channel);
 /* Whether another group can be started. */

@@ -303,8 +303,6 @@ static void wait_for_something(struct send *send, struct polled *polled)
     }
     for (int i = 0; i < CHANNEL_COUNT; i++) {
         const struct channel *channel = &send->channels[i];
-        if (!channel->connected)
-            continue;
         if (!channel->report_whole)
             add_fd(polled, channel->in_fd, POLLIN);
         if (channel->out.length)
@@ -326,8 +324,7 @@ static int flush(struct send *send)
         return -1;
     }
     for (int i = 0; i < CHANNEL_COUNT; i++)
-        if (send->channels[i].connected &&
-            send_flush(send->channels[i].out_fd, &send->channels[i].out) < 0) {
+        if (send_flush(send->channels[i].out_fd, &send->channels[i].out) < 0) {
             logline(&send->log, "alert: oh no! lost spawn connection! dying...");
             return -1;
         }

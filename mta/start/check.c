@@ -43,6 +43,8 @@ static const char *const needed[] = {
     "bin/nixie-clean",
     "bin/nixie-lspawn",
     "bin/nixie-local",
+    "bin/nixie-rspawn",
+    "bin/nixie-remote",
 };
 
 static int complain(const struct start *start, const char *what, const char *name,
@@ -87,7 +89,6 @@ static int check_files(struct start *start)
     if (!start->single_user && stat("bin/nixie-become", &st) < 0)
         return complain(start, "bin/nixie-become", " is missing",
                         ": `nixie mta init` makes a complete home");
-    start->has_remote = stat("bin/nixie-rspawn", &st) == 0 && stat("bin/nixie-remote", &st) == 0;
     start->has_listen = start->address_count > 0 || stat("control/listen", &st) == 0;
     if (start->has_listen &&
         (stat("bin/nixie-listen", &st) < 0 || stat("bin/nixie-smtpd", &st) < 0))

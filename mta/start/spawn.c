@@ -108,8 +108,7 @@ static int start_tree(struct start *start)
     int result = 0;
     for (int i = 0; i < 3 && result == 0; i++) {
         result = pipes_open(&pipes[i]);
-        /* Without a remote spawner send finds its pipes closed at the other end. */
-        if (result == 0 && (partners[i] != MEMBER_RSPAWN || start->has_remote)) {
+        if (result == 0) {
             int fds[3] = {pipes[i].request[0], pipes[i].report[1], start->log_write};
             result = spawn_member(start, partners[i], fds, 3);
         }

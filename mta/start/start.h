@@ -62,7 +62,6 @@ struct start {
     int life_read, life_write;     /* ends when we end: fd 0 of queue and listen, 7 of send */
     pid_t pids[MEMBER_COUNT];      /* 0: not running */
     struct unit_state units[UNIT_COUNT];
-    bool has_remote;                          /* bin/nixie-rspawn and bin/nixie-remote exist */
     bool has_listen;                          /* there is control/listen, or --smtp was given */
     const char *addresses[ADDRESSES_MAX + 1]; /* of --smtp; NULL-ended */
     unsigned address_count;

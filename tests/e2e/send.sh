@@ -9,13 +9,13 @@ make_home
 put 5 "$(now)" joe@away.example a@mail.example
 start
 check "a message ends" says '^end msg 5$'
-is "the log's lines" "$(cat "$home/rig/log")" "status: local 0/8 remote 0/0
+is "the log's lines" "$(cat "$home/rig/log")" "status: local 0/8 remote 0/8
 new msg 5
 info msg 5: bytes 21 from <joe@away.example> qp 5 uid 7
 starting delivery 1: msg 5 to local a@mail.example
-status: local 1/8 remote 0/0
+status: local 1/8 remote 0/8
 delivery 1: success: ok/
-status: local 0/8 remote 0/0
+status: local 0/8 remote 0/8
 end msg 5"
 put 6 "$(now)" joe@away.example b
 check "the trigger is heard, and a bare name gets a host" says 'msg 6 to local b@mail.example'
@@ -108,11 +108,13 @@ is "nothing is left" "$(spool)" ""
 # --- deferral, schedule, expiry ------------------------------------------------------------------
 make_home
 answer slow@mail.example 'Zlater\n'
+answer x@far.example 'Zno answer\n'
+answer y@far.example 'Zno answer\n'
 birth=$(($(now) - 400))
 put 3 $birth joe@away.example slow@mail.example x@far.example
 start
 check "a deferral" says '^delivery [12]: deferral: later/$'
-check "no spawner, no remote delivery" says '^delivery [12]: deferral: This_server_has_no_program'
+check "a remote one too" says '^delivery [12]: deferral: no_answer/$'
 stop
 is "the next local try is 900 s after birth" "$(next_try local/3)" $((birth + 900))
 is "the next remote try 1600 s" "$(next_try remote/3)" $((birth + 1600))
@@ -130,7 +132,7 @@ check "fails with its last deferral" said "failure: later/I'm_not_going_to_try_a
 check "for every recipient" grep -q '^<y@far.example>:$' "$home/rig/bounce.1/mess"
 stop
 put 12 "$(now)" joe@away.example a@far.example
-start remote
+start
 check "with a remote spawner" says '^status: local 0/8 remote 1/8$'
 check "remote recipients are delivered" says '^end msg 12$'
 stop
@@ -141,7 +143,7 @@ answer b@far.example 'Dnot this one\n'
 answer c@FAR.example 'Znot now\n'
 put 1 "$(now)" joe@away.example a@far.example b@far.example c@FAR.example d@near.example e@far.example
 put 2 "$(now)" "list-@away.example-@[]" f@far.example g@far.example
-start remote
+start
 check "one of several at a host fails" says '^delivery 2: failure: not_this_one/$'
 check "one is deferred" says '^delivery 3: deferral: not_now/$'
 check "the others are delivered" says '^delivery 5: success'
@@ -166,7 +168,7 @@ many=()
 for i in $(seq 250); do many+=("r$i@far.example"); done
 : >"$home/rig/deliveries"
 put 3 "$(now)" joe@away.example "${many[@]}"
-start remote
+start
 check "250 recipients" says '^end msg 3$'
 is "go in groups of 100" "$(grep group "$home/rig/deliveries" | tr '\n' ' ')" "group 100 group 100 group 50 "
 stop
@@ -177,7 +179,7 @@ echo 1 >"$home/control/concurrencylocal"
 answer a@mail.example 'wait'
 put 1 "$(now)" s@x.example a@mail.example b@mail.example
 start
-check "concurrencylocal" says '^status: local 1/1 remote 0/0$'
+check "concurrencylocal" says '^status: local 1/1 remote 0/8$'
 sleep 0.2
 is "is kept to" "$(wc -l <"$home/rig/deliveries")" 1
 echo 'virtual.example:joe' >"$home/control/virtualdomains"
@@ -190,7 +192,7 @@ answer a@mail.example wait
 put 14 "$(now)" s@x.example a@mail.example
 check "TERM with a running delivery" says 'starting delivery .: msg 14'
 signal TERM
-check "waits" says '^status: local 1/1 remote 0/0 exitasap$'
+check "waits" says '^status: local 1/1 remote 0/8 exitasap$'
 answer a@mail.example 'Kok\n'
 wait $rig
 is "and ends with 0" $? 0

@@ -3,7 +3,7 @@
  * Plays the partners of nixie-send for tests/e2e/send.sh.
  *
  *   send_rig put NUMBER BIRTH SENDER RECIPIENT...   writes mess/NUMBER (from fd 0) and todo/NUMBER
- *   send_rig run PROGRAM [remote]   starts PROGRAM with its descriptors: fd 0 is our fd 1; passes
+ *   send_rig run PROGRAM            starts PROGRAM with its descriptors: fd 0 is our fd 1; passes
  *                                   TERM, HUP and ALRM on
  *   send_rig clean | spawn | rspawn the partners that `run` starts
  *
@@ -240,11 +240,10 @@ static pid_t partner(const char *self, const char *mode, int in, int out)
     return pid;
 }
 
-static int run(const char *self, int argc, char **argv)
+static int run(const char *self, char **argv)
 {
     int request[3][2], report[3][2];
     static const char *const modes[3] = {"spawn", "rspawn", "clean"};
-    bool remote = argc > 1 && strcmp(argv[1], "remote") == 0;
     for (int i = 0; i < 3; i++) {
         if (pipe(request[i]) < 0 || pipe(report[i]) < 0)
             die("pipe");
@@ -258,8 +257,7 @@ static int run(const char *self, int argc, char **argv)
         }
     }
     for (int i = 0; i < 3; i++)
-        if (i != 1 || remote)
-            partner(self, modes[i], request[i][0], report[i][1]);
+        partner(self, modes[i], request[i][0], report[i][1]);
     child = fork();
     if (child == 0) {
         dup2(1, 0);
@@ -298,7 +296,7 @@ int main(int argc, char **argv)
     if (argc >= 6 && strcmp(argv[1], "put") == 0)
         return put(argc - 2, argv + 2);
     if (argc >= 3 && strcmp(argv[1], "run") == 0)
-        return run(argv[0], argc - 2, argv + 2);
+        return run(argv[0], argv + 2);
     if (argc == 2 && strcmp(argv[1], "clean") == 0)
         return clean();
     if (argc == 2 && strcmp(argv[1], "spawn") == 0)

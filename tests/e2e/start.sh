@@ -7,7 +7,7 @@ unset NIXIE_HOME
 home=$tmp/home
 trap 'for p in start send queue lspawn clean log; do server_kill "$home" $p; done; rm -rf "$tmp"' EXIT
 start=$home/bin/nixie-start
-tree="start log queue send lspawn clean"
+tree="start log queue send lspawn rspawn clean"
 pids() { for program in $tree; do server_pids "$home" "$program"; done; }
 none_left() { [ -z "$(pids)" ]; }
 runs() { [ -n "$(server_pids "$home" "$1")" ]; }
