@@ -316,9 +316,14 @@ static int read_part(const char **text, int64_t *ns)
         fraction = read_fraction(text);
     }
     unit = read_unit(text);
-    errno = fraction < 0 || unit == 0 ? EINVAL : ERANGE;
-    if (errno == EINVAL || whole > (uint64_t) (TIME_MAX_NS / unit))
+    if (fraction < 0 || unit == 0) {
+        errno = EINVAL;
         return -1;
+    }
+    if (whole > (uint64_t) (TIME_MAX_NS / unit)) {
+        errno = ERANGE;
+        return -1;
+    }
     *ns = (int64_t) whole * unit;
     *ns += unit < 1000000000 ? unit * fraction / 1000000000 : unit / 1000000000 * fraction;
     return 0;
