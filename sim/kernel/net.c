@@ -282,6 +282,19 @@ void net_power_on(struct host *host)
         host->net->off = false;
 }
 
+size_t net_live_sockets(const struct kernel *kernel)
+{
+    size_t count = 0;
+    if (!kernel->net)
+        return 0;
+    for (const struct connection *one = kernel->net->connections; one; one = one->next)
+        count++;
+    for (const struct net_host *host = kernel->net->hosts; host; host = host->next)
+        for (const struct inet_socket *one = host->sockets; one; one = one->next)
+            count++;
+    return count;
+}
+
 static void free_host(struct net_host *host)
 {
     while (host->sockets) {

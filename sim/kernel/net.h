@@ -58,4 +58,8 @@ enum net_cut {
 void net_cut(struct kernel *kernel, struct host *from, struct host *to, uint64_t nth,
              bool by_client, uint64_t bytes, enum net_cut how);
 
+/* Sockets and connections that there are, also those that no process holds any more: what a leak
+ * report looks at.  Connections in TIME_WAIT do not count. */
+size_t net_live_sockets(const struct kernel *kernel);
+
 #endif
