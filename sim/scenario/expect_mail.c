@@ -254,7 +254,8 @@ static bool is_expected_bounce(const struct run *run, const struct expectation *
     struct selector selector = expectation->message;
 
     selector.bounce++;
-    return entry->answer == ANSWER_YES && entry_is_selected(run, &selector, entry) &&
+    return entry->answer == ANSWER_YES && !entry->relayed &&
+           entry_is_selected(run, &selector, entry) &&
            (!expectation->address || bounce_is_for(entry, expectation->address)) &&
            (!selector.recipient || bounce_tells_of(entry, selector.recipient));
 }

@@ -9,9 +9,11 @@
 #include "sim/kernel/random.h"
 #include "sim/scenario/runner.h"
 
-#define GRACE_NS (30 * NANOSECONDS)         /* of idleness at the end */
-#define DRAIN_NS (10 * 86400 * NANOSECONDS) /* after the last event everything must be gone */
-#define RUN_STREAM 77                       /* of the seed: keep random */
+#define GRACE_NS (30 * NANOSECONDS) /* of idleness at the end */
+/* After the last event everything must be gone: a message may wait for its lifetime, and so may its
+ * bounce. */
+#define DRAIN_NS (20 * 86400 * NANOSECONDS)
+#define RUN_STREAM 77 /* of the seed: keep random */
 
 struct failure *run_fail(struct run *run, struct position at, const char *promise,
                          const char *format, ...)
@@ -33,15 +35,39 @@ struct failure *run_fail(struct run *run, struct position at, const char *promis
 
 /* --- what is due -----------------------------------------------------------------------------*/
 
-static struct due *add_due(struct run *run, int64_t time_ns)
+static bool is_sooner(const struct due *a, const struct due *b)
 {
-    struct due *due = LIST_ADD(run->dues, run->due_count);
+    return a->time_ns < b->time_ns || (a->time_ns == b->time_ns && a->order < b->order);
+}
 
-    due->time_ns = time_ns;
-    due->order = run->order++;
-    if (time_ns > run->last_due_ns)
-        run->last_due_ns = time_ns;
-    return due;
+/* A heap: each is sooner than those at 2i+1 and 2i+2. */
+static void add_due(struct run *run, struct due due)
+{
+    size_t at = run->due_count;
+
+    due.order = run->order++;
+    if (due.time_ns > run->last_due_ns)
+        run->last_due_ns = due.time_ns;
+    (void) LIST_ADD(run->dues, run->due_count);
+    for (; at > 0 && is_sooner(&due, &run->dues[(at - 1) / 2]); at = (at - 1) / 2)
+        run->dues[at] = run->dues[(at - 1) / 2];
+    run->dues[at] = due;
+}
+
+static struct due take_due(struct run *run)
+{
+    struct due first = run->dues[0], last = run->dues[--run->due_count];
+    size_t at = 0, below;
+
+    for (; (below = 2 * at + 1) < run->due_count; at = below) {
+        if (below + 1 < run->due_count && is_sooner(&run->dues[below + 1], &run->dues[below]))
+            below++;
+        if (!is_sooner(&run->dues[below], &last))
+            break;
+        run->dues[at] = run->dues[below];
+    }
+    run->dues[at] = last;
+    return first;
 }
 
 void schedule_event(struct run *run, const struct event *event, int64_t time_ns)
@@ -49,29 +75,20 @@ void schedule_event(struct run *run, const struct event *event, int64_t time_ns)
     const struct submission *submission;
 
     if (event->action.kind != ACTION_SEND) {
-        add_due(run, time_ns)->event = event;
+        add_due(run, (struct due){.time_ns = time_ns, .event = event});
         return;
     }
     submission = &run->scenario->submissions[event->action.submission];
-    for (size_t i = 0; i < submission->times; i++) {
-        struct due *due = add_due(run, time_ns + (int64_t) i * submission->every_ns);
-
-        due->event = event;
-        due->repeat = i;
-    }
+    for (size_t i = 0; i < submission->times; i++)
+        add_due(run, (struct due){.time_ns = time_ns + (int64_t) i * submission->every_ns,
+                                  .event = event,
+                                  .repeat = i});
 }
 
-/* The index of what is due next, due_count if nothing is. */
-static size_t next_due(const struct run *run)
+/* When something is due next; INT64_MAX: nothing is. */
+static int64_t next_due(const struct run *run)
 {
-    size_t best = run->due_count;
-
-    for (size_t i = 0; i < run->due_count; i++)
-        if (best == run->due_count || run->dues[i].time_ns < run->dues[best].time_ns ||
-            (run->dues[i].time_ns == run->dues[best].time_ns &&
-             run->dues[i].order < run->dues[best].order))
-            best = i;
-    return best;
+    return run->due_count > 0 ? run->dues[0].time_ns : INT64_MAX;
 }
 
 /* --- keep S3 ---------------------------------------------------------------------------------*/
@@ -268,7 +285,7 @@ static void do_planned_crash(struct run *run)
     world_crash(run->world, host, run->options->crashes[run->next_crash++].chooser);
     run->result->planned_crashes++;
     crashed(run, host);
-    add_due(run, kernel_now(run->world->kernel) + delay)->boot = host + 1;
+    add_due(run, (struct due){.time_ns = kernel_now(run->world->kernel) + delay, .boot = host + 1});
 }
 
 /* --- the run ---------------------------------------------------------------------------------*/
@@ -337,15 +354,9 @@ static void do_stopped(struct run *run)
 /* Does all that is due by now. */
 static void do_dues(struct run *run)
 {
-    for (;;) {
-        size_t index = next_due(run);
-        struct due due;
+    while (next_due(run) <= kernel_now(run->world->kernel)) {
+        struct due due = take_due(run);
 
-        if (!run->dues || index == run->due_count ||
-            run->dues[index].time_ns > kernel_now(run->world->kernel))
-            return;
-        due = run->dues[index];
-        run->dues[index] = run->dues[--run->due_count];
         if (due.boot)
             world_boot(run->world, due.boot - 1);
         else
@@ -373,25 +384,23 @@ static void loop(struct run *run)
     int64_t quiet_since = -1, limit;
 
     for (;;) {
-        size_t due;
         int64_t now = kernel_now(world->kernel), target;
         enum kernel_end end;
 
         do_dues(run);
-        due = next_due(run);
         limit = run->scenario->has_until && !run->options->only_oracles
                     ? run->scenario->until_ns
                     : run->last_due_ns + DRAIN_NS;
         target = limit;
-        if (due < run->due_count && run->dues[due].time_ns < target)
-            target = run->dues[due].time_ns;
-        if (!world_is_quiet(world) || due < run->due_count)
+        if (next_due(run) < target)
+            target = next_due(run);
+        if (!world_is_quiet(world) || run->due_count > 0)
             quiet_since = -1;
         else if (quiet_since < 0)
             quiet_since = now;
         if (quiet_since >= 0 && !run->scenario->has_until && quiet_since + GRACE_NS < target)
             target = quiet_since + GRACE_NS;
-        if (now >= target && (due == run->due_count || now >= limit))
+        if (now >= target && (run->due_count == 0 || now >= limit))
             return;
         end = kernel_run(world->kernel, target);
         do_stopped(run);
@@ -399,7 +408,7 @@ static void loop(struct run *run)
             accuse_spin(run);
             return;
         }
-        if (end == KERNEL_IDLE && next_due(run) == run->due_count)
+        if (end == KERNEL_IDLE && run->due_count == 0)
             return;
         if (end == KERNEL_IDLE && kernel_next_timer(world->kernel) == INT64_MAX)
             kernel_at(world->kernel, target, do_nothing, NULL); /* or time would stand still */

@@ -116,15 +116,15 @@ static void guess_letter(struct world *world, struct machine *machine, struct en
         entry->letter = tag - 1;
         return;
     }
-    for (size_t i = 0; i < world->letter_count; i++) {
-        const struct letter *letter = &world->letters[i];
+    for (size_t i = 0; i < world->running_count; i++) {
+        const struct letter *letter = &world->letters[world->running[i]];
 
         if (letter->state != LETTER_RUNNING || letter->machine != machine->index ||
             letter->has_entry)
             continue;
         if (candidate != NO_LETTER)
             return; /* more than one: not told yet */
-        candidate = i;
+        candidate = world->running[i];
     }
     entry->letter = candidate;
 }
@@ -162,6 +162,24 @@ static enum entry_origin read_origin(const char *data, size_t size)
     return ORIGIN_UNKNOWN;
 }
 
+/* Whether a queue of ours put its field into it before: a second one in the trace fields above the
+ * first Delivered-To. */
+static bool was_relayed(const char *data, size_t size)
+{
+    static const char mark[] = "Received: (nixie-queue ";
+    const char *end = data + body_offset(data, size), *at = data;
+    const char *delivered = memmem(data, (size_t) (end - data), "\nDelivered-To:", 14);
+    unsigned count = 0;
+
+    if (delivered)
+        end = delivered;
+    while (at < end && (at = memmem(at, (size_t) (end - at), mark, sizeof mark - 1))) {
+        count++;
+        at++;
+    }
+    return count > 1;
+}
+
 /* Reads mess/N (or pid/N before it is renamed) and finds out whose it is. */
 static void identify_entry(struct machine *machine, struct entry *entry, const char *directory)
 {
@@ -175,6 +193,7 @@ static void identify_entry(struct machine *machine, struct entry *entry, const c
         return;
     identify(machine->world, data, size, entry->sender, &identity);
     entry->origin = read_origin(data, size);
+    entry->relayed = entry->origin == ORIGIN_NETWORK && was_relayed(data, size);
     take_identity(machine->world, entry, &identity);
     if (identity.by_header) {
         free(data);

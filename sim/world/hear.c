@@ -45,6 +45,21 @@ static void bad_record(struct machine *machine, const struct record_line *line)
                  line->trouble ? line->line : word(line, 0));
 }
 
+/* A line of the dialogue in the story; of a reply of several lines each. */
+static void tell_spoken(struct machine *machine, const char *who, bool out, const char *text)
+{
+    while (machine->world->story) {
+        size_t size = strcspn(text, "\r\n");
+
+        world_tell(machine->world, machine->index, "%-9s %c %.*s", who, out ? '>' : '<',
+                   (int) (size < TEXT_SHOWN ? size : TEXT_SHOWN), text);
+        text += size;
+        text += strspn(text, "\r\n");
+        if (!*text)
+            return;
+    }
+}
+
 static void note_spoken(struct machine *machine, size_t connection, size_t letter, bool by_client,
                         const char *text)
 {
@@ -105,10 +120,11 @@ static void hear_end(struct machine *machine, const struct record_line *line)
 static void hear_spoken(struct machine *machine, const struct record_line *line, bool by_client)
 {
     const char *text = keep(machine->world, line, 2);
+    char who[24];
 
     note_spoken(machine, find_connection(machine, number(line, 1)), NO_LETTER, by_client, text);
-    world_tell(machine->world, machine->index, "%" PRIu64 "  %s %.*s", number(line, 1),
-               by_client ? "       <" : "       >", TEXT_SHOWN, text);
+    snprintf(who, sizeof who, "%" PRIu64, number(line, 1));
+    tell_spoken(machine, who, !by_client, text);
 }
 
 /* What a "took" record says, with its texts in the world's pool. */
@@ -366,8 +382,7 @@ static void client_told(void *context, const struct record_line *line)
         const char *text = keep(world, line, 1);
 
         note_spoken(machine, SIZE_MAX, hearing->letter, *verb == 'o', text);
-        world_tell(world, machine->index, "%s  %s %.*s", letter->name,
-                   *verb == 'o' ? "       >" : "       <", TEXT_SHOWN, text);
+        tell_spoken(machine, letter->name, *verb == 'o', text);
     } else if (strcmp(verb, "try") == 0) {
         letter->tries = (unsigned) number(line, 1);
     } else if (strcmp(verb, "connect") == 0) {

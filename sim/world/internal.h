@@ -58,6 +58,11 @@ bool address_names(const char *delivered_to, size_t size, const char *recipient)
 /* The first line of a chain equals `recipient`, the rest equals `rest`. */
 bool chain_is(const char *chain, const char *recipient, const char *rest);
 
+/* --- world.c --- */
+/* The submitter of a letter runs now, or no longer. */
+void letter_runs(struct world *world, struct letter *letter);
+void letter_rests(struct world *world, struct letter *letter);
+
 /* --- hear.c --- */
 /* An actor of a remote or of the DNS, or the client of a letter, has written that. */
 void hear_actor(struct machine *machine, const char *data, size_t size);

@@ -154,7 +154,7 @@ static void client_ended(void *context, struct process *process, int status)
     struct letter *letter = &world->letters[process_tag(process) - 1];
 
     letter->process = NULL;
-    world->running--;
+    letter_rests(world, letter);
     if (world->finished)
         return;
     if (letter->state == LETTER_RUNNING) {
@@ -227,7 +227,7 @@ static void send_awaiting(void *context)
         if (!letter->awaits_host || letter->machine != machine->index)
             continue;
         letter->awaits_host = false;
-        world->running--;
+        letter_rests(world, letter);
         world_submit_smtp(world, i);
     }
 }
@@ -248,7 +248,7 @@ static void await_host(struct world *world, struct letter *letter)
 {
     letter->awaits_host = true;
     letter->state = LETTER_RUNNING;
-    world->running++;
+    letter_runs(world, letter);
     kernel_at(world->kernel, START_NS, send_awaiting, &world->machines[letter->machine]);
 }
 
@@ -281,7 +281,7 @@ void world_submit_smtp(struct world *world, size_t index)
     if (letter->process) {
         process_set_tag(letter->process, index + 1);
         letter->state = LETTER_RUNNING;
-        world->running++;
+        letter_runs(world, letter);
         return;
     }
     letter->state = LETTER_REFUSED;

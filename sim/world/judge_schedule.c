@@ -126,6 +126,26 @@ static struct violation *accuse(struct world *world, const struct entry *entry,
     return violation;
 }
 
+/* When the last try of the message in that channel had come back that began before this one: the
+ * next pass waits for all of them. */
+static int64_t all_back(const struct world *world, const struct entry *entry,
+                        const struct attempt *then)
+{
+    struct range attempts = world_attempts_of(world, (size_t) (entry - world->entries));
+    int64_t time = 0;
+
+    for (size_t i = 0; i < attempts.count; i++) {
+        const struct attempt *attempt = &world->attempts[attempts.items[i]];
+
+        if (attempt->start_ns >= then->start_ns)
+            break;
+        if (attempt->remote == then->remote && attempt->end_ns < INT64_MAX &&
+            attempt->end_ns > time)
+            time = attempt->end_ns;
+    }
+    return time;
+}
+
 /* The try `then` came after `before`, which was deferred; returns its window. */
 static struct window judge_next(struct world *world, const struct entry *entry,
                                 const struct attempt *before, struct window pass,
@@ -141,6 +161,7 @@ static struct window judge_next(struct world *world, const struct entry *entry,
         accuse(world, entry, then, "was tried again too early, at", due.from);
     else if (then->start_ns >= (due.to + 1) * NANOSECONDS + SLACK_NS &&
              then->saturated_ns < due.from * NANOSECONDS &&
+             then->start_ns > all_back(world, entry, then) + NANOSECONDS &&
              !had_trouble(world, entry->machine, before->start_ns, then->start_ns))
         accuse(world, entry, then, "was tried again too late, at", due.to);
     return next;

@@ -245,6 +245,7 @@ void world_destroy(struct world *world)
         records_free(&world->letters[i].records);
     }
     free(world->letters);
+    free(world->running);
     free(world->takings);
     free(world->connections);
     free(world->queries);
@@ -261,7 +262,7 @@ void world_destroy(struct world *world)
 
 bool world_is_quiet(const struct world *world)
 {
-    if (world->running > 0)
+    if (world->running_count > 0)
         return false;
     for (size_t i = 0; i < world->machine_count; i++)
         if (world->machines[i].alive > 0 || world->machines[i].owed > 0)
@@ -421,6 +422,20 @@ void world_boot(struct world *world, size_t index)
 
 /* --- submitting ------------------------------------------------------------------------------*/
 
+void letter_runs(struct world *world, struct letter *letter)
+{
+    letter->running_at = world->running_count;
+    *LIST_ADD(world->running, world->running_count) = (size_t) (letter - world->letters);
+}
+
+void letter_rests(struct world *world, struct letter *letter)
+{
+    size_t last = world->running[--world->running_count];
+
+    world->running[letter->running_at] = last;
+    world->letters[last].running_at = letter->running_at;
+}
+
 static void letter_output(void *context, struct process *process, int fd, const char *data,
                           size_t size)
 {
@@ -442,7 +457,7 @@ static void letter_ended(void *context, struct process *process, int status)
 
     letter->process = NULL;
     letter->ended_ns = kernel_now(world->kernel);
-    world->running--;
+    letter_rests(world, letter);
     if (status == -1 || !WIFEXITED(status)) {
         letter->state = LETTER_CUT;
     } else {
@@ -560,7 +575,7 @@ void world_submit(struct world *world, size_t index, const struct submitter *sub
     if (letter->process) {
         process_set_tag(letter->process, index + 1);
         letter->state = LETTER_RUNNING;
-        world->running++;
+        letter_runs(world, letter);
     } else {
         letter->state = LETTER_REFUSED;
         letter->code = 127;

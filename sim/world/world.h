@@ -65,11 +65,12 @@ struct letter {
     char *complaint; /* what the submitter wrote to standard error, or NULL */
     bool has_entry;  /* some message in a spool is known to be it */
     struct process *process;
+    size_t running_at; /* in running[], while it runs */
     /* BY_SMTP */
     struct recipient_answer *answers; /* one a recipient */
     unsigned tries;
-    const char *reply; /* the last, or what went wrong; in world->told */
-    bool awaits_host;  /* it is sent as soon as its host listens for the first time */
+    const char *reply;  /* the last, or what went wrong; in world->told */
+    bool awaits_host;   /* it is sent as soon as its host listens for the first time */
     bool in_session;    /* its client was greeted and has not ended */
     unsigned uncertain; /* tries that died behind the final dot: accepted or not, nobody knows */
     struct record_reader records;
@@ -96,6 +97,7 @@ struct entry {
     unsigned bounce;  /* 1: a bounce of the letter, 2: the bounce of that */
     unsigned ordinal; /* of the entries of that letter (or bounce): m1#2 has 2; 0: not known yet */
     enum entry_origin origin;
+    bool relayed;     /* another host of ours had it before */
     uint64_t parent;  /* of a bounce: the number of the message that it tells of; 0: not known */
     int64_t birth_ns; /* its time of birth, in the time of the run; INT64_MIN: not known */
     unsigned bits;    /* of BIT_MESS ... */
@@ -285,8 +287,8 @@ struct machine {
     size_t first_connection;      /* in connections[], of those since it came up */
     size_t owed;                  /* bounces that it will send of its own */
     struct log_state log;
-    bool has_listened; /* on a port, since the run began */
-    bool arrived; /* a file came into a Maildir in this call */
+    bool has_listened;       /* on a port, since the run began */
+    bool arrived;            /* a file came into a Maildir in this call */
     bool saturated[2];       /* local, remote: as many deliveries run as may */
     int64_t saturated_ns[2]; /* when that ended last; -1: it never was so */
     size_t suspects;         /* entries that a crash left odd */
@@ -368,8 +370,9 @@ struct world {
     struct world_hooks hooks;
     FILE *story;             /* what happens, as it happens; or NULL */
     const struct call *call; /* the call that is being made */
-    size_t running;          /* submitters */
-    bool finished;           /* the end: what stops now is no part of the story */
+    size_t *running;         /* letters whose submitter runs */
+    size_t running_count;
+    bool finished; /* the end: what stops now is no part of the story */
 };
 
 struct world_options {

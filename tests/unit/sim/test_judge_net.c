@@ -368,6 +368,21 @@ START_TEST(tries_come_at_their_time)
 }
 END_TEST
 
+/* A message waits for the slowest of its deliveries. */
+START_TEST(a_try_waits_for_those_before_it)
+{
+    struct world *world = make_world(2);
+
+    add_taking(world, "bob@away.example");
+    add_taking(world, "carol@away.example");
+    add_attempt(world, "carol@away.example", 0.1, 'Z')->end_ns = 1200 * NANOSECONDS;
+    add_attempt(world, "bob@away.example", 0.11, 'Z');
+    add_attempt(world, "bob@away.example", 1200.1, 'K');
+    add_attempt(world, "carol@away.example", 1200.1, 'K');
+    judge(world, "");
+}
+END_TEST
+
 START_TEST(a_local_try_has_another_step)
 {
     struct world *world = make_world(1);
@@ -472,6 +487,7 @@ int main(void)
     tcase_add_test(tests, sees_more_messages_than_tries);
     tcase_add_test(tests, sees_a_client_that_never_ends);
     tcase_add_loop_test(tests, tries_come_at_their_time, 0, sizeof schedules / sizeof *schedules);
+    tcase_add_test(tests, a_try_waits_for_those_before_it);
     tcase_add_test(tests, a_local_try_has_another_step);
     tcase_add_test(tests, lifetimes_are_kept);
     tcase_add_test(tests, concurrency_is_limited);
