@@ -154,6 +154,7 @@ static int open_signals(void)
 static int set_up(struct run *run)
 {
     struct client *client = &run->client;
+    const char *const *recipients = (const void *) client->recipients.data;
 
     run->signals = open_signals();
     run->open = mem_alloc(client->recipient_count * sizeof *run->open);
@@ -161,8 +162,7 @@ static int set_up(struct run *run)
         return -1;
     memset(run->open, 0, client->recipient_count * sizeof *run->open);
     for (size_t i = 0; i < client->recipient_count; i++)
-        memcpy(&run->open[i].address, client->recipients.data + i * sizeof(const char *),
-               sizeof(const char *));
+        run->open[i].address = recipients[i];
     run->open_count = client->recipient_count;
     client->letter.record = &run->record;
     return 0;
