@@ -97,19 +97,13 @@ static bool do_drop(struct connection *connection, enum verb verb, const struct 
                     struct deed *deed)
 {
     const char *when = parts->count > 1 ? parts->list[1] : "";
+    bool in_data = strcasecmp(when, "data") == 0, at_end = strcasecmp(when, "eod") == 0;
 
     (void) connection;
-    *deed = (struct deed){.kind = DEED_CLOSE};
-    if (strcasecmp(when, "data") == 0) {
-        deed->after = true;
-        deed->bytes = 1;
-        return verb == VERB_MESSAGE;
-    }
-    if (strcasecmp(when, "eod") == 0) {
-        deed->take = true;
-        return verb == VERB_EOD;
-    }
-    return verb == VERB_RCPT;
+    if (verb != (in_data ? VERB_MESSAGE : at_end ? VERB_EOD : VERB_RCPT))
+        return false;
+    *deed = (struct deed){.kind = DEED_CLOSE, .after = in_data, .bytes = 1, .take = at_end};
+    return true;
 }
 
 static bool do_slow(struct connection *connection, enum verb verb, const struct parts *parts,

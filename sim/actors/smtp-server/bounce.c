@@ -238,6 +238,10 @@ void bounce_promise(struct connection *connection, const struct deed *deed)
     while (*end)
         end = &(*end)->next;
     *end = bounce;
+    record_begin(&server->record, "owes");
+    record_number(&server->record, server->taken);
+    if (record_write(&server->record) < 0)
+        server->broken = true;
 }
 
 /* --- sending ----------------------------------------------------------------------------------*/

@@ -112,6 +112,11 @@ static void read_timeout(struct server *server)
     server->timeout_ms = (config_time(&server->config) + NS_PER_MS - 1) / NS_PER_MS;
 }
 
+static void read_age(struct server *server)
+{
+    server->age_ms = (config_time(&server->config) + NS_PER_MS - 1) / NS_PER_MS;
+}
+
 static void read_on(struct server *server)
 {
     struct rule rule;
@@ -140,6 +145,7 @@ static void read_line(struct server *server)
         {"recipients", read_recipients},
         {"connections", read_connections},
         {"timeout", read_timeout},
+        {"age", read_age},
         {"on", read_on},
     };
 

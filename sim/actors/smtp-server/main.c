@@ -116,7 +116,7 @@ static int make_polls(struct server *server, struct polls *polls, size_t *count)
     size_t need = 1 + server->listener_count + server->connection_count + bounces;
     bool full = server->connection_count >= server->connections_max;
 
-    if (need > polls->room) {
+    if (!polls->list || need > polls->room) {
         struct pollfd *list = mem_resize(polls->list, 2 * need * sizeof *list);
         if (!list)
             return -1;
@@ -228,7 +228,7 @@ static int set_up(struct server *server)
         return -1;
     server->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     server->connections = mem_alloc(server->connections_max * sizeof(struct connection *));
-    server->start_ms = clock_monotonic_ms();
+    server->start_ms = clock_monotonic_ms() - server->age_ms;
     if (server->signals < 0 || !server->connections)
         return -1;
     return start_listening(server, true);

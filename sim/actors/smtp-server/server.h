@@ -138,6 +138,7 @@ struct server {
     uint64_t held;          /* bytes of messages that are coming in */
     struct bounce *bounces; /* in the order in which they were promised */
 
+    int64_t age_ms;   /* it counts as started so long before it was */
     int64_t start_ms; /* monotonic */
     int signals;
     bool stopping;
