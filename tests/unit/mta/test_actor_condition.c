@@ -163,10 +163,10 @@ END_TEST
 
 START_TEST(wrong_conditions)
 {
-    static const char *const lines[] = {"first",      "first x",         "over 2",
+    static const char *const lines[] = {"first",      "first x",          "over 2",
                                         "over 2 per", "over 1000001 per", "first 1 by nobody",
-                                        "chance 10",  "chance 101%",     "chance %",
-                                        "from",       "until never",     "first 1 by \"client\""};
+                                        "chance 10",  "chance 101%",      "chance %",
+                                        "from",       "until never",      "first 1 by \"client\""};
     int saved = dup(2), null = open("/dev/null", O_WRONLY);
 
     dup2(null, 2);
