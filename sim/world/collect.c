@@ -49,21 +49,69 @@ void growth_note(struct machine *machine, const char *path)
 
 /* --- copies ----------------------------------------------------------------------------------*/
 
-bool content_unchanged(const struct letter *letter, const char *data, size_t size)
+/* True if `data` ends with that, or with a newline behind it that its last line did not have. */
+static bool ends_with(const char *data, size_t size, const char *end, size_t length)
+{
+    if (length <= size && memcmp(data + size - length, end, length) == 0)
+        return true;
+    return size > length && data[size - 1] == '\n' && length > 0 && end[length - 1] != '\n' &&
+           memcmp(data + size - 1 - length, end, length) == 0;
+}
+
+/* What SMTP makes of a text: a CR before LF is part of the line's end, and the last line gets one.
+ * Where our server sends it (`blank`), any other CR is a blank (mta/lib/smtp_send.h).  Malloc'd. */
+static char *as_sent(const char *text, size_t size, bool blank, size_t *length)
+{
+    char *sent = must_alloc(size + 1);
+    size_t used = 0;
+
+    for (size_t i = 0; i < size; i++) {
+        bool ends_line = i + 1 < size && text[i + 1] == '\n';
+
+        if (text[i] != '\r' || !ends_line)
+            sent[used++] = (char) (text[i] == '\r' && blank ? ' ' : text[i]);
+    }
+    if (used > 0 && sent[used - 1] != '\n')
+        sent[used++] = '\n';
+    *length = used;
+    return sent;
+}
+
+/* The same with what SMTP changes: once by the client, then by servers of ours. */
+static bool ends_as_sent(const char *data, size_t size, const struct text *content, bool by_client,
+                         bool relayed)
+{
+    size_t length = content->size;
+    char *sent = must_copy(content->data, length);
+    bool same;
+
+    for (int pass = 0; pass < 2; pass++)
+        if (pass == 0 ? by_client : relayed) {
+            char *again = as_sent(sent, length, pass == 1, &length);
+
+            free(sent);
+            sent = again;
+        }
+    same = ends_with(data, size, sent, length);
+    free(sent);
+    return same;
+}
+
+bool content_unchanged(const struct letter *letter, const char *data, size_t size, bool relayed)
 {
     const char *content = letter->content.data;
     size_t length = letter->content.size, body;
+    bool by_client = letter->path == LETTER_BY_SMTP;
 
     if (letter->path == LETTER_BY_INJECT) {
         body = body_offset(content, length);
         content += body;
         length -= body;
     }
-    if (length <= size && memcmp(data + size - length, content, length) == 0)
+    if (ends_with(data, size, content, length))
         return true;
-    /* a newline that was added behind a last line without one */
-    return size > length && data[size - 1] == '\n' && length > 0 && content[length - 1] != '\n' &&
-           memcmp(data + size - 1 - length, content, length) == 0;
+    return (by_client || relayed) && length > 0 && memchr(content, '\r', length) &&
+           ends_as_sent(data, size, &(struct text){content, length}, by_client, relayed);
 }
 
 /* Takes over `data`. */
@@ -84,7 +132,8 @@ static struct copy *add_copy(struct world *world, size_t machine, enum copy_kind
     copy->letter = identity.letter;
     copy->bounce = identity.bounce;
     copy->unchanged = identity.letter == NO_LETTER || identity.bounce > 0 ||
-                      content_unchanged(&world->letters[identity.letter], data, size);
+                      content_unchanged(&world->letters[identity.letter], data, size,
+                                        machine != world->letters[identity.letter].machine);
     return copy;
 }
 

@@ -147,8 +147,9 @@ static struct taking make_taking(struct machine *machine, const struct record_li
     taking.bounce = identity.bounce;
     taking.chain = pool_text(&world->told, identity.chain);
     free(identity.chain);
-    taking.unchanged = taking.letter == NO_LETTER || taking.bounce > 0 ||
-                       content_unchanged(&world->letters[taking.letter], taking.data, taking.size);
+    taking.unchanged =
+        taking.letter == NO_LETTER || taking.bounce > 0 ||
+        content_unchanged(&world->letters[taking.letter], taking.data, taking.size, true);
     return taking;
 }
 
@@ -346,11 +347,36 @@ static bool all_accepted(const struct letter *letter)
     return true;
 }
 
+#define INCOMING_DEFAULT 20
+
+/* The client was greeted: it has one of the places that the host has. */
+static void begin_session(struct world *world, struct letter *letter)
+{
+    struct machine *machine = &world->machines[letter->machine];
+    uint64_t limit = control_value(machine, "concurrencyincoming", INCOMING_DEFAULT);
+
+    if (letter->in_session)
+        return;
+    letter->in_session = true;
+    if (++machine->sessions == limit + 1)
+        world_accuse(world, "SCHEDULE", NO_LETTER, 0,
+                     "%s serves %zu clients at once; concurrencyincoming is %llu", machine->name,
+                     machine->sessions, (unsigned long long) limit);
+}
+
+void end_session(struct world *world, struct letter *letter)
+{
+    if (letter->in_session)
+        world->machines[letter->machine].sessions--;
+    letter->in_session = false;
+}
+
 static void hear_result(struct world *world, struct letter *letter, const struct record_line *line)
 {
     const char *result = word(line, 1), *reply = word(line, 2);
     unsigned code = reply_code(reply);
 
+    end_session(world, letter);
     if (code > 0 && !all_accepted(letter))
         letter->code = (int) code;
     letter->reply = keep(world, line, 2);
@@ -381,6 +407,8 @@ static void client_told(void *context, const struct record_line *line)
     } else if (strcmp(verb, "in") == 0 || strcmp(verb, "out") == 0) {
         const char *text = keep(world, line, 1);
 
+        if (*verb == 'i' && reply_code(text) == 220)
+            begin_session(world, letter);
         note_spoken(machine, SIZE_MAX, hearing->letter, *verb == 'o', text);
         tell_spoken(machine, letter->name, *verb == 'o', text);
     } else if (strcmp(verb, "try") == 0) {

@@ -33,6 +33,8 @@ void log_note_write(struct machine *machine, const char *data, size_t size);
 void log_note_crash(struct machine *machine);
 
 /* --- judge_schedule.c --- */
+/* The number in a control file that the scenario gives a host. */
+uint64_t control_value(const struct machine *machine, const char *name, uint64_t otherwise);
 /* When a message is tried again after a try that began at `start_ns`, as its birth says. */
 int64_t schedule_try_after(int64_t birth_ns, int64_t start_ns, bool remote);
 
@@ -67,6 +69,8 @@ void letter_rests(struct world *world, struct letter *letter);
 /* An actor of a remote or of the DNS, or the client of a letter, has written that. */
 void hear_actor(struct machine *machine, const char *data, size_t size);
 void hear_client(struct world *world, size_t letter, const char *data, size_t size);
+/* The client of a letter is no longer connected. */
+void end_session(struct world *world, struct letter *letter);
 /* An actor of a remote is about to write that: tells before_taking. */
 void hear_before_write(struct machine *machine, const char *data, size_t size);
 
@@ -85,7 +89,8 @@ void declared_register(struct world *world);
 
 /* --- collect.c --- */
 void growth_note(struct machine *machine, const char *path);
-/* True if `data` ends as the letter's content does. */
-bool content_unchanged(const struct letter *letter, const char *data, size_t size);
+/* True if `data` ends as the letter's content does, but for what SMTP changes on its way from a
+ * client, and (`relayed`) from a server of ours. */
+bool content_unchanged(const struct letter *letter, const char *data, size_t size, bool relayed);
 
 #endif

@@ -155,6 +155,7 @@ static void client_ended(void *context, struct process *process, int status)
 
     letter->process = NULL;
     letter_rests(world, letter);
+    end_session(world, letter);
     if (world->finished)
         return;
     if (letter->state == LETTER_RUNNING) {

@@ -28,7 +28,7 @@ static const struct {
 
 /* --- control files ---------------------------------------------------------------------------*/
 
-static uint64_t control_value(const struct machine *machine, const char *name, uint64_t otherwise)
+uint64_t control_value(const struct machine *machine, const char *name, uint64_t otherwise)
 {
     for (size_t i = 0; i < machine->spec->control_count; i++)
         if (strcmp(machine->spec->controls[i].name, name) == 0)

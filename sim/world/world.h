@@ -287,6 +287,7 @@ struct machine {
     size_t first_connection;      /* in connections[], of those since it came up */
     size_t owed;                  /* bounces that it will send of its own */
     struct log_state log;
+    size_t sessions;   /* of clients that were greeted and have not ended */
     bool has_listened;       /* on a port, since the run began */
     bool arrived;            /* a file came into a Maildir in this call */
     bool saturated[2];       /* local, remote: as many deliveries run as may */
