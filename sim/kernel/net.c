@@ -163,6 +163,12 @@ static void add_rule(struct net *net, struct host *from, struct host *to,
     net->rules = rule;
 }
 
+static void change_link(struct link *link, const struct net_path *path)
+{
+    link->path = *path;
+    link->busy_ns[0] = link->busy_ns[1] = 0;
+}
+
 void net_set_path(struct kernel *kernel, struct host *from, struct host *to,
                   const struct net_path *path)
 {
@@ -171,7 +177,11 @@ void net_set_path(struct kernel *kernel, struct host *from, struct host *to,
     for (struct net_host *host = net->hosts; host; host = host->next)
         for (struct link *link = host->links; link; link = link->next)
             if (covers(from, to, host->host, link->to->host))
-                link->path = *path;
+                change_link(link, path);
+    for (struct connection *one = net->connections; one; one = one->next)
+        for (unsigned way = 0; one->link && way < 2; way++)
+            if (covers(from, to, one->link->from->host, one->link->to->host))
+                flow_retime(one, way);
 }
 
 int64_t net_arrival(struct link *link, unsigned way, size_t size, int64_t last_ns)

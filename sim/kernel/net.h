@@ -38,11 +38,11 @@ struct net_path {
  * connections that `from` opens, and of UDP questions and their answers.  NULL: any host; a path
  * inside of one host is meant only if both are that host.  The last one set wins.
  *
- * Connections that exist feel it, too: a black hole keeps what is on the way and what is sent,
- * and it is tried again after 200 ms, 400 ms, ... 60 s; when nothing was acknowledged for
- * 924.6 s, or 102.2 s after the process has closed it, the connection ends with ETIMEDOUT.  A
- * connect is tried again after 1, 3, 7, 15, 31, 63 s and fails at 127 s.  Refusing and unreachable
- * do not disturb them. */
+ * Connections that exist feel it, too: what is on the way arrives sooner if it can now; a black
+ * hole keeps what is on the way and what is sent, and it is tried again after 200 ms, 400 ms, ...
+ * 60 s; when nothing was acknowledged for 924.6 s, or 102.2 s after the process has closed it, the
+ * connection ends with ETIMEDOUT.  A connect is tried again after 1, 3, 7, 15, 31, 63 s and fails
+ * at 127 s.  Refusing and unreachable do not disturb them. */
 void net_set_path(struct kernel *kernel, struct host *from, struct host *to,
                   const struct net_path *path);
 

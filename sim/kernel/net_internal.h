@@ -33,7 +33,7 @@
 #define DELAY_LOOPBACK (10 * MICROSECONDS)
 #define TIME_WAIT_NS (60 * NANOSECONDS)
 
-#define PIECE_SMALL ((size_t) 1024)
+#define PIECE_SMALL ((size_t) 1536)
 #define PIECE_LARGE ((size_t) 32768) /* no piece holds more */
 #define PIECE_SLOW ((size_t) 1448)   /* where bandwidth is limited: a segment on Ethernet */
 
@@ -45,7 +45,7 @@ struct net_name {
     uint16_t port;
 };
 
-#define PORT_BUCKETS 256
+#define PORT_BUCKETS 1024
 
 /* A port in use on a host: by a socket, or (TIME_WAIT) by a connection that was. */
 struct binding {
@@ -308,8 +308,10 @@ void flow_push_control(struct connection *connection, unsigned way, enum piece_k
 void flow_drop_waiting(struct connection *connection, unsigned way);
 /* Nothing that is on the way arrives. */
 void flow_drop(struct connection *connection, unsigned way);
-/* Windows or paths have changed. */
+/* Windows have changed. */
 void flow_go(struct connection *connection, unsigned way);
+/* The path has changed: what is on the way may arrive sooner. */
+void flow_retime(struct connection *connection, unsigned way);
 
 /* --- tcp_input.c -------------------------------------------------------------------------------*/
 /* What a piece does when it arrives; it is taken over. */

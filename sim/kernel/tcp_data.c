@@ -35,13 +35,14 @@ static size_t least(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-/* Adds to a piece that has not left; how much. */
-static size_t fill_last(struct flow *flow, const char *from, size_t size)
+/* Adds to a piece that has not left, up to `most` bytes in it; how much. */
+static size_t fill_last(struct flow *flow, const char *from, size_t size, size_t most)
 {
     struct inet_piece *last = flow->last;
-    if (!flow->waiting || last->kind != DATA)
+    most = flow->waiting ? least(last->room, most) : 0;
+    if (!flow->waiting || last->kind != DATA || last->size >= most)
         return 0;
-    size_t part = least(size, last->room - last->size);
+    size_t part = least(size, most - last->size);
     memcpy(last->data + last->size, from, part);
     last->size += (uint32_t) part;
     flow->queued += part;
@@ -53,12 +54,13 @@ static size_t send_some(struct inet_socket *socket, const char *from, size_t siz
     struct connection *connection = socket->connection;
     const struct inet_socket *receiver = connection->end[1 - socket->side];
     size_t part = least(size, socket->send_limit - queued(socket));
-    size_t added = fill_last(&connection->flow[socket->side], from, part);
+    size_t most = connection->link->path.bandwidth ? PIECE_SLOW : PIECE_LARGE;
+    if (receiver)
+        most = least(most, receiver->receive_limit);
+    size_t added = fill_last(&connection->flow[socket->side], from, part, most);
     if (added > 0)
         return added;
-    part = least(part, connection->link->path.bandwidth ? PIECE_SLOW : PIECE_LARGE);
-    if (receiver)
-        part = least(part, receiver->receive_limit);
+    part = least(part, most);
     struct inet_piece *piece = piece_take(connection->net, DATA, part);
     memcpy(piece->data, from, part);
     flow_push(connection, socket->side, piece);

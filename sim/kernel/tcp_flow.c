@@ -258,6 +258,20 @@ static void set_timer(struct connection *connection, struct flow *flow)
         scheduler_timer_set(kernel, &flow->timer, flow->first->arrival_ns);
 }
 
+void flow_retime(struct connection *connection, unsigned way)
+{
+    struct flow *flow = &connection->flow[way];
+    int64_t now_ns = kernel_of(connection)->now_ns, last_ns = now_ns;
+    for (struct inet_piece *one = flow->first; one && one != flow->waiting; one = one->next) {
+        int64_t arrival_ns = net_arrival(connection->link, way, one->size, last_ns);
+        if (arrival_ns < one->arrival_ns)
+            one->arrival_ns = arrival_ns;
+        last_ns = one->arrival_ns;
+    }
+    flow->last_arrival_ns = last_ns;
+    set_timer(connection, flow);
+}
+
 void flow_go(struct connection *connection, unsigned way)
 {
     struct flow *flow = &connection->flow[way];

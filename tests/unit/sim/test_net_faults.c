@@ -286,6 +286,20 @@ START_TEST(test_bandwidth_is_shared)
 }
 END_TEST
 
+/* At 100 bytes a second the window alone would take twenty minutes. */
+START_TEST(test_bandwidth_changes)
+{
+    set_path(NET_OPEN, MS, 100);
+    net_start(world, 0, "sink", NULL, NULL);
+    run_for(MS);
+    net_start(world, 1, "pour", "200000", NULL);
+    run_for(10 * SECOND);
+    set_path(NET_OPEN, MS, 100000);
+    kernel_run(world->kernel, INT64_MAX);
+    SAID(0, "200000 bytes, 12002 ms, error 0\n");
+}
+END_TEST
+
 START_TEST(test_black_hole_opens)
 {
     net_start(world, 0, "sink", NULL, NULL);
@@ -555,6 +569,7 @@ int main(void)
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_test(tests, test_bandwidth);
     tcase_add_test(tests, test_bandwidth_is_shared);
+    tcase_add_test(tests, test_bandwidth_changes);
     tcase_add_test(tests, test_black_hole_opens);
     tcase_add_loop_test(tests, test_black_hole_retries, 1, 2);
     tcase_add_loop_test(tests, test_black_hole_retries, 10, 11);
