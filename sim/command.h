@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* The sub-commands of nixie that work on scenario files.  Each gets its own name as argv[0] and
- * returns the exit status of the process. */
+/* The sub-commands of nixie that work on scenario files and logs.  Each gets its own name as
+ * argv[0] and returns the exit status of the process. */
 #ifndef SIM_COMMAND_H
 #define SIM_COMMAND_H
 
@@ -21,5 +21,6 @@ int command_run(int argc, char **argv);
 int command_check(int argc, char **argv);
 int command_fmt(int argc, char **argv);
 int command_explore(int argc, char **argv);
+int command_trace(int argc, char **argv);
 
 #endif

@@ -15,6 +15,7 @@ static const struct {
     {"explore", command_explore, "explore FILE...        cut the power at every step of scenarios"},
     {"fmt", command_fmt, "fmt FILE...            bring scenario files into the one right form"},
     {"run", command_run, "run FILE...            run scenarios"},
+    {"trace", command_trace, "trace LOG [MESSAGE]    follow messages through a log"},
     {"mta", mta_command, "mta COMMAND            a real local server"},
 };
 #define COMMAND_COUNT (sizeof commands / sizeof *commands)
