@@ -214,6 +214,11 @@ def server_pipelining():
         s.send(group)
         assert [s.reply()[0] for _ in range(4)] == [250, 550, 250, 354]
         assert server.wait("bad", 2)["words"][2].startswith("pipelining")
+        s = server.session(hello="HELO x")
+        s.mail()
+        s.data(b"x\r\n.\r\nNOOP\r\n")
+        s.expect(250)
+        assert server.wait("bad", 3)["words"][2].startswith("pipelining")
     with Server('on connect delay 1s ok\n') as server:
         s = Session(server.port)
         s.send("EHLO x\r\n")

@@ -362,6 +362,9 @@ static bool take_data(struct connection *connection)
     if (size == 0)
         return false;
     buf_drop(in, message_add(connection, in->data, size));
+    if (connection->mode == MODE_COMMANDS && in->length > 0 &&
+        !(connection->extended && connection->server->pipelining))
+        connection_bad(connection, BAD_PIPELINING);
     return true;
 }
 
