@@ -63,6 +63,28 @@ static int need_code(struct cursor *cursor, const struct selector *selector)
     return (int) cursor_need_number(cursor, 1, 255);
 }
 
+/* Whether what is expected can be so for one recipient and not for another.  A client is told yes
+ * or no for each. */
+static bool is_of_recipients(const struct scenario *scenario, const struct expectation *expectation)
+{
+    switch (expectation->kind) {
+    case EXPECT_DELIVERED:
+    case EXPECT_BOUNCED:
+    case EXPECT_LOST:
+    case EXPECT_TRIED:
+        return true;
+    case EXPECT_ACCEPTED:
+    case EXPECT_REFUSED:
+        for (size_t i = 0; i < scenario->message_count; i++)
+            if (selector_matches(scenario, &expectation->message, i) &&
+                scenario->submissions[scenario->messages[i].submission].via != VIA_SMTP)
+                return false;
+        return true;
+    default:
+        return false;
+    }
+}
+
 /* "m1@bob@example.com": bob must be one of those whom m1 is sent to, or what is expected of him
  * would hold whatever happens; and some things happen to a message, not to its recipients. */
 static void check_recipient(struct cursor *cursor, const struct expectation *expectation)
@@ -72,8 +94,7 @@ static void check_recipient(struct cursor *cursor, const struct expectation *exp
 
     if (!selector->recipient || cursor->failed)
         return;
-    if (expectation->kind != EXPECT_DELIVERED && expectation->kind != EXPECT_BOUNCED &&
-        expectation->kind != EXPECT_LOST && expectation->kind != EXPECT_TRIED) {
+    if (!is_of_recipients(checker->scenario, expectation)) {
         complain(&checker->complaints, selector->at,
                  "this is said of a message, not of one recipient: %.*s",
                  (int) strcspn(selector->text, "@"), selector->text);

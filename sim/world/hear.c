@@ -325,6 +325,14 @@ static unsigned reply_code(const char *reply)
     return code;
 }
 
+static bool all_accepted(const struct letter *letter)
+{
+    for (size_t i = 0; i < letter->recipient_count; i++)
+        if (!letter->answers[i].accepted)
+            return false;
+    return true;
+}
+
 /* The message of this try was accepted: so are those whose RCPT was, in this try. */
 static void accept_recipients(struct world *world, struct letter *letter)
 {
@@ -333,18 +341,17 @@ static void accept_recipients(struct world *world, struct letter *letter)
 
         if (answer->tried != letter->tries || answer->code / 100 != 2)
             continue;
+        answer->tried = 0; /* told: the next try is another */
         answer->accepted = true;
         answer->accepted_count++;
         answer->time_ns = kernel_now(world->kernel);
     }
-}
-
-static bool all_accepted(const struct letter *letter)
-{
-    for (size_t i = 0; i < letter->recipient_count; i++)
-        if (!letter->answers[i].accepted)
-            return false;
-    return true;
+    if (letter->state != LETTER_RUNNING || !all_accepted(letter))
+        return;
+    letter->state = LETTER_ACCEPTED;
+    letter->ended_ns = kernel_now(world->kernel);
+    if (world->hooks.letter_ended)
+        world->hooks.letter_ended(world->hooks.context, letter);
 }
 
 #define INCOMING_DEFAULT 20
@@ -386,12 +393,18 @@ static void hear_result(struct world *world, struct letter *letter, const struct
         letter->uncertain++;
     world_tell(world, letter->client, "submit    %s, try %u: %s: %.*s", letter->name, letter->tries,
                result, TEXT_SHOWN, reply);
-    if (letter->state == LETTER_RUNNING && all_accepted(letter)) {
-        letter->state = LETTER_ACCEPTED;
-        letter->ended_ns = kernel_now(world->kernel);
-        if (world->hooks.letter_ended)
-            world->hooks.letter_ended(world->hooks.context, letter);
-    }
+}
+
+/* Follows what the server says as far as it matters: a place taken, a message accepted. */
+static void hear_reply(struct world *world, struct letter *letter, const char *reply)
+{
+    unsigned code = reply_code(reply);
+
+    if (code == 220)
+        begin_session(world, letter);
+    if (letter->awaits_verdict && code / 100 == 2)
+        accept_recipients(world, letter);
+    letter->awaits_verdict = code == 354;
 }
 
 static void client_told(void *context, const struct record_line *line)
@@ -407,8 +420,8 @@ static void client_told(void *context, const struct record_line *line)
     } else if (strcmp(verb, "in") == 0 || strcmp(verb, "out") == 0) {
         const char *text = keep(world, line, 1);
 
-        if (*verb == 'i' && reply_code(text) == 220)
-            begin_session(world, letter);
+        if (*verb == 'i')
+            hear_reply(world, letter, text);
         note_spoken(machine, SIZE_MAX, hearing->letter, *verb == 'o', text);
         tell_spoken(machine, letter->name, *verb == 'o', text);
     } else if (strcmp(verb, "try") == 0) {

@@ -71,6 +71,7 @@ struct letter {
     unsigned tries;
     const char *reply;  /* the last, or what went wrong; in world->told */
     bool awaits_host;   /* it is sent as soon as its host listens for the first time */
+    bool awaits_verdict; /* the next reply is the one to its message */
     bool in_session;    /* its client was greeted and has not ended */
     unsigned uncertain; /* tries that died behind the final dot: accepted or not, nobody knows */
     struct record_reader records;

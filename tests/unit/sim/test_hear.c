@@ -152,10 +152,18 @@ START_TEST(a_client_tells_what_it_was_told)
     ck_assert_int_eq(letter->state, LETTER_ACCEPTED);
     ck_assert_uint_eq(letter->tries, 3);
     tell_client(world, 1,
+                "try 1\nrcpt bob@example.com 250\nrcpt carol@example.com 550\nin \"354 go\"\n"
+                "in \"250 ok\"\nresult refused \"550 5.1.1 no such user\"\n");
+    ck_assert(world->letters[1].answers[0].accepted);
+    ck_assert(!world->letters[1].answers[1].accepted);
+    ck_assert_int_eq(world->letters[1].code, 550);
+    add_letter(world, "m3", "<m3@x>");
+    letter = &world->letters[0];
+    tell_client(world, 2,
                 "try 1\nrcpt bob@example.com 550\nrcpt carol@example.com 550\n"
                 "result refused \"550 5.1.1 no such user\"\n");
-    ck_assert_int_eq(world->letters[1].code, 550);
-    ck_assert_str_eq(world->letters[1].reply, "550 5.1.1 no such user");
+    ck_assert_int_eq(world->letters[2].code, 550);
+    ck_assert_str_eq(world->letters[2].reply, "550 5.1.1 no such user");
     ck_assert_uint_eq(world->violation_count, 0);
     world_destroy(world);
 }
