@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: ISC */
 /* A job from its addresses to the verdict: which connections are tried, and in what order. */
-#include <stdarg.h>
 #include <string.h>
 
 #include "mta/lib/clock.h"
@@ -32,16 +31,12 @@ void job_free(struct job *job)
     memset(job, 0, sizeof *job);
 }
 
-void job_verdict(struct job *job, char letter, ...)
+void job_set_verdict(struct job *job, char letter, const char *const *parts)
 {
-    va_list parts;
-    const char *part;
     job->verdict = letter;
     buf_reset(&job->verdict_text);
-    va_start(parts, letter);
-    while ((part = va_arg(parts, const char *)))
-        buf_add_text(&job->verdict_text, part);
-    va_end(parts);
+    for (; *parts; parts++)
+        buf_add_text(&job->verdict_text, *parts);
 }
 
 bool job_is_open(const struct job *job)
@@ -88,7 +83,7 @@ static void check_addresses(struct job *job)
     static const char text[] = "Sorry, this address cannot be told to another server. (#5.1.3)\n";
     if (!is_sayable(job->sender)) {
         job_verdict(job, 'D', "Sorry, the sender's address cannot be told to another server. ",
-                    "(#5.1.7)\n", NULL);
+                    "(#5.1.7)\n");
         job_settle(job);
         return;
     }
@@ -102,7 +97,7 @@ static void check_addresses(struct job *job)
             recipient->text_size = recipient->short_size = sizeof text - 1;
     }
     if (!job_is_open(job))
-        job_verdict(job, 'D', text, NULL);
+        job_verdict(job, 'D', text);
 }
 
 /* --- connections --------------------------------------------------------------------------- */
@@ -152,7 +147,7 @@ void job_run(struct job *job, struct settings *settings, struct connection *conn
     if (!job_is_open(job))
         return;
     if (smtp_routes_key(&settings->routes, job->host, strlen(job->host), &key) < 0) {
-        job_verdict(job, 'Z', "Out of memory. (#4.3.0)\n", NULL);
+        job_verdict(job, 'Z', "Out of memory. (#4.3.0)\n");
     } else if (!try_kept(job, settings, connection, &key) &&
                lookup_targets(settings, job, targets, &count) == 0) {
         try_targets(job, settings, connection, targets, count);

@@ -18,7 +18,7 @@
 static int no_way(struct job *job, char letter, const char *before, const char *name,
                   const char *after)
 {
-    job_verdict(job, letter, before, name, after, NULL);
+    job_verdict(job, letter, before, name, after);
     job->ends = true;
     return -1;
 }

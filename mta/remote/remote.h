@@ -171,8 +171,10 @@ struct job {
 int job_init(struct job *job, const char *host, const char *sender, size_t count);
 void job_free(struct job *job);
 
-/* Sets the verdict: `letter` and the texts up to NULL, one after another.  A later one counts. */
-void job_verdict(struct job *job, char letter, ...);
+/* Sets the verdict: `letter`, and texts that are put one after another.  A later one counts. */
+#define job_verdict(job, letter, ...)                                                              \
+    job_set_verdict(job, letter, (const char *const[]){__VA_ARGS__, NULL})
+void job_set_verdict(struct job *job, char letter, const char *const *parts);
 /* Gives recipients without an answer of their own the verdict on the message. */
 void job_settle(struct job *job);
 /* True while a recipient waits for an answer. */

@@ -18,7 +18,7 @@ static const char said[] = "Remote host said: ";
 static void verdict_reply(struct connection *connection, struct job *job, char letter,
                           const char *before, const char *after)
 {
-    job_verdict(job, letter, before, connection->host, after, said, connection->reply.text, NULL);
+    job_verdict(job, letter, before, connection->host, after, said, connection->reply.text);
 }
 
 /* The connection broke before the dot: says how. */
@@ -26,11 +26,11 @@ static enum outcome broke(struct connection *connection, struct job *job)
 {
     switch (connection->trouble) {
     case TROUBLE_MEMORY:
-        job_verdict(job, 'Z', "Out of memory. (#4.3.0)\n", NULL);
+        job_verdict(job, 'Z', "Out of memory. (#4.3.0)\n");
         job->ends = true;
         break;
     case TROUBLE_GONE:
-        job_verdict(job, 'Z', "Given up: nixie-rspawn is gone. (#4.3.0)\n", NULL);
+        job_verdict(job, 'Z', "Given up: nixie-rspawn is gone. (#4.3.0)\n");
         job->ends = true;
         break;
     case TROUBLE_RUBBISH:
@@ -38,8 +38,8 @@ static enum outcome broke(struct connection *connection, struct job *job)
                       " but cannot understand what it says. (#4.5.0)\n");
         break;
     default:
-        job_verdict(job, 'Z', "Connected to ", connection->host, " but connection died. (#4.4.2)\n",
-                    NULL);
+        job_verdict(job, 'Z', "Connected to ", connection->host,
+                    " but connection died. (#4.4.2)\n");
     }
     return OUTCOME_TROUBLE;
 }
@@ -126,7 +126,7 @@ enum outcome session_begin(struct connection *connection, const struct settings 
                 return broke(connection, job);
             if (!job->verdict)
                 job_verdict(job, 'Z', "Sorry, I wasn't able to establish an SMTP connection. ",
-                            "(#4.4.1)\n", NULL);
+                            "(#4.4.1)\n");
             return OUTCOME_TROUBLE;
         }
         enum outcome outcome = greeting(connection, job);
@@ -281,7 +281,7 @@ static enum outcome recipients(struct connection *connection, struct job *job, b
 
 static enum outcome cannot_read(struct connection *connection, struct job *job)
 {
-    job_verdict(job, 'Z', "Unable to read message. (#4.3.0)\n", NULL);
+    job_verdict(job, 'Z', "Unable to read message. (#4.3.0)\n");
     job->ends = true;
     connection_close(connection);
     return OUTCOME_DONE;
@@ -307,7 +307,7 @@ static enum outcome too_early(struct connection *connection, struct job *job)
 static enum outcome in_doubt(struct connection *connection, struct job *job)
 {
     job_verdict(job, 'Z', "Connected to ", connection->host,
-                " but connection died. Possible duplicate! (#4.4.2)\n", NULL);
+                " but connection died. Possible duplicate! (#4.4.2)\n");
     connection_close(connection);
     return OUTCOME_DONE;
 }
@@ -395,7 +395,7 @@ static bool is_too_large(const struct connection *connection, struct job *job)
     num_format(size, job->message.wire_size);
     num_format(limit, connection->size_limit);
     job_verdict(job, 'D', connection->host, " takes messages of up to ", limit,
-                " bytes; this one has ", size, ". (#5.3.4)\n", NULL);
+                " bytes; this one has ", size, ". (#5.3.4)\n");
     return true;
 }
 
@@ -430,7 +430,7 @@ enum outcome session_transaction(struct connection *connection, struct job *job)
     if (recipients(connection, job, sender_ok, &accepted) == OUTCOME_TROUBLE)
         return OUTCOME_TROUBLE;
     if (sender_ok && !accepted)
-        job_verdict(job, 'D', "Giving up on ", connection->host, ".\n", NULL);
+        job_verdict(job, 'D', "Giving up on ", connection->host, ".\n");
     if (!connection->pipelining && !accepted)
         return OUTCOME_DONE;
     if (!connection->pipelining && connection_put(connection, "DATA\r\n") < 0)

@@ -116,6 +116,7 @@ int delivery_start(struct send *send, struct channel *channel, struct job *job,
 {
     struct group *group = find_free_group(channel);
     unsigned slots[GROUP_MAX];
+    assert(count > 0 && count <= channel->group_max);
     if (!group || !find_free_slots(channel, slots, count))
         return -1;
     size_t before = channel->out.length;
