@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: ISC
 """A scripted SMTP server for tests.
 
-    smtp_server.py DIRECTORY [ADDRESS]
+    smtp_server.py DIRECTORY [ADDRESS [PORT]]
 
-Listens on ADDRESS (127.0.0.1), at a port that it chooses and writes to DIRECTORY/port.  What it
+Listens on ADDRESS (127.0.0.1), at PORT or one that it chooses, and writes it to DIRECTORY/port.  What it
 does is in DIRECTORY/rules, read anew for each command; the first line that fits decides:
 
     VERB PATTERN ACTION...      VERB: connect EHLO HELO MAIL RCPT DATA EOD RSET QUIT any
@@ -164,7 +164,7 @@ class Session:
 
 listener = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
 listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-listener.bind((address, 0))
+listener.bind((address, int(sys.argv[3]) if len(sys.argv) > 3 else 0))
 listener.listen(50)
 with open(os.path.join(directory, "port.new"), "w", encoding="ascii") as port_file:
     port_file.write(str(listener.getsockname()[1]))
