@@ -50,7 +50,7 @@ bool name_same(const struct net_name *a, const struct net_name *b)
 
 static struct in6_addr mapped(const void *v4)
 {
-    struct in6_addr address;
+    struct in6_addr address = {0};
     memcpy(address.s6_addr, mapped_head, sizeof mapped_head);
     memcpy(address.s6_addr + 12, v4, 4);
     return address;

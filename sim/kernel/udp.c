@@ -66,7 +66,8 @@ void udp_drop_flying(struct net *net)
 {
     while (net->flying) {
         struct datagram *datagram = net->flying;
-        land(datagram);
+        net->flying = datagram->next;
+        timer_cancel(&net->kernel->timers, &datagram->timer);
         give(datagram);
     }
 }
