@@ -202,6 +202,7 @@ static void deferral(struct send *send, struct channel *channel, struct delivery
         logline(&send->log, "warning: unable to utime %s/%n; message will be retried too soon",
                 channel->name, job->message->number);
     job->retry_written = true;
+    send_dirty(send);
     delivery_end(send, channel, delivery);
 }
 
