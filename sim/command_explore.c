@@ -19,6 +19,8 @@ static const char usage[] =
     "usage: nixie explore [OPTION]... FILE|DIRECTORY...\n"
     "Cuts the power after every call of the scenarios that changes a disk or what was promised,\n"
     "boots from every disk that may then be found, and judges what becomes of the mail.\n"
+    "  --crash KIND,...  machine: the power goes (the default); programs: every program is\n"
+    "                    killed; one: each program of the server by itself; all\n"
     "  --disk MODEL|all  the disk's model (strict); all: honest, ffs, ext4, strict\n"
     "  --states N        look at every state of a crash point up to N, else at a choice (256)\n"
     "  -D NAME=VALUE     the value of a parameter\n"
@@ -77,6 +79,30 @@ static bool parse_seeds(const char *text, struct arguments *arguments)
            arguments->first_seed <= arguments->last_seed;
 }
 
+/* "machine,one". */
+static bool parse_crashes(const char *text, struct explore_options *options)
+{
+    static const struct {
+        const char *name;
+        unsigned set;
+    } kinds[] = {{"machine", EXPLORE_MACHINE},
+                 {"programs", EXPLORE_PROGRAMS},
+                 {"one", EXPLORE_ONE},
+                 {"all", EXPLORE_MACHINE | EXPLORE_PROGRAMS | EXPLORE_ONE}};
+    options->crashes = 0;
+    do {
+        size_t length = strcspn(text, ","), i = 0;
+        while (i < sizeof kinds / sizeof *kinds &&
+               (strlen(kinds[i].name) != length || strncmp(text, kinds[i].name, length) != 0))
+            i++;
+        if (i == sizeof kinds / sizeof *kinds)
+            return false;
+        options->crashes |= kinds[i].set;
+        text += length;
+    } while (*text++ == ',');
+    return true;
+}
+
 static bool parse_policy(const char *text, enum schedule_policy *policy)
 {
     *policy = strcmp(text, "random") == 0 ? SCHEDULE_RANDOM : SCHEDULE_ROUND_ROBIN;
@@ -110,6 +136,8 @@ static int parse_option(const char *name, const char *value, struct arguments *a
     }
     if (strcmp(name, "-D") == 0)
         return parse_definition(value, arguments) ? 1 : -1;
+    if (strcmp(name, "--crash") == 0)
+        return parse_crashes(value, options) ? 1 : -1;
     if (strcmp(name, "--seeds") == 0)
         return parse_seeds(value, arguments) ? 1 : -1;
     if (strcmp(name, "--schedule") == 0)
@@ -202,8 +230,16 @@ static void show_failure(const char *file, const char *replay,
                          const struct explore_failure *failure)
 {
     printf("FAIL %s: %s\n", file, failure->message);
-    printf("     on %s, seed %llu, power lost %s\n", disk_model_name(options->disk),
-           (unsigned long long) options->seed, failure->crash);
+    const char *program =
+        failure->crash_count ? failure->crashes[failure->crash_count - 1].program : NULL;
+    char killed[80];
+    snprintf(killed, sizeof killed, "%s killed", program ? program : "");
+    printf("     on %s, seed %llu, %s %s\n", disk_model_name(options->disk),
+           (unsigned long long) options->seed,
+           !program                    ? "power lost"
+           : strcmp(program, "*") == 0 ? "every program killed"
+                                       : killed,
+           failure->crash);
     for (size_t i = 0; i < failure->crash_count; i++)
         show_lost(failure->crashes[i].lost);
     if (failure->detail)

@@ -24,9 +24,10 @@ static const char use[] =
     "for those who change Nixie:\n"
     "  --disk MODEL      instead of what hosts say: honest, ffs, ext4, strict\n"
     "  --schedule random|round-robin\n"
-    "  --cut CALL[,host=NAME][,before][,none|,all|,SEED|,answers=N.N...]\n"
+    "  --cut CALL[,host=NAME][,before][,none|,all|,SEED|,answers=N.N...|,kill=PROGRAM]\n"
     "                    power cut after that call, judged by the oracles only; the answers say,\n"
-    "                    question by question, what the disk then holds\n"
+    "                    question by question, what the disk then holds; or the program (*: every\n"
+    "                    one) is killed\n"
     "  --arena-offset N, --fill BYTE, --environment-padding N   must not change a run\n";
 
 #define CUTS_MAX 8
@@ -94,7 +95,7 @@ static int read_answers(struct run_command *run, const char *text, struct answer
     }
 }
 
-/* "661", "661,before,all", "661,7", "661,host=mail,answers=4.0.1.2". */
+/* "661", "661,before,all", "661,7", "661,host=mail,answers=4.0.1.2", "661,kill=nixie-send". */
 static int read_cut(struct run_command *run, const char *text)
 {
     size_t index = run->options.crash_count;
@@ -115,7 +116,9 @@ static int read_cut(struct run_command *run, const char *text)
         cut->before = true;
         end += 7;
     }
-    if (strcmp(end, ",all") == 0)
+    if (strncmp(end, ",kill=", 6) == 0 && end[6])
+        cut->program = pool_text(&run->pool, end + 6);
+    else if (strcmp(end, ",all") == 0)
         cut->chooser = &choose_all;
     else if (strncmp(end, ",answers=", 9) == 0) {
         if (read_answers(run, end + 9, &run->answers[index]) < 0)

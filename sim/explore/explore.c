@@ -7,6 +7,7 @@
 #include "sim/explore/ledger.h"
 #include "sim/explore/seen.h"
 #include "sim/explore/states.h"
+#include "sim/programs.h"
 #include "sim/world/pool.h"
 
 #define DEPTH_MAX 3
@@ -14,7 +15,8 @@
 /* A crash: where, and what the disk held then. */
 struct cut {
     uint64_t call;
-    size_t host; /* that loses power */
+    size_t host;         /* that loses power */
+    const char *program; /* of the kill, or NULL */
     unsigned *answers;
     size_t answer_count;
 };
@@ -66,6 +68,19 @@ static void cut_copy(struct cut *to, uint64_t call, size_t host, const unsigned 
         memcpy(to->answers, answers, count * sizeof *answers);
 }
 
+/* The plan that is under way with one more cut, which the caller fills in. */
+static struct cut *add_plan(struct explorer *explorer)
+{
+    struct plan *plan = LIST_ADD(explorer->plans, explorer->plan_count);
+    for (; plan->cut_count < explorer->plan.cut_count; plan->cut_count++) {
+        const struct cut *cut = &explorer->plan.cuts[plan->cut_count];
+        cut_copy(&plan->cuts[plan->cut_count], cut->call, cut->host, cut->answers,
+                 cut->answer_count);
+        plan->cuts[plan->cut_count].program = cut->program;
+    }
+    return &plan->cuts[plan->cut_count++];
+}
+
 static void note_state(void *context, uint64_t hash, const unsigned *answers, size_t count)
 {
     struct explorer *explorer = context;
@@ -74,13 +89,39 @@ static void note_state(void *context, uint64_t hash, const unsigned *answers, si
     if (!seen_add(&explorer->seen, hash + explorer->host * 0xd1b54a32d192ed03u))
         return;
     explorer->result->distinct++;
-    struct plan *plan = LIST_ADD(explorer->plans, explorer->plan_count);
-    for (; plan->cut_count < explorer->plan.cut_count; plan->cut_count++) {
-        const struct cut *cut = &explorer->plan.cuts[plan->cut_count];
-        cut_copy(&plan->cuts[plan->cut_count], cut->call, cut->host, cut->answers,
-                 cut->answer_count);
-    }
-    cut_copy(&plan->cuts[plan->cut_count++], explorer->call, explorer->host, answers, count);
+    cut_copy(add_plan(explorer), explorer->call, explorer->host, answers, count);
+}
+
+static void note_kill(struct explorer *explorer, const char *program)
+{
+    struct cut *cut = add_plan(explorer);
+    explorer->result->states++;
+    explorer->result->distinct++;
+    cut_copy(cut, explorer->call, explorer->host, NULL, 0);
+    cut->program = program;
+}
+
+/* Programs that people run, and that end soon: they are no part of the server. */
+static bool is_part_of_server(const char *program)
+{
+    static const char *const others[] = {"nixie-inject", "nixie-sendmail", "nixie-qread",
+                                         "nixie-qstat"};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (strcmp(program, others[i]) == 0)
+            return false;
+    return strncmp(program, "nixie-", 6) == 0;
+}
+
+static void look_at_kills(struct explorer *explorer, unsigned crashes)
+{
+    struct host *host = explorer->world->machines[explorer->host].host;
+    if (crashes & EXPLORE_PROGRAMS)
+        note_kill(explorer, "*");
+    if (!(crashes & EXPLORE_ONE))
+        return;
+    for (const struct program *program = programs; program->name; program++)
+        if (is_part_of_server(program->name) && host_find_process(host, program->name))
+            note_kill(explorer, program->name);
 }
 
 static void look_at_host(struct explorer *explorer, size_t host)
@@ -88,7 +129,11 @@ static void look_at_host(struct explorer *explorer, size_t host)
     const struct explore_options *options = explorer->options;
     struct states_options states = {.limit = options->states ? options->states : 256,
                                     .seed = options->seed};
+    unsigned crashes = options->crashes ? options->crashes : EXPLORE_MACHINE;
     explorer->host = host;
+    look_at_kills(explorer, crashes);
+    if (!(crashes & EXPLORE_MACHINE))
+        return;
     if (!states_walk(host_vfs(explorer->world->machines[host].host), &states, note_state, explorer))
         explorer->result->complete = false;
 }
@@ -148,6 +193,7 @@ static void note_crash(const struct explorer *explorer, struct explore_crash *cr
     const char *host = explorer->world->machines[cut->host].name;
     free(crash->host);
     crash->host = must_copy(host, strlen(host));
+    crash->program = cut->program;
     crash->time_ns = call->time_ns;
 }
 
@@ -212,7 +258,10 @@ static char *plan_words(const struct explorer *explorer)
         fprintf(to, " --cut %llu,", (unsigned long long) cut->call);
         if (explorer->scenario->internet)
             fprintf(to, "host=%s,", explorer->scenario->hosts[cut->host].name);
-        fputs(cut->answer_count ? "answers=" : "none", to);
+        if (cut->program)
+            fprintf(to, "kill=%s", cut->program);
+        else
+            fputs(cut->answer_count ? "answers=" : "none", to);
         for (size_t k = 0; k < cut->answer_count; k++) /* NOLINTNEXTLINE(*-core.NullDereference) */
             fprintf(to, "%s%u", k ? "." : "", cut->answers[k]);
     }
@@ -241,6 +290,7 @@ static void note_failure(struct explorer *explorer, const struct run_result *run
         const char *host = explorer->crashes[i].host ? explorer->crashes[i].host : "";
         cut->time_ns = explorer->crashes[i].time_ns;
         cut->host = must_copy(host, strlen(host));
+        cut->program = explorer->crashes[i].program;
         cut->lost = tellers[i].lost ? must_copy(tellers[i].lost, tellers[i].length) : NULL;
     }
 }
@@ -258,6 +308,7 @@ static void run_plan(struct explorer *explorer, FILE *story)
         tellers[i].chooser = (struct chooser){tell_and_choose, &tellers[i]};
         crashes[i] = (struct crash_plan){.call_number = cut->call,
                                          .host = explorer->scenario->hosts[cut->host].name,
+                                         .program = cut->program,
                                          .chooser = &tellers[i].chooser};
     }
     struct kernel_watch watch = {.after = after_call, .context = explorer};

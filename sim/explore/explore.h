@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Walks the power losses of a scenario: after each call that changes a disk or what was promised,
- * every tree that the disk model allows (or a choice of them), each booted, run on to its end and
- * judged by the oracles.  States that are equal (tree and ledger) are judged once.
+ * Walks the crashes of a scenario: after each call that changes a disk or what was promised, the
+ * power goes, and every tree that the disk model allows (or a choice of them) is booted, run on to
+ * its end and judged by the oracles; or programs are killed.  States after power losses that are
+ * equal (tree and ledger) are judged once; kills all, since programs remember more than the disk.
  */
 #ifndef SIM_EXPLORE_EXPLORE_H
 #define SIM_EXPLORE_EXPLORE_H
@@ -14,22 +15,30 @@
 
 #include "sim/scenario/run.h"
 
+enum explore_crashes {
+    EXPLORE_MACHINE = 1,  /* the power goes */
+    EXPLORE_PROGRAMS = 2, /* every program of a machine is killed */
+    EXPLORE_ONE = 4       /* each program of the server by itself */
+};
+
 struct explore_options {
     const struct disk_model *disk; /* instead of what the hosts say; or NULL */
     uint64_t seed;                 /* of the runs and of what is chosen at random */
     enum schedule_policy policy;
-    size_t states;   /* a crash point is walked in full up to so many; 0: 256 */
-    uint64_t every;  /* judges only each n-th crash point; 0 and 1: all */
-    unsigned depth;  /* 2: a second crash during each recovery; 0 counts as 1 */
-    size_t runs;     /* stops after so many; 0: no limit */
-    size_t failures; /* stops after so many violations; 0: 10 */
-    FILE *progress;  /* a line from time to time; or NULL */
-    FILE *story;     /* the story of the first run that fails; or NULL */
+    size_t states;    /* a crash point is walked in full up to so many; 0: 256 */
+    uint64_t every;   /* judges only each n-th crash point; 0 and 1: all */
+    unsigned depth;   /* 2: a second crash during each recovery; 0 counts as 1 */
+    size_t runs;      /* stops after so many; 0: no limit */
+    size_t failures;  /* stops after so many violations; 0: 10 */
+    unsigned crashes; /* set of enum explore_crashes; 0: EXPLORE_MACHINE */
+    FILE *progress;   /* a line from time to time; or NULL */
+    FILE *story;      /* the story of the first run that fails; or NULL */
 };
 
 struct explore_crash {
     int64_t time_ns; /* since the start */
     char *host;
+    const char *program; /* that was killed ("*": every one), or NULL: the power went */
     char *lost; /* what the disk did not keep there, lines as a scenario has them; or NULL */
 };
 

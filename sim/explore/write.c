@@ -94,14 +94,19 @@ static void print_crash(const struct explore_crash *crash, int64_t boot_delay_ns
 {
     fputc('\n', to);
     print_time(crash->time_ns + AFTER_THE_CALL_NS, to);
-    fprintf(to, "crash %s power keep all\n", crash->host);
+    if (!crash->program)
+        fprintf(to, "crash %s power keep all\n", crash->host);
+    else if (strcmp(crash->program, "*") == 0)
+        fprintf(to, "crash %s programs\n", crash->host);
+    else
+        fprintf(to, "kill %s on %s\n", crash->program + strlen("nixie-"), crash->host);
     for (const char *line = crash->lost; line && *line;) {
         size_t length = strcspn(line, "\n");
         fprintf(to, "    %.*s\n", (int) length, line);
         line += length + (line[length] == '\n');
     }
     print_time(crash->time_ns + AFTER_THE_CALL_NS + boot_delay_ns, to);
-    fprintf(to, "boot %s\n", crash->host);
+    fprintf(to, "%s %s\n", crash->program ? "start" : "boot", crash->host);
 }
 
 /* Returns 0, or -1 with errno. */
@@ -116,7 +121,7 @@ static int print_scenario(FILE *to, const char *file, const struct explore_optio
     if (result == 0) {
         tree_read(&source, &complaints, &tree);
         adapt(&pool, &tree.root, file, disk_model_name(options->disk));
-        fprintf(to, "# %s\n# Power was lost %s.\n", failure->message, failure->crash);
+        fprintf(to, "# %s\n# The crash was %s.\n", failure->message, failure->crash);
         if (options->seed != 1 || options->policy != SCHEDULE_ROUND_ROBIN)
             fprintf(to, "# nixie run --seed %llu%s\n", (unsigned long long) options->seed,
                     options->policy == SCHEDULE_RANDOM ? " --schedule random" : "");

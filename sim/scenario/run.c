@@ -281,10 +281,19 @@ static void do_planned_crash(struct run *run)
     size_t host = run->crash_host - 1;
     int64_t delay = run->options->boot_delay_ns ? run->options->boot_delay_ns : NANOSECONDS;
 
+    const struct crash_plan *plan = &run->options->crashes[run->next_crash++];
+
     run->crash_host = 0;
-    world_crash(run->world, host, run->options->crashes[run->next_crash++].chooser);
     run->result->planned_crashes++;
-    crashed(run, host);
+    if (!plan->program)
+        world_crash(run->world, host, plan->chooser);
+    else if (strcmp(plan->program, "*") == 0)
+        world_kill_all(run->world, host);
+    else
+        world_signal(run->world, host, plan->program, SIGKILL);
+    if (!plan->program || strcmp(plan->program, "*") == 0)
+        crashed(run, host);
+    /* Who was killed is started again by nixie-start; and that by whoever watches over it. */
     add_due(run, (struct due){.time_ns = kernel_now(run->world->kernel) + delay, .boot = host + 1});
 }
 

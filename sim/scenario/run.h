@@ -14,11 +14,14 @@
 #include "sim/world/world.h"
 
 /* A power cut before or after call number `call_number` of the run, on the host that makes it, or
- * on `host` (its name; NULL: the one that makes it, none if that is no host of ours). */
+ * on `host` (its name; NULL: the one that makes it, none if that is no host of ours).  With a
+ * `program` ("nixie-send") that one is killed instead and the disk keeps everything; "*": every
+ * program is. */
 struct crash_plan {
     uint64_t call_number;
     const char *host;
-    const struct chooser *chooser;
+    const struct chooser *chooser; /* of a power cut */
+    const char *program;           /* or NULL */
     bool before;
 };
 

@@ -1,0 +1,34 @@
+#!/bin/bash
+# The stories of mail in and out, with the power lost, and each program killed, after calls that
+# change the disk, what was promised or what a remote holds: on strict, at a choice of the points.
+# With CHECK_ALL: at every point, on all disk models.
+. tests/e2e/tap.bash
+
+explore() { # NAME OPTIONS... FILE...
+    local name=$1 status
+    shift
+    output=$(timeout 1200 "$BUILD/bin/nixie" explore "$@" 2>&1)
+    status=$?
+    tap_result $status "$name: $(tail -1 <<<"$output")" "$(grep -v ^ok <<<"$output")"
+}
+
+# One test a story; 08 has fifty messages.
+for story in scenarios/mail/*.scenario; do
+    name=$(basename "$story" .scenario)
+    thin=1
+    [[ $name == 08-* ]] && thin=40
+    if [ -n "${CHECK_ALL-}" ]; then
+        for disk in honest ffs ext4 strict; do
+            explore "$name, power, $disk" "$story" --disk $disk --states 16 --every $thin
+        done
+        explore "$name, kills" "$story" --crash programs,one --every $thin
+    else
+        explore "$name, power" "$story" --states 2 --every $((thin * 11))
+        explore "$name, kills" "$story" --crash programs,one --every $((thin * 17))
+    fi
+done
+check_status 2 "a kind of crash that is none" "$BUILD/bin/nixie" explore --crash fire scenarios/mail/01-relay.scenario
+check_status 0 "a kill is replayed" "$BUILD/bin/nixie" run scenarios/mail/01-relay.scenario --cut 900,kill=nixie-send -v
+check "and told" grep -q 'signal    9 to nixie-send' <<<"$output"
+check_status 2 "a kill of nobody" "$BUILD/bin/nixie" run scenarios/mail/01-relay.scenario --cut 900,kill=
+tap_end
