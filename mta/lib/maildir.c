@@ -124,7 +124,7 @@ int maildir_write(struct maildir *maildir, const void *bytes, size_t size)
 /* Content durable, file closed. */
 static int finish_file(struct maildir *maildir)
 {
-    if (flush(maildir) < 0 || fsync(maildir->fd) < 0)
+    if (flush(maildir) < 0 || (!maildir->hasty && fsync(maildir->fd) < 0))
         return -1;
     int fd = maildir->fd;
     maildir->fd = -1;
@@ -170,7 +170,7 @@ int maildir_commit(struct maildir *maildir)
     int result = finish_file(maildir);
     if (result == 0)
         result = link_new(maildir);
-    if (result == 0) {
+    if (result == 0 && !maildir->hasty) {
         result = sync_new(maildir);
         if (result < 0) {
             int saved = errno;

@@ -11,6 +11,7 @@
 #ifndef MTA_LIB_MAILDIR_H
 #define MTA_LIB_MAILDIR_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "mta/lib/buf.h"
@@ -23,6 +24,7 @@ struct maildir {
     struct buf name;    /* NAME */
     struct buf tmp;     /* whole paths, kept with a NUL behind */
     struct buf arrived; /* in new/ */
+    bool hasty; /* set behind maildir_begin: nothing waits for the disk, nothing is durable */
     size_t held;
     char buffer[MAILDIR_BUFFER];
 };

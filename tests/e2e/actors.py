@@ -2,12 +2,14 @@
 import base64
 import concurrent.futures
 import email
+import json
 import os
 import random
 import re
 import smtplib
 import socket
 import sys
+import tempfile
 import time
 import traceback
 
@@ -650,7 +652,8 @@ def server_bounce():
             s.data(b"Subject: =_bounce_1_\r\n folded\r\nX-Dot: .\r\n\r\nbody\r\n.\r\n")
             begin = away.took()["time"]
             told = away.wait("bounced")
-            assert told["words"] == ["bounced", "1", "accepted", "250 2.0.0 ok, taken"], told
+            assert told["words"] == ["bounced", "1", "accepted", "250 2.0.0 ok, taken", "5.1.1",
+                                     "550 5.1.1 no such user here"], told
             assert told["time"] - begin >= 0.05
             kinds = [r["words"][0] for r in away.records]
             assert kinds[kinds.index("took") + 1] == "owes" and away.of("owes")[0]["words"] == ["owes", "1"]
@@ -679,7 +682,61 @@ def server_bounce():
             s = away.session()
             s.mail()
             s.data()
-            assert away.wait("bounced")["words"] == ["bounced", "1", "refused", "550 5.1.1 no"]
+            assert away.wait("bounced")["words"] == ["bounced", "1", "refused", "550 5.1.1 no", "5.0.0", "x"]
+
+
+def server_keeps():
+    """server: a Maildir of what it takes, with envelopes; a message that cannot be kept is refused"""
+    with tempfile.TemporaryDirectory() as folder:
+        for name in ("tmp", "new", "cur", "envelopes"):
+            os.mkdir(f"{folder}/{name}")
+        with Server(f'auth any\nmaildir "{folder}"\n') as server:
+            s = server.session(hello="EHLO app.example")
+            s.say("AUTH PLAIN " + base64.b64encode(b"\0me\0secret").decode(), 235)
+            s.mail("robot@app.example", ('"q\\"uote"@x.example', "b@x.example"))
+            s.data(b"Subject: x\r\n\r\n..dot\r\nbare\rcr \xff\0\r\n.\r\n")
+            name = server.wait("kept")["words"][2]
+            kinds = [r["words"][0] for r in server.records]
+            assert kinds.index("kept") < kinds.index("took") < len(kinds) - 1
+            assert os.listdir(f"{folder}/new") == [name] and not os.listdir(f"{folder}/tmp")
+            with open(f"{folder}/new/{name}", "rb") as file:
+                assert file.read() == b"Subject: x\n\n.dot\nbare\rcr \xff\0\n"
+            with open(f"{folder}/envelopes/{name}.json", encoding="utf-8") as file:
+                envelope = json.load(file)
+            assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", envelope.pop("time"))
+            assert envelope == {"message": name, "server": "mx.test.example", "from": "robot@app.example",
+                                "to": ['"q\\"uote"@x.example', "b@x.example"], "client": "127.0.0.1",
+                                "helo": "app.example", "auth": "me"}, envelope
+            s.mail("", ("c@x.example",))
+            s.data()
+            last = server.wait("kept", count=2)["words"][2]
+            with open(f"{folder}/envelopes/{last}.json", encoding="utf-8") as file:
+                assert json.load(file)["from"] == ""
+            os.rename(f"{folder}/envelopes", f"{folder}/away")
+            s.mail()
+            s.data(code=452)
+            server.wait("unkept")
+            os.rename(f"{folder}/away", f"{folder}/envelopes")
+            os.rename(f"{folder}/new", f"{folder}/away")
+            s.mail()
+            s.data(code=452)
+            assert len(os.listdir(f"{folder}/envelopes")) == 2 and not os.listdir(f"{folder}/tmp")
+            assert len(server.of("took")) == 2
+
+
+def server_domains():
+    """server: rules for recipients in some domains"""
+    with Server('domains One.example two.example\non RCPT bad@* reply 550 "one"\non EOD reply 452 "full"\n'
+                'domains three.example\non RCPT reply 551 "three"\ndomains\non RCPT last@* reply 553 "all"\n') as server:
+        s = server.session()
+        s.say("MAIL FROM:<a@b.example>", 250)
+        for address, code in (("bad@ONE.example", 550), ("bad@two.example", 550), ("bad@xtwo.example", 250),
+                              ("bad@b.two.example", 250), ("good@three.example", 551), ("last@one.example", 553),
+                              ("last@four.example", 553), ("good@four.example", 250)):
+            s.say(f"RCPT TO:<{address}>", code)
+        s.data()
+        s.mail("a@b.example", ("x@four.example", "good@two.example"))
+        s.data(code=452)
 
 
 def server_ends():
@@ -731,6 +788,7 @@ def server_configuration():
             ("listen 127.0.0.1 0\non FOO ok", "no such verb: FOO"),
             ("listen 127.0.0.1 0\non RCPT", "thing to do"),
             ("listen 127.0.0.1 0\non RCPT refuse", "no refuse"),
+            ("listen 127.0.0.1 0\ndomains a.example\non MAIL ok", "RCPT and later"),
             ("listen 127.0.0.1 0\non RCPT take close", "no take"),
             ("listen 127.0.0.1 0\non MESSAGE reply 250 x", "no reply"),
             ("listen 127.0.0.1 0\non EOD slow 1 bytes per 1s", "no slow"),
@@ -1029,7 +1087,7 @@ def documentation():
 TESTS = [server_fuzz, server_dialogue, server_order, server_syntax, server_extensions, server_bytes, server_line_ends,
          server_pipelining, server_limits, server_auth, rules_at_every_verb, rules_any, rules_take,
          rules_after_bytes, rules_slow, rules_patterns, rules_counters, rules_greylisting, rules_rate,
-         rules_chance, rules_times, server_address_rules, server_bounce, server_ends,
+         rules_chance, rules_times, server_address_rules, server_bounce, server_keeps, server_domains, server_ends,
          server_configuration, client_dialogue, client_hello, client_refusals, client_lost,
          client_retries, client_addresses, client_auth, client_ways, client_configuration, both, documentation]
 

@@ -25,6 +25,7 @@ struct bounce {
     int64_t next_ms, give_up_ms;
     bool under_way;
     struct buf sender;
+    const char *status, *diagnostic; /* texts of the configuration */
     struct buf wire;
     struct courier_recipient recipient;
     struct courier_letter letter;
@@ -175,13 +176,18 @@ static size_t count_all(const struct server *server)
     return count;
 }
 
-static void tell(struct server *server, uint64_t taken, bool accepted, const char *reply,
-                 size_t size)
+/* Tells how it ended: `bounce` has it if one could be made. */
+static void tell(struct server *server, uint64_t taken, const struct bounce *bounce, bool accepted,
+                 const char *reply, size_t size)
 {
     record_begin(&server->record, "bounced");
     record_number(&server->record, taken);
     record_word(&server->record, accepted ? "accepted" : "refused");
     record_quoted(&server->record, reply, size);
+    if (bounce) {
+        record_word(&server->record, bounce->status);
+        record_quoted(&server->record, bounce->diagnostic, strlen(bounce->diagnostic));
+    }
     if (record_write(&server->record) < 0)
         server->broken = true;
 }
@@ -196,6 +202,8 @@ static struct bounce *make_bounce(struct connection *connection, const struct de
         return NULL;
     memset(bounce, 0, sizeof *bounce);
     bounce->taken = server->taken;
+    bounce->status = deed->status;
+    bounce->diagnostic = deed->diagnostic;
     bounce->next_ms = server_now(server) + deed->bounce_after_ms;
     bounce->give_up_ms = bounce->next_ms + GIVE_UP_MS;
     if (buf_text(&connection->sender) && make_message(&text, connection, deed) == 0 &&
@@ -227,12 +235,12 @@ void bounce_promise(struct connection *connection, const struct deed *deed)
     struct bounce **end = &server->bounces, *bounce;
 
     if (connection->sender.length == 0) {
-        tell(server, server->taken, false, null, sizeof null - 1);
+        tell(server, server->taken, NULL, false, null, sizeof null - 1);
         return;
     }
     bounce = count_all(server) < BOUNCES_MAX ? make_bounce(connection, deed) : NULL;
     if (!bounce) {
-        tell(server, server->taken, false, room, sizeof room - 1);
+        tell(server, server->taken, NULL, false, room, sizeof room - 1);
         return;
     }
     while (*end)
@@ -294,8 +302,8 @@ static bool go_on(struct server *server, struct bounce *bounce, short revents)
 
     if (courier_work(courier, revents, server_now(server))) {
         if (is_settled(bounce))
-            tell(server, bounce->taken, courier->result == COURIER_ACCEPTED, courier->reply.data,
-                 courier->reply.length);
+            tell(server, bounce->taken, bounce, courier->result == COURIER_ACCEPTED,
+                 courier->reply.data, courier->reply.length);
         courier_quit(courier, server_now(server));
     }
     if (!courier->done)

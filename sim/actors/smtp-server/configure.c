@@ -117,11 +117,34 @@ static void read_age(struct server *server)
     server->age_ms = (config_time(&server->config) + NS_PER_MS - 1) / NS_PER_MS;
 }
 
+static void read_maildir(struct server *server)
+{
+    server->maildir = config_word(&server->config, "a directory");
+}
+
+/* The rules below are for recipients in these domains; none: for all. */
+static void read_domains(struct server *server)
+{
+    server->first_domain = server->domains.length / sizeof(const char *);
+    while (config_peek(&server->config)) {
+        const char *domain = config_word(&server->config, "a domain");
+
+        if (buf_add(&server->domains, &domain, sizeof domain) < 0)
+            config_fail(&server->config, "out of memory", NULL);
+    }
+}
+
 static void read_on(struct server *server)
 {
     struct rule rule;
 
     rule_read(&rule, &server->config);
+    rule.first_domain = server->first_domain;
+    rule.domain_count = server->domains.length / sizeof(const char *) - server->first_domain;
+    if (rule.domain_count > 0 && rule.verb != VERB_RCPT && rule.verb != VERB_DATA &&
+        rule.verb != VERB_MESSAGE && rule.verb != VERB_EOD)
+        config_fail(&server->config, "below `domains` there are rules of RCPT and later only",
+                    NULL);
     if (server->rules.length / sizeof rule >= SERVER_RULES_MAX)
         config_fail(&server->config, "too many rules", NULL);
     else if (buf_add(&server->rules, &rule, sizeof rule) < 0)
@@ -146,6 +169,8 @@ static void read_line(struct server *server)
         {"connections", read_connections},
         {"timeout", read_timeout},
         {"age", read_age},
+        {"maildir", read_maildir},
+        {"domains", read_domains},
         {"on", read_on},
     };
 
@@ -191,6 +216,7 @@ int server_configure(struct server *server)
     server->connections_max = CONNECTIONS_DEFAULT;
     server->timeout_ms = TIMEOUT_DEFAULT_MS;
     server->rules = (struct buf) BUF_INIT(0);
+    server->domains = (struct buf) BUF_INIT(0);
     if (config_open(&server->config, "smtp-server", 0) < 0)
         return -1;
     while (config_line(&server->config))
@@ -206,6 +232,7 @@ void server_free(struct server *server)
     for (size_t i = 0; i < server->rules.length / sizeof *rules; i++)
         condition_free(&rules[i].condition);
     buf_free(&server->rules);
+    buf_free(&server->domains);
     condition_free(&server->greylist);
     record_free(&server->record);
     config_free(&server->config);

@@ -61,6 +61,7 @@ void connection_free(struct connection *connection)
     buf_free(&connection->reply);
     buf_free(&connection->text);
     buf_free(&connection->auth_name);
+    buf_free(&connection->helo);
     buf_free(&connection->sender);
     buf_free(&connection->recipients);
     mem_free(connection);

@@ -76,6 +76,8 @@ static void transaction_reset(struct connection *connection)
 
 static int do_hello(struct connection *connection)
 {
+    if (buf_set(&connection->helo, connection->argument.data, connection->argument.length) < 0)
+        return -1;
     connection->hello = true;
     connection->extended = connection->verb == VERB_EHLO;
     transaction_reset(connection);
@@ -127,6 +129,8 @@ static int do_connect(struct connection *connection)
 
 static int do_auth(struct connection *connection)
 {
+    if (buf_set(&connection->auth_name, connection->argument.data, connection->argument.length) < 0)
+        return -1;
     connection->authenticated = true;
     return 0;
 }

@@ -172,6 +172,8 @@ int message_take(struct connection *connection)
 
     if (connection->too_big || connection->no_room)
         return -1;
+    if (server->maildir && keep_message(connection) < 0)
+        return -1;
     record_begin(record, "took");
     record_number(record, connection->number);
     record_number(record, server->taken + 1);

@@ -179,15 +179,40 @@ void rule_read(struct rule *rule, struct config *config)
 
 /* --- finding ----------------------------------------------------------------------------------*/
 
-/* Whether the pattern matches one of the recipients. */
-static bool matches_recipient(const struct connection *connection, const char *pattern)
+/* Whether the address is in one of the rule's domains, if it has any. */
+static bool is_in_domains(const struct server *server, const struct rule *rule, const char *address,
+                          size_t size)
+{
+    const char *const *domains = (const char *const *) (const void *) server->domains.data;
+    const char *at = size ? memrchr(address, '@', size) : NULL;
+
+    for (size_t i = 0; i < rule->domain_count && at; i++) {
+        const char *domain = domains[rule->first_domain + i];
+        size_t length = size - (size_t) (at + 1 - address);
+
+        if (strlen(domain) == length && strncasecmp(domain, at + 1, length) == 0)
+            return true;
+    }
+    return rule->domain_count == 0;
+}
+
+/* Whether the rule is about that recipient. */
+static bool is_about(const struct server *server, const struct rule *rule, const char *address,
+                     size_t size)
+{
+    return (!rule->pattern || config_matches(rule->pattern, address, size)) &&
+           is_in_domains(server, rule, address, size);
+}
+
+/* Whether the rule is about one of the recipients. */
+static bool is_about_any(const struct connection *connection, const struct rule *rule)
 {
     const char *at = connection->recipients.data;
 
     for (size_t i = 0; i < connection->recipient_count; i++) {
         size_t size = strlen(at);
 
-        if (config_matches(pattern, at, size))
+        if (is_about(connection->server, rule, at, size))
             return true;
         at += size + 1;
     }
@@ -199,13 +224,14 @@ static bool is_event(const struct connection *connection, enum verb verb, const 
 {
     if (rule->verb != verb && (rule->verb != VERB_ANY || verb == VERB_MESSAGE))
         return false;
-    if (!rule->pattern)
+    if (!rule->pattern && rule->domain_count == 0)
         return true;
     if (verb == VERB_CONNECT)
         return config_matches(rule->pattern, connection->peer_text, strlen(connection->peer_text));
     if (verb == VERB_DATA || verb == VERB_MESSAGE || verb == VERB_EOD)
-        return matches_recipient(connection, rule->pattern);
-    return config_matches(rule->pattern, connection->argument.data, connection->argument.length);
+        return is_about_any(connection, rule);
+    return is_about(connection->server, rule, connection->argument.data,
+                    connection->argument.length);
 }
 
 static int add_part(struct buf *key, const char *part, size_t size)

@@ -11,6 +11,7 @@
  *   syntax.c         paths, names, parameters
  *   auth.c           AUTH's exchanges
  *   message.c        the data, and taking it
+ *   keep.c           a Maildir of what was taken
  *   bounce.c         bounces of its own
  *   main.c           the loop
  *
@@ -94,6 +95,8 @@ struct deed {
 struct rule {
     enum verb verb;
     const char *pattern; /* NULL: any */
+    size_t first_domain; /* in the server's domains: the rule is for recipients there ... */
+    size_t domain_count; /* ... if this is not 0 */
     struct condition condition;
     struct deed deed;
 };
@@ -126,7 +129,11 @@ struct server {
     struct endpoint bounces_to;
     bool has_bounces_to;
 
+    const char *maildir; /* where what is taken is kept, or NULL */
+
     struct buf rules;          /* of struct rule */
+    struct buf domains;        /* of const char *: what `domains` lines name */
+    size_t first_domain;       /* of the last such line */
     struct condition greylist; /* of addresses */
     struct record record;
     bool broken; /* records are not taken: the end */
@@ -214,10 +221,11 @@ struct connection {
     struct buf reply;    /* the normal reply to it, with its code, lines parted by \n */
     struct buf text;     /* of a deed that an address asked for */
 
-    bool greeted;  /* its greeting was 220 */
-    bool hello;    /* EHLO or HELO was taken ... */
-    bool extended; /* ... EHLO */
-    bool authenticated;
+    bool greeted;       /* its greeting was 220 */
+    bool hello;         /* EHLO or HELO was taken ... */
+    bool extended;      /* ... EHLO */
+    bool authenticated; /* as auth_name */
+    struct buf helo;    /* the name that it gave */
     enum auth_step auth_step;
     struct buf auth_name;
 
@@ -305,6 +313,11 @@ void message_free(struct connection *connection);
 bool rules_find(struct connection *connection, enum verb verb, struct deed *deed);
 /* Whether new connections are to be refused, and when that may change. */
 bool rules_refuse(const struct server *server, int64_t now_ms, int64_t *change_ms);
+
+/* keep.c */
+/* Puts the message into the Maildir, and its envelope beside it.  0, or -1 after a record of why.
+ */
+int keep_message(struct connection *connection);
 
 /* address_rules.c */
 /* The same, as recipients ask for it with address-rules on. */
