@@ -19,7 +19,8 @@ struct report_item {
 struct report {
     struct report_item *items;
     size_t count;
-    const char *replay; /* options that mattered, with a leading blank: " --seed 1 -D n=5" */
+    const char *replay;  /* options that mattered, with a leading blank: " --seed 1 -D n=5" */
+    const char *command; /* of nixie, that replays it; NULL: "run" */
 };
 
 /* --- terminal.c --- */

@@ -55,7 +55,8 @@ void tap_print(FILE *to, const struct report *report)
         if (!ok && !item->unreadable) {
             char *file = shell_word(item->file);
 
-            fprintf(to, "# replay: nixie run %s%s\n", file, report->replay);
+            fprintf(to, "# replay: nixie %s %s%s\n", report->command ? report->command : "run",
+                    file, report->replay);
             free(file);
         }
     }

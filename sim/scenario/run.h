@@ -47,6 +47,10 @@ struct run_options {
     void (*started)(void *context, struct world *world);
     void *started_context;
     FILE *story; /* told as it happens; or NULL */
+    /* Tells what became of a letter, for a failure about it: malloc'd lines.  NULL: as the spools
+     * of the world's hosts show it. */
+    char *(*story_of)(void *context, size_t letter);
+    void *story_context;
 };
 
 enum verdict {

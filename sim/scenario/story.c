@@ -210,6 +210,8 @@ char *story_of(const struct run *run, size_t letter, unsigned bounce)
 
     if (letter == NO_LETTER)
         return NULL;
+    if (run->options->story_of)
+        return run->options->story_of(run->options->story_context, letter);
     to = open_memstream(&text, &size);
     if (!to)
         return NULL;

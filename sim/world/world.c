@@ -231,7 +231,8 @@ static void free_records(struct world *world)
 void world_destroy(struct world *world)
 {
     world->finished = true;
-    kernel_destroy(world->kernel);
+    if (world->kernel)
+        kernel_destroy(world->kernel);
     for (size_t i = 0; i < world->machine_count; i++) {
         free(world->machines[i].log.partial);
         free(world->machines[i].by_number);
