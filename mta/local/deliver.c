@@ -225,6 +225,18 @@ static int check(struct run *run)
     return local_fail(LOCAL_SOFT, "Uh-oh: ", dotqmail.problem, " Line ", line, ".");
 }
 
+bool deliver_is_plain(const struct local *local)
+{
+    struct dotqmail dotqmail;
+    struct dotqmail_instruction instruction;
+    dotqmail_init(&dotqmail, local->instructions.data, local->instructions.length,
+                  local->executable);
+    while (dotqmail_next(&dotqmail, &instruction) == 1)
+        if (instruction.kind != DOTQMAIL_MAILDIR)
+            return false;
+    return true;
+}
+
 static int run_files_and_programs(struct run *run)
 {
     struct dotqmail dotqmail;

@@ -10,13 +10,24 @@
 #include "mta/lib/buf.h"
 #include "mta/lib/dotqmail.h"
 
-/* Exit codes: what is wrong with the message or the address for good, and what may pass. */
-enum { LOCAL_OK = 0, LOCAL_STOP = 99, LOCAL_HARD = 100, LOCAL_SOFT = 111 };
+/* Exit codes: what is wrong with the message or the address for good, and what may pass.  Between
+ * a worker and lspawn (stay.c) also LOCAL_READY and LOCAL_OTHER. */
+enum {
+    LOCAL_OK = 0,
+    LOCAL_READY = 1,
+    LOCAL_OTHER = 2,
+    LOCAL_STOP = 99,
+    LOCAL_HARD = 100,
+    LOCAL_SOFT = 111
+};
+
+#define LOCAL_ARGUMENTS 8 /* user to aliasempty */
 
 struct local {
     char *const *environment; /* as main was given it */
     bool deliver;             /* false (-n): tell what would be done */
-    struct buf server_home;   /* empty if it is not known */
+    bool maildirs_only;       /* LOCAL_OTHER for anything but Maildirs, before it is begun */
+    struct buf server_home;   /* empty if it is not known; only forwards need it */
 
     /* the arguments */
     const char *user;
@@ -46,6 +57,20 @@ struct local {
     unsigned long files, programs, forwards;
     uint64_t message_number; /* of the forward, 0 if there is none */
 };
+
+/* --- main.c --- */
+
+/* Takes the arguments, which must stay as long as `local`. */
+void local_set_arguments(struct local *local, const char *const arguments[LOCAL_ARGUMENTS]);
+/* Delivers the message on descriptor 0 to who the arguments say, whose home it enters.  An exit
+ * code. */
+int local_deliver(struct local *local);
+void local_release(struct local *local);
+
+/* --- stay.c --- */
+
+/* Serves lspawn until it has no more jobs.  An exit code. */
+int stay(char *const *environment);
 
 /* --- say.c: what goes into the report --- */
 
@@ -82,6 +107,8 @@ int find_new_sender(struct local *local);
 
 /* Checks all instructions, then carries them out.  An exit code. */
 int deliver_all(struct local *local);
+/* Whether there is nothing but Maildirs in the instructions, up to a mistake. */
+bool deliver_is_plain(const struct local *local);
 
 /* --- progress.c: what earlier tries have done --- */
 

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * nixie-local [-nN] [--] USER HOME LOCAL DASH EXT DOMAIN SENDER DEFAULT-DELIVERY
+ * nixie-local --stay
  *
  * Delivers the message on descriptor 0 (a file, from its start) to one local user as the user's
  * .qmail file says (qmail-local(8), dot-qmail(5)).  Runs as that user.
  *
  *   -n   only tells what it would do
  *   -N   does it (the default)
+ *
+ * With --stay it serves nixie-lspawn, delivery after delivery (stay.c).
  *
  * Descriptor 1 gets the report of success ("did 1+0+0": files, forwards, programs), descriptor 2
  * that of failure.
@@ -24,13 +27,20 @@
 
 #include "mta/lib/home.h"
 
-#define ARGUMENTS 8
-
 static int usage(void)
 {
     return local_fail(LOCAL_HARD,
                       "nixie-local: usage: nixie-local [-nN] user homedir local dash ext domain "
                       "sender aliasempty");
+}
+
+void local_set_arguments(struct local *local, const char *const arguments[LOCAL_ARGUMENTS])
+{
+    const char **to[LOCAL_ARGUMENTS] = {&local->user,   &local->home,      &local->local,
+                                        &local->dash,   &local->extension, &local->domain,
+                                        &local->sender, &local->fallback};
+    for (int i = 0; i < LOCAL_ARGUMENTS; i++)
+        *to[i] = arguments[i];
 }
 
 static int parse_arguments(struct local *local, int argc, char **argv)
@@ -47,39 +57,33 @@ static int parse_arguments(struct local *local, int argc, char **argv)
             local->deliver = *flag == 'N';
         }
     }
-    if (argc - at != ARGUMENTS)
+    if (argc - at != LOCAL_ARGUMENTS)
         return usage();
-    const char **to[ARGUMENTS] = {&local->user,   &local->home,      &local->local,
-                                  &local->dash,   &local->extension, &local->domain,
-                                  &local->sender, &local->fallback};
-    for (int i = 0; i < ARGUMENTS; i++)
-        *to[i] = argv[at + i];
+    local_set_arguments(local, (const char *const *) argv + at);
     return LOCAL_OK;
 }
 
-static int prepare(struct local *local)
+static int enter(struct local *local)
 {
-    struct sigaction ignore = {.sa_handler = SIG_IGN};
-    umask(077);
-    if (sigaction(SIGPIPE, &ignore, NULL) < 0)
-        return local_fail_errno("Unable to set up signals", "", errno);
     /* before the directory changes; only forwards need it, and they find out */
-    if (home_find(local->environment, &local->server_home) < 0)
+    if (!local->maildirs_only && home_find(local->environment, &local->server_home) < 0)
         buf_reset(&local->server_home);
     if (chdir(local->home) < 0)
         return local_fail_errno("Unable to switch to ", local->home, errno);
     return recipient_prepare(local);
 }
 
-static int deliver(struct local *local)
+int local_deliver(struct local *local)
 {
-    int code = prepare(local);
+    int code = enter(local);
     if (code == LOCAL_OK && local->deliver)
         code = recipient_check_loop(local);
     if (code == LOCAL_OK)
         code = find_check_home(local);
     if (code == LOCAL_OK)
         code = find_instructions(local);
+    if (code == LOCAL_OK && local->maildirs_only && !deliver_is_plain(local))
+        return LOCAL_OTHER;
     if (code == LOCAL_OK)
         code = find_new_sender(local);
     if (code == LOCAL_OK)
@@ -87,7 +91,7 @@ static int deliver(struct local *local)
     return code;
 }
 
-static void release(struct local *local)
+void local_release(struct local *local)
 {
     struct buf *all[] = {&local->server_home,  &local->recipient,  &local->delivered_to,
                          &local->return_path,  &local->from_line,  &local->file_part,
@@ -97,12 +101,24 @@ static void release(struct local *local)
         buf_free(all[i]);
 }
 
+static int set_up(void)
+{
+    struct sigaction ignore = {.sa_handler = SIG_IGN};
+    umask(077);
+    if (sigaction(SIGPIPE, &ignore, NULL) < 0)
+        return local_fail_errno("Unable to set up signals", "", errno);
+    return LOCAL_OK;
+}
+
 int main(int argc, char **argv, char **environment)
 {
     struct local local = {.environment = environment, .deliver = true};
-    int code = parse_arguments(&local, argc, argv);
+    bool stays = argc == 2 && strcmp(argv[1], "--stay") == 0;
+    int code = stays ? LOCAL_OK : parse_arguments(&local, argc, argv);
     if (code == LOCAL_OK)
-        code = deliver(&local);
-    release(&local);
+        code = set_up();
+    if (code == LOCAL_OK)
+        code = stays ? stay(environment) : local_deliver(&local);
+    local_release(&local);
     return code;
 }

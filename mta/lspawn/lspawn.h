@@ -60,13 +60,81 @@ const char *users_find(struct users *users, const char *local, struct recipient_
 void users_free(struct users *users);
 void recipient_user_free(struct recipient_user *user);
 
+/* --- worker.c: processes that stay --- */
+
+/*
+ * A worker is a nixie-local that serves one user (uid and gid), one delivery at a time.  Workers
+ * come when they are needed and go when they have been idle; none is ever waited for.
+ */
+#define WORKERS_MAX 100
+#define WORKER_JOBS_MAX 500  /* after which it is replaced */
+#define WORKER_IDLE_MS 10000 /* after which it is ended */
+
+/* Instead of an exit code (mta/local/local.h). */
+enum { WORKER_CODE_READY = 1, WORKER_CODE_OTHER = 2 };
+
+enum worker_state { WORKER_NONE, WORKER_IDLE, WORKER_BUSY };
+
+struct worker {
+    enum worker_state state;
+    int fd; /* its socket, our end: does not block */
+    uid_t uid;
+    gid_t gid;
+    bool ready;         /* it has said that it runs */
+    unsigned slot;      /* of its delivery, while busy */
+    struct buf request; /* of which `sent` bytes have gone */
+    size_t sent;
+    struct buf output; /* of its answer */
+    bool cut;          /* there was more than is kept */
+    bool text_whole;   /* the code is still to come */
+    int code;          /* after WORKER_ANSWERS: an exit code, or WORKER_CODE_OTHER */
+    unsigned jobs;
+    int64_t idle_since; /* monotonic ms */
+};
+
+struct workers {
+    struct worker *all; /* WORKERS_MAX */
+    /* Starts the program as that user with `socket` as its descriptors 1 and 2: a pid, or -1. */
+    pid_t (*start)(void *context, uid_t uid, gid_t gid, int socket);
+    void *context;
+};
+
+/* Needs `start` and `context`.  0, or -1 with ENOMEM. */
+int workers_init(struct workers *workers);
+/* Ends all. */
+void workers_free(struct workers *workers);
+/* One that is idle and that user's, started if need be.  NULL: there is none to be had now. */
+struct worker *workers_take(struct workers *workers, uid_t uid, gid_t gid);
+/* Ends workers that are idle for long or worn out.  When the next will be (monotonic ms;
+ * INT64_MAX: none is idle). */
+int64_t workers_trim(struct workers *workers, int64_t now);
+
+/* Gives an idle worker a delivery: the arguments of nixie-local, each with its NUL, and the
+ * message, which stays the caller's and open until the answer.  -1: nothing was given (the worker
+ * may have ended). */
+int worker_give(struct worker *worker, unsigned slot, const struct buf *arguments, int message);
+/* What poll is to look for. */
+short worker_events(const struct worker *worker);
+
+enum worker_news {
+    WORKER_SILENT,
+    WORKER_ANSWERS, /* the answer is whole: worker_rest must follow */
+    WORKER_GONE,    /* worker_end must follow */
+};
+/* After poll has found something. */
+enum worker_news worker_work(struct worker *worker, short found, int message);
+void worker_rest(struct worker *worker, int64_t now);
+void worker_end(struct worker *worker);
+
 /* --- report.c --- */
 
 #define REPORT_MAX 3000 /* bytes of a delivery's output that are passed on */
+#define OUTPUT_KEPT (REPORT_MAX + 1)
+#define EXIT_CRASHED (-1)
 
-/* Builds the report of a delivery whose program ended with `wait_status` and told `output`, which
- * may have been longer than it is here (`cut`). */
-int report_build(struct buf *report, unsigned slot, int wait_status, const struct buf *output,
+/* Builds the report of a delivery whose program ended with `exit_code` (EXIT_CRASHED: without one)
+ * and told `output`, which may have been longer than it is here (`cut`). */
+int report_build(struct buf *report, unsigned slot, int exit_code, const struct buf *output,
                  bool cut);
 /* Builds a report from a letter and text, such as "ZOut of memory. (#4.3.0)\n". */
 int report_build_text(struct buf *report, unsigned slot, const char *text);

@@ -4,14 +4,17 @@
  *
  * Runs local deliveries for nixie-send, many at once.  Reads requests from descriptor 0 and writes
  * reports to descriptor 1 (docs/architecture.md, "Processes"); first it tells how many deliveries
- * it takes at once.  Each delivery is one nixie-local with the message as its descriptor 0, turned
- * into the user by nixie-become; in single-user mode nobody becomes anybody.
+ * it takes at once.  A delivery first goes to a staying nixie-local of its user (worker.c), which
+ * does it if that takes nothing but Maildirs; any other is one nixie-local of its own, with the
+ * message as its descriptor 0.  All are turned into the user by nixie-become; in single-user mode
+ * nobody becomes anybody.
  *
  * DEFAULT-DELIVERY is what happens to mail of users without a .qmail file, in the format of one;
  * without it control/defaultdelivery, else "./Maildir/".
  *
- * A delivery is over when nixie-local has ended: what programs that it left behind still hold of
- * the pipe is not waited for.  At the end of descriptor 0 the running deliveries are waited for.
+ * A delivery is over when its nixie-local has answered or ended: what programs that it left behind
+ * still hold of the pipe is not waited for.  At the end of descriptor 0 the running deliveries are
+ * waited for.
  *
  * Exit status: 0 at the end of requests; 111 if it cannot start or cannot go on.
  */
@@ -19,6 +22,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -27,6 +31,7 @@
 #include <unistd.h>
 
 #include "mta/lib/child.h"
+#include "mta/lib/clock.h"
 #include "mta/lib/control.h"
 #include "mta/lib/error.h"
 #include "mta/lib/home.h"
@@ -35,12 +40,22 @@
 #include "mta/lib/num.h"
 
 #define DEFAULT_DELIVERY_MAX 10000
-#define OUTPUT_KEPT (REPORT_MAX + 1)
+#define EXIT_TEMPORARY 111
 #define LAST_READS 32 /* of a delivery that has ended: 32 * 4096 bytes */
 
+#define FDS_BEFORE 2    /* signals, requests */
+#define LOCAL_STRINGS 8 /* arguments of nixie-local */
+
 struct delivery {
-    pid_t pid; /* 0: the slot is free */
-    int pipe;  /* the output of the program; -1 after its end */
+    struct worker *worker; /* that has it; NULL: none */
+    pid_t pid;             /* of the program that has it; 0: none (neither: the slot is free) */
+    /* For the worker, and for a program if it is none of the worker's. */
+    struct buf arguments; /* LOCAL_STRINGS, each with its NUL */
+    int message;
+    uid_t uid;
+    gid_t gid;
+    /* For the program. */
+    int pipe; /* its output; -1 after its end */
     struct buf output;
     bool cut; /* there was more output than is kept */
 };
@@ -59,11 +74,13 @@ struct lspawn {
     struct request request;
     struct buf report;
     struct delivery *deliveries; /* LSPAWN_SLOTS */
-    struct pollfd *polls;        /* 2 + LSPAWN_SLOTS */
-    unsigned *polled;            /* the slot of polls[2 + i] */
-    unsigned running;
-    bool reading;   /* descriptor 0 is not at its end */
-    bool listening; /* somebody reads descriptor 1 */
+    struct workers workers;
+    struct pollfd *polls; /* FDS_BEFORE + LSPAWN_SLOTS + WORKERS_MAX */
+    unsigned *polled;     /* what polls[FDS_BEFORE + i] is: a slot, or LSPAWN_SLOTS + a worker */
+    unsigned programs;    /* deliveries that programs have */
+    unsigned running;     /* deliveries */
+    bool reading;         /* descriptor 0 is not at its end */
+    bool listening;       /* somebody reads descriptor 1 */
 };
 
 static const char out_of_memory[] = "ZOut of memory in nixie-lspawn. (#4.3.0)\n";
@@ -100,7 +117,29 @@ static void report_text(struct lspawn *lspawn, unsigned slot, const char *text)
 
 /* --- running deliveries --- */
 
-/* One read of a delivery's output; false at its end (or when there is none just now). */
+static void release(struct lspawn *lspawn, struct delivery *delivery)
+{
+    io_close(&delivery->message);
+    buf_free(&delivery->arguments);
+    buf_free(&delivery->output);
+    delivery->worker = NULL;
+    delivery->pid = 0;
+    delivery->cut = false;
+    lspawn->running--;
+}
+
+/* It has ended, with these results. */
+static void finish(struct lspawn *lspawn, unsigned slot, int exit_code, const struct buf *output,
+                   bool cut)
+{
+    cut = cut || output->length > REPORT_MAX;
+    if (report_build(&lspawn->report, slot, exit_code, output, cut) < 0)
+        report_build_text(&lspawn->report, slot, out_of_memory);
+    send_report(lspawn);
+    release(lspawn, &lspawn->deliveries[slot]);
+}
+
+/* One read of a program's output; false at its end (or when there is none just now). */
 static bool read_output(struct delivery *delivery)
 {
     char block[4096];
@@ -120,23 +159,19 @@ static bool read_output(struct delivery *delivery)
     return true;
 }
 
-static void finish(struct lspawn *lspawn, unsigned slot, int status)
+static void program_ended(struct lspawn *lspawn, unsigned slot, int status)
 {
     struct delivery *delivery = &lspawn->deliveries[slot];
     for (int i = 0; i < LAST_READS && delivery->pipe >= 0; i++)
         if (!read_output(delivery))
             break;
     io_close(&delivery->pipe);
-    bool cut = delivery->cut || delivery->output.length > REPORT_MAX;
-    if (report_build(&lspawn->report, slot, status, &delivery->output, cut) < 0)
-        report_build_text(&lspawn->report, slot, out_of_memory);
-    send_report(lspawn);
-    buf_free(&delivery->output);
-    delivery->pid = 0;
-    delivery->cut = false;
-    lspawn->running--;
+    lspawn->programs--;
+    finish(lspawn, slot, WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_CRASHED, &delivery->output,
+           delivery->cut);
 }
 
+/* That a worker has ended is seen at its socket. */
 static void reap(struct lspawn *lspawn)
 {
     struct signalfd_siginfo signals[4];
@@ -147,9 +182,9 @@ static void reap(struct lspawn *lspawn)
         pid_t pid = waitpid(-1, &status, WNOHANG);
         if (pid <= 0)
             return;
-        for (unsigned slot = 0; slot < LSPAWN_SLOTS; slot++)
+        for (unsigned slot = 0; lspawn->programs && slot < LSPAWN_SLOTS; slot++)
             if (lspawn->deliveries[slot].pid == pid)
-                finish(lspawn, slot, status);
+                program_ended(lspawn, slot, status);
     }
 }
 
@@ -176,76 +211,129 @@ static const char *open_message(const struct lspawn *lspawn, const struct buf *n
     return NULL;
 }
 
-/* Runs nixie-local with these descriptors.  Its pid, or -1 with errno. */
-static pid_t start_program(struct lspawn *lspawn, struct recipient_user *user, char *local,
-                           char *domain, int message, int output)
+/* Starts `program` as that user with these descriptors.  Its pid, or -1 with errno. */
+static pid_t start_program(const struct lspawn *lspawn, uid_t user, gid_t group,
+                           const char *const *program, const int fds[3])
 {
     char uid[NUM_DIGITS], gid[NUM_DIGITS];
-    char become_directory[] = "/", end_of_flags[] = "--";
-    num_format(uid, user->uid);
-    num_format(gid, user->gid);
-    char *argv[] = {lspawn->become_program.data,
-                    uid,
-                    gid,
-                    become_directory,
-                    lspawn->local_program.data,
-                    end_of_flags,
-                    user->user.data,
-                    user->home.data,
-                    local,
-                    user->dash.data,
-                    user->extension.data,
-                    domain,
-                    lspawn->request.sender.data,
-                    lspawn->default_delivery.data,
-                    NULL};
-    char **from = lspawn->single_user ? argv + 4 : argv;
+    const char *argv[4 + LOCAL_STRINGS + 3] = {lspawn->become_program.data, uid, gid, "/"};
+    size_t count = 4;
+    num_format(uid, user);
+    num_format(gid, group);
+    while (*program)
+        argv[count++] = *program++;
+    argv[count] = NULL;
+    const char **from = lspawn->single_user ? argv + 4 : argv;
     struct child child = {.path = from[0],
-                          .argv = from,
+                          .argv = (char *const *) from,
                           .environment = lspawn->environment,
-                          .fds = {message, output, output},
+                          .fds = {fds[0], fds[1], fds[2]},
                           .fd_count = 3};
     return child_start(&child);
 }
 
-/* Ends the texts of `user` with NULs.  0 or -1 with ENOMEM. */
-static int end_texts(struct recipient_user *user)
+/* For workers.c. */
+static pid_t start_worker(void *context, uid_t uid, gid_t gid, int socket)
 {
-    if (!buf_text(&user->user) || !buf_text(&user->home) || !buf_text(&user->dash) ||
-        !buf_text(&user->extension))
-        return -1;
-    return 0;
+    const struct lspawn *lspawn = context;
+    const char *program[] = {lspawn->local_program.data, "--stay", NULL};
+    const int fds[3] = {-1, socket, socket};
+    return start_program(lspawn, uid, gid, program, fds);
 }
 
-/* NULL if it now runs, or a report. */
-static const char *run(struct lspawn *lspawn, struct delivery *delivery,
-                       struct recipient_user *user, char *local, char *domain, int message)
+static pid_t start_local(const struct lspawn *lspawn, const struct delivery *delivery, int output)
+{
+    const char *program[2 + LOCAL_STRINGS + 1] = {lspawn->local_program.data, "--"};
+    const char *at = delivery->arguments.data;
+    const int fds[3] = {delivery->message, output, output};
+    for (int i = 0; i < LOCAL_STRINGS; i++, at += strlen(at) + 1)
+        program[2 + i] = at;
+    return start_program(lspawn, delivery->uid, delivery->gid, program, fds);
+}
+
+/* Gives the delivery to a process of its own.  NULL if it now runs, or a report. */
+static const char *run_program(struct lspawn *lspawn, struct delivery *delivery)
 {
     int ends[2];
-    if (end_texts(user) < 0)
-        return out_of_memory;
     if (pipe2(ends, O_CLOEXEC) < 0)
         return "Znixie-lspawn unable to create pipe. (#4.3.0)\n";
     pid_t pid = -1;
     if (io_set_nonblocking(ends[0]) == 0)
-        pid = start_program(lspawn, user, local, domain, message, ends[1]);
+        pid = start_local(lspawn, delivery, ends[1]);
     close(ends[1]);
     if (pid < 0) {
         /* also when the program is missing: an upgrade that went wrong is no reason to bounce */
         close(ends[0]);
         return "ZUnable to run nixie-local. (#4.3.0)\n";
     }
+    io_close(&delivery->message);
+    delivery->worker = NULL;
     delivery->pid = pid;
     delivery->pipe = ends[0];
     delivery->output.limit = OUTPUT_KEPT;
-    lspawn->running++;
+    lspawn->programs++;
     return NULL;
 }
 
-static const char *deliver(struct lspawn *lspawn, struct delivery *delivery, struct buf *trouble)
+/* Gives the delivery to a worker.  False: there is none. */
+static bool give_worker(struct lspawn *lspawn, unsigned slot)
+{
+    struct delivery *delivery = &lspawn->deliveries[slot];
+    struct worker *worker = workers_take(&lspawn->workers, delivery->uid, delivery->gid);
+    if (!worker || worker_give(worker, slot, &delivery->arguments, delivery->message) < 0)
+        return false;
+    delivery->worker = worker;
+    return true;
+}
+
+static int add_string(struct buf *to, const char *text)
+{
+    return buf_add(to, text, strlen(text) + 1);
+}
+
+static int add_field(struct buf *to, const struct buf *field)
+{
+    if (buf_add(to, field->data, field->length) < 0)
+        return -1;
+    return buf_add_byte(to, 0);
+}
+
+/* The arguments of nixie-local.  0, or -1 with ENOMEM. */
+static int make_arguments(const struct lspawn *lspawn, struct buf *to,
+                          const struct recipient_user *user, const char *local, const char *domain)
+{
+    if (add_field(to, &user->user) < 0 || add_field(to, &user->home) < 0 ||
+        add_string(to, local) < 0 || add_field(to, &user->dash) < 0 ||
+        add_field(to, &user->extension) < 0 || add_string(to, domain) < 0 ||
+        add_field(to, &lspawn->request.sender) < 0 || add_field(to, &lspawn->default_delivery) < 0)
+        return -1;
+    return 0;
+}
+
+/* NULL if it now runs, or a report.  Takes over the message. */
+static const char *run(struct lspawn *lspawn, unsigned slot, const struct recipient_user *user,
+                       const char *local, const char *domain, int message)
+{
+    struct delivery *delivery = &lspawn->deliveries[slot];
+    const char *report = NULL;
+    delivery->message = message;
+    delivery->uid = user->uid;
+    delivery->gid = user->gid;
+    lspawn->running++;
+    if (make_arguments(lspawn, &delivery->arguments, user, local, domain) < 0)
+        report = out_of_memory;
+    else if (!give_worker(lspawn, slot))
+        report = run_program(lspawn, delivery);
+    if (report)
+        release(lspawn, delivery);
+    return report;
+}
+
+static const char *deliver(struct lspawn *lspawn, unsigned slot, struct buf *trouble)
 {
     struct request *request = &lspawn->request;
-    if (delivery->pid)
+    const struct delivery *delivery = &lspawn->deliveries[slot];
+    if (delivery->pid || delivery->worker)
         return "ZInternal error: delnum in use. (#4.3.5)\n";
     if (request->too_long)
         return "ZInternal error: request too long. (#4.3.5)\n";
@@ -259,8 +347,9 @@ static const char *deliver(struct lspawn *lspawn, struct delivery *delivery, str
     if (!report)
         report = users_find(&lspawn->users, request->recipient.data, &user, trouble);
     if (!report)
-        report = run(lspawn, delivery, &user, request->recipient.data, at + 1, message);
-    io_close(&message);
+        report = run(lspawn, slot, &user, request->recipient.data, at + 1, message);
+    else
+        io_close(&message);
     recipient_user_free(&user);
     return report;
 }
@@ -272,7 +361,7 @@ static void take_request(struct lspawn *lspawn)
     if (slot >= LSPAWN_SLOTS) {
         report_text(lspawn, slot, "ZInternal error: delnum too big. (#4.3.5)\n");
     } else {
-        const char *report = deliver(lspawn, &lspawn->deliveries[slot], &trouble);
+        const char *report = deliver(lspawn, slot, &trouble);
         if (report)
             report_text(lspawn, slot, report);
     }
@@ -291,39 +380,113 @@ static void read_requests(struct lspawn *lspawn)
             take_request(lspawn);
 }
 
+/* --- workers --- */
+
+/* The worker has ended within a delivery.  If it never began, because it could not become the user,
+ * say, what it told says so. */
+static void worker_gone(struct lspawn *lspawn, struct worker *worker)
+{
+    bool told = !worker->ready && worker->output.length;
+    if (worker->state == WORKER_BUSY)
+        finish(lspawn, worker->slot, told ? EXIT_TEMPORARY : EXIT_CRASHED, &worker->output,
+               worker->cut);
+    worker_end(worker);
+}
+
+static void worker_answers(struct lspawn *lspawn, struct worker *worker, int64_t now)
+{
+    unsigned slot = worker->slot;
+    if (worker->code != WORKER_CODE_OTHER) {
+        finish(lspawn, slot, worker->code, &worker->output, worker->cut);
+        worker_rest(worker, now);
+        return;
+    }
+    worker_rest(worker, now);
+    const char *report = run_program(lspawn, &lspawn->deliveries[slot]);
+    if (report) {
+        release(lspawn, &lspawn->deliveries[slot]);
+        report_text(lspawn, slot, report);
+    }
+}
+
+static void hear_worker(struct lspawn *lspawn, struct worker *worker, short found, int64_t now)
+{
+    if (worker->state == WORKER_NONE) /* ended since, for its place */
+        return;
+    int message = worker->state == WORKER_BUSY ? lspawn->deliveries[worker->slot].message : -1;
+    switch (worker_work(worker, found, message)) {
+    case WORKER_ANSWERS:
+        worker_answers(lspawn, worker, now);
+        return;
+    case WORKER_GONE:
+        worker_gone(lspawn, worker);
+        return;
+    case WORKER_SILENT:
+        return;
+    }
+}
+
 /* --- the loop --- */
+
+static void add_poll(struct lspawn *lspawn, unsigned *count, unsigned what, int fd, short events)
+{
+    lspawn->polled[*count - FDS_BEFORE] = what;
+    lspawn->polls[(*count)++] = (struct pollfd){.fd = fd, .events = events};
+}
 
 static unsigned fill_polls(struct lspawn *lspawn)
 {
+    unsigned count = FDS_BEFORE;
     lspawn->polls[0] = (struct pollfd){.fd = lspawn->signals, .events = POLLIN};
     lspawn->polls[1] = (struct pollfd){.fd = lspawn->reading ? 0 : -1, .events = POLLIN};
-    unsigned count = 2;
-    for (unsigned slot = 0; slot < LSPAWN_SLOTS; slot++) {
+    for (unsigned slot = 0; lspawn->programs && slot < LSPAWN_SLOTS; slot++) {
         const struct delivery *delivery = &lspawn->deliveries[slot];
-        if (!delivery->pid || delivery->pipe < 0)
-            continue;
-        lspawn->polled[count - 2] = slot;
-        lspawn->polls[count++] = (struct pollfd){.fd = delivery->pipe, .events = POLLIN};
+        if (delivery->pid && delivery->pipe >= 0)
+            add_poll(lspawn, &count, slot, delivery->pipe, POLLIN);
+    }
+    for (unsigned i = 0; i < WORKERS_MAX; i++) {
+        const struct worker *worker = &lspawn->workers.all[i];
+        if (worker->state != WORKER_NONE)
+            add_poll(lspawn, &count, LSPAWN_SLOTS + i, worker->fd, worker_events(worker));
     }
     return count;
+}
+
+static void hear(struct lspawn *lspawn, unsigned count, int64_t now)
+{
+    for (unsigned i = FDS_BEFORE; i < count; i++) {
+        unsigned what = lspawn->polled[i - FDS_BEFORE];
+        short found = lspawn->polls[i].revents;
+        if (found && what < LSPAWN_SLOTS)
+            read_output(&lspawn->deliveries[what]);
+        else if (found)
+            hear_worker(lspawn, &lspawn->workers.all[what - LSPAWN_SLOTS], found, now);
+    }
+    if (lspawn->polls[0].revents)
+        reap(lspawn);
+    if (lspawn->reading && lspawn->polls[1].revents)
+        read_requests(lspawn);
+}
+
+static int poll_timeout(int64_t next, int64_t now)
+{
+    if (next == INT64_MAX)
+        return -1;
+    return next - now < INT_MAX ? (int) (next - now) : INT_MAX;
 }
 
 static int loop(struct lspawn *lspawn)
 {
     while (lspawn->reading || lspawn->running) {
+        int64_t now = clock_monotonic_ms();
+        int64_t next = workers_trim(&lspawn->workers, now);
         unsigned count = fill_polls(lspawn);
-        if (poll(lspawn->polls, count, -1) < 0) {
+        if (poll(lspawn->polls, count, poll_timeout(next, now)) < 0) {
             if (errno == EINTR)
                 continue;
             return die("unable to poll", errno);
         }
-        for (unsigned i = 2; i < count; i++)
-            if (lspawn->polls[i].revents)
-                read_output(&lspawn->deliveries[lspawn->polled[i - 2]]);
-        if (lspawn->polls[0].revents)
-            reap(lspawn);
-        if (lspawn->reading && lspawn->polls[1].revents)
-            read_requests(lspawn);
+        hear(lspawn, count, clock_monotonic_ms());
     }
     return 0;
 }
@@ -371,15 +534,18 @@ static int make_environment(struct lspawn *lspawn, char **environment)
 
 static int prepare_memory(struct lspawn *lspawn)
 {
+    const size_t polled = LSPAWN_SLOTS + WORKERS_MAX;
     lspawn->deliveries = mem_alloc(LSPAWN_SLOTS * sizeof *lspawn->deliveries);
-    lspawn->polls = mem_alloc((LSPAWN_SLOTS + 2) * sizeof *lspawn->polls);
-    lspawn->polled = mem_alloc(LSPAWN_SLOTS * sizeof *lspawn->polled);
+    lspawn->polls = mem_alloc((FDS_BEFORE + polled) * sizeof *lspawn->polls);
+    lspawn->polled = mem_alloc(polled * sizeof *lspawn->polled);
+    lspawn->workers.start = start_worker;
+    lspawn->workers.context = lspawn;
     if (!lspawn->deliveries || !lspawn->polls || !lspawn->polled ||
-        buf_reserve(&lspawn->report, 200) < 0)
+        buf_reserve(&lspawn->report, 200) < 0 || workers_init(&lspawn->workers) < 0)
         return -1;
     memset(lspawn->deliveries, 0, LSPAWN_SLOTS * sizeof *lspawn->deliveries);
     for (unsigned i = 0; i < LSPAWN_SLOTS; i++)
-        lspawn->deliveries[i].pipe = -1;
+        lspawn->deliveries[i].pipe = lspawn->deliveries[i].message = -1;
     return 0;
 }
 
@@ -428,6 +594,7 @@ static int start(struct lspawn *lspawn, int argc, char **argv, char **environmen
 
 static void end(struct lspawn *lspawn)
 {
+    workers_free(&lspawn->workers);
     users_free(&lspawn->users);
     request_free(&lspawn->request);
     buf_free(&lspawn->report);

@@ -2,7 +2,6 @@
 #include "mta/lspawn/lspawn.h"
 
 #include <string.h>
-#include <sys/wait.h>
 
 static int begin(struct buf *report, unsigned slot)
 {
@@ -34,11 +33,11 @@ static char letter_of(int exit_code)
     }
 }
 
-int report_build(struct buf *report, unsigned slot, int wait_status, const struct buf *output,
+int report_build(struct buf *report, unsigned slot, int exit_code, const struct buf *output,
                  bool cut)
 {
     static const char long_text[] = "\nError report too long, sorry.\n";
-    if (!WIFEXITED(wait_status))
+    if (exit_code == EXIT_CRASHED)
         return report_build_text(report, slot, "Znixie-local crashed.\n");
     size_t size = output->length;
     if (cut && size > REPORT_MAX - sizeof long_text)
@@ -46,7 +45,7 @@ int report_build(struct buf *report, unsigned slot, int wait_status, const struc
     const char *nul = size ? memchr(output->data, 0, size) : NULL;
     if (nul)
         size = (size_t) (nul - output->data);
-    if (begin(report, slot) < 0 || buf_add_byte(report, letter_of(WEXITSTATUS(wait_status))) < 0 ||
+    if (begin(report, slot) < 0 || buf_add_byte(report, letter_of(exit_code)) < 0 ||
         buf_add(report, output->data, size) < 0)
         return -1;
     if (cut && buf_add_text(report, long_text) < 0)

@@ -21,15 +21,72 @@ struct spawn {
     const char *program;
     int error;
     uint64_t at, seen;
+    bool kill;
     const char *name;
     size_t leaked;
+    unsigned spawned;    /* programs that lspawn started */
+    unsigned idle, left; /* staying processes when drip says `a`, and `b` */
 };
+
+/* --- drip: lspawn's requests one after another ----------------------------------------------- */
+
+/* drip COUNT: starts nixie-lspawn and asks for COUNT deliveries to joe, each when the one before is
+ * reported, which it passes on.  Then writes `a` to descriptor 2, and 15 s later `b`. */
+static int drip_main(int argc, char **argv, char **environment)
+{
+    static const char request[] = "\0\0"
+                                  "7\0s@y.example\0joe@x.example";
+    int in[2], out[2];
+    pid_t pid;
+    posix_spawn_file_actions_t actions;
+    char *const child[] = {TEXT("nixie-lspawn"), NULL};
+    (void) argc;
+    MUST(sim_pipe2(in, O_CLOEXEC) == 0 && sim_pipe2(out, O_CLOEXEC) == 0);
+    MUST(sim_posix_spawn_file_actions_init(&actions) == 0);
+    MUST(sim_posix_spawn_file_actions_adddup2(&actions, in[0], 0) == 0);
+    MUST(sim_posix_spawn_file_actions_adddup2(&actions, out[1], 1) == 0);
+    MUST(sim_posix_spawn(&pid, "/srv/bin/nixie-lspawn", &actions, NULL, child, environment) == 0);
+    sim_posix_spawn_file_actions_destroy(&actions);
+    MUST(sim_close(in[0]) == 0 && sim_close(out[1]) == 0);
+    char block[100];
+    ssize_t size = sim_read(out[0], block, 2);
+    MUST(size == 2 && sim_write(1, block, 2) == 2);
+    for (int i = 0; i < atoi(argv[1]); i++) {
+        char bytes[sizeof request];
+        memcpy(bytes, request, sizeof request);
+        bytes[0] = (char) (i & 127);
+        MUST(sim_write(in[1], bytes, sizeof bytes) == (ssize_t) sizeof bytes);
+        size = sim_read(out[0], block, sizeof block);
+        MUST(size > 3 && block[0] == (char) (i & 127));
+        block[0] = (char) (i & 255); /* so that all can be told apart */
+        block[1] = (char) (i >> 8);
+        MUST(sim_write(1, block, (size_t) size) == size);
+    }
+    MUST(sim_write(2, "a", 1) == 1);
+    MUST(sim_poll(NULL, 0, 15000) == 0);
+    MUST(sim_write(2, "b", 1) == 1);
+    MUST(sim_close(in[1]) == 0);
+    int status;
+    MUST(sim_waitpid(pid, &status, 0) == pid && status == 0);
+    return 0;
+}
+
+static void count_staying(void *context, const struct process *process, size_t bytes,
+                          unsigned descriptors)
+{
+    (void) bytes;
+    (void) descriptors;
+    *(unsigned *) context += strcmp(process_name(process), "nixie-local") == 0;
+}
 
 static void take_output(void *context, struct process *process, int fd, const char *data,
                         size_t size)
 {
     struct spawn *spawn = context;
     (void) process;
+    if (fd == 2 && size == 1)
+        kernel_tell_processes(spawn->world.kernel, count_staying,
+                              *data == 'a' ? &spawn->idle : &spawn->left);
     if (fd != 1)
         return;
     spawn->output = realloc(spawn->output, spawn->output_size + size);
@@ -85,6 +142,18 @@ static int fail_call(void *context, const struct call *call)
     return spawn->error;
 }
 
+static void after_call(void *context, const struct call *call)
+{
+    struct spawn *spawn = context;
+    spawn->spawned += call->id == CALL_spawn && call->result >= 0 &&
+                      strcmp(process_name(call->process), "nixie-lspawn") == 0;
+    if (!spawn->kill || call->id == CALL_exit ||
+        strcmp(process_name(call->process), spawn->program) != 0 || ++spawn->seen != spawn->at)
+        return;
+    spawn->name = call_name(call->id);
+    process_signal(call->process, SIGKILL);
+}
+
 static void spawn_create(struct spawn *spawn)
 {
     static const char assign[] = "=joe:joe:1000:1000:/home/joe:::\n"
@@ -99,8 +168,9 @@ static void spawn_create(struct spawn *spawn)
                          0);
     ck_assert_int_eq(host_make_directory(host, "/srv/bin", 0, 0, 0755), 0);
     ck_assert_int_eq(host_make_directory(host, "/home/ann", 1001, 1001, 0755), 0);
-    static const char *const binaries[] = {"nixie-local", "nixie-become", "nixie-lspawn"};
-    for (unsigned i = 0; i < 3; i++) {
+    static const char *const binaries[] = {"nixie-local", "nixie-become", "nixie-lspawn", "drip"};
+    kernel_register_program(spawn->world.kernel, "drip", drip_main);
+    for (unsigned i = 0; i < 4; i++) {
         char path[100], text[100];
         snprintf(path, sizeof path, "/srv/bin/%s", binaries[i]);
         int length = snprintf(text, sizeof text, "#!nixie %s\n", binaries[i]);
@@ -116,7 +186,7 @@ static void spawn_create(struct spawn *spawn)
     put(&spawn->world, "/home/ann/.qmail-list", "./list\n", 7, 1001);
     put(&spawn->world, "/srv/alias/.qmail-root", "./root\n", 7, ALIAS);
     vfs_settle(host_vfs(host));
-    struct kernel_watch watch = {.before = fail_call, .context = spawn};
+    struct kernel_watch watch = {.before = fail_call, .after = after_call, .context = spawn};
     kernel_watch(spawn->world.kernel, &watch);
 }
 
@@ -163,26 +233,34 @@ static void read_reports(struct spawn *spawn)
     }
 }
 
-/* Runs lspawn with these requests until it has ended; its exit code. */
-static int spawn_run(struct spawn *spawn, struct input *input)
+/* Runs a program of /srv/bin with that input until it has ended; its exit code. */
+static int program_run(struct spawn *spawn, const char *const *argv, const char *input, size_t size)
 {
-    const char *argv[] = {"nixie-lspawn", NULL};
+    char path[64];
     const char *environment[] = {"NIXIE_HOME=/srv", "PATH=/bin", NULL};
-    struct process_spec spec = {.path = "/srv/bin/nixie-lspawn",
+    struct process_spec spec = {.path = path,
                                 .argv = argv,
                                 .environment = environment,
-                                .input = input->bytes,
-                                .input_size = input->size,
+                                .input = input,
+                                .input_size = size,
                                 .output = take_output,
                                 .ended = take_status,
                                 .context = spawn};
     int error = 0;
+    snprintf(path, sizeof path, "/srv/bin/%s", argv[0]);
     ck_assert_ptr_nonnull(process_start(spawn->world.host, &spec, &error));
     ck_assert_int_eq(kernel_run(spawn->world.kernel, INT64_MAX), KERNEL_IDLE);
     ck_assert_msg(WIFEXITED(spawn->status), "status %d", spawn->status);
     if (WEXITSTATUS(spawn->status) == 0)
         read_reports(spawn);
     return WEXITSTATUS(spawn->status);
+}
+
+/* Runs lspawn with these requests until it has ended; its exit code. */
+static int spawn_run(struct spawn *spawn, struct input *input)
+{
+    static const char *const argv[] = {"nixie-lspawn", NULL};
+    return program_run(spawn, argv, input->bytes, input->size);
 }
 
 START_TEST(every_kind_of_user)
@@ -255,38 +333,122 @@ START_TEST(as_many_as_it_takes)
 }
 END_TEST
 
-/* Five deliveries while one call or allocation fails. */
-static bool run_with_fault(const char *program, int error, uint64_t at, bool memory)
+static unsigned count_files(struct spawn *spawn, const char *directory, uid_t owner)
 {
-    static const char *const recipients[] = {"joe@x.example", "ann-list@x.example",
-                                             "root@x.example", "joe@x.example", "JOE@x.example"};
+    char **names;
+    unsigned count = 0;
+    ck_assert_int_eq(host_list_directory(spawn->world.host, directory, &names), 0);
+    for (char **name = names; *name; name++, count++) {
+        char path[400];
+        struct inode *inode;
+        struct stat st;
+        static const struct cred root = {0};
+        struct vfs *vfs = host_vfs(spawn->world.host);
+        snprintf(path, sizeof path, "%s/%s", directory, *name);
+        ck_assert_int_eq(vfs_lookup(vfs, &root, vfs_root(vfs), path, true, &inode), 0);
+        vfs_stat(inode, &st);
+        inode_unref(inode);
+        ck_assert_uint_eq(st.st_uid, owner);
+        ck_assert_uint_eq(st.st_mode & 07777, 0600);
+        free(*name);
+    }
+    free(names);
+    return count;
+}
+
+/* One process a user serves message after message, for a bounded number of them, and ends when it
+ * has nothing to do. */
+START_TEST(nothing_is_started_for_a_message)
+{
+    static struct spawn spawn;
+    static const char *const argv[] = {"drip", "1200", NULL};
+    spawn_create(&spawn);
+    ck_assert_int_eq(program_run(&spawn, argv, "", 0), 0);
+    ck_assert_uint_eq(spawn.report_count, 1200);
+    for (unsigned i = 0; i < 1200; i++)
+        ck_assert_str_eq(spawn.reports[i], "Kdid 1+0+0\n");
+    ck_assert_uint_eq(count_files(&spawn, "/home/joe/Maildir/new", 1000), 1200);
+    ck_assert_uint_eq(spawn.spawned, 3); /* each for 500 */
+    ck_assert_uint_eq(spawn.idle, 1);
+    ck_assert_uint_eq(spawn.left, 0);
+    spawn_destroy(&spawn);
+}
+END_TEST
+
+/* Deliveries to users in turn: nobody's process serves anybody else. */
+START_TEST(each_user_has_workers_of_his_own)
+{
     static struct spawn spawn;
     struct input input = {.size = 0};
     spawn_create(&spawn);
-    spawn.program = program;
-    spawn.error = error;
-    spawn.at = memory ? 0 : at;
-    if (memory)
-        kernel_fail_allocation(spawn.world.kernel, program, at);
-    for (unsigned i = 0; i < 5; i++)
+    for (unsigned i = 0; i < 3; i++) {
+        char path[100];
+        static const char *const parts[] = {"tmp", "new", "cur"};
+        snprintf(path, sizeof path, "/home/ann/Maildir/%s", parts[i]);
+        ck_assert_int_eq(host_make_directory(spawn.world.host, path, 1001, 1001, 0700), 0);
+    }
+    static const char two[] = "# two\n./Maildir/\n./Maildir/\n";
+    put(&spawn.world, "/home/ann/.qmail", two, sizeof two - 1, 1001);
+    for (unsigned i = 0; i < 60; i++)
+        add_request(&input, i,
+                    i % 3 == 0   ? "joe@x.example"
+                    : i % 3 == 1 ? "ann@x.example"
+                                 : "ann-list@x.example");
+    ck_assert_int_eq(spawn_run(&spawn, &input), 0);
+    ck_assert_uint_eq(spawn.report_count, 60);
+    for (unsigned i = 0; i < 60; i++)
+        ck_assert_str_eq(spawn.reports[i], i % 3 == 1 ? "Kdid 2+0+0\n" : "Kdid 1+0+0\n");
+    ck_assert_uint_eq(count_files(&spawn, "/home/joe/Maildir/new", 1000), 20);
+    ck_assert_uint_eq(count_files(&spawn, "/home/ann/Maildir/new", 1001), 40);
+    spawn_destroy(&spawn);
+}
+END_TEST
+
+struct trouble {
+    const char *program;
+    int error;   /* of a call; 0: none */
+    bool memory; /* an allocation */
+    bool kill;   /* it is killed after the call */
+};
+
+/* Six deliveries while one call or allocation fails, or a program is killed. */
+static bool run_with_fault(const struct trouble *trouble, uint64_t at)
+{
+    static const char *const recipients[] = {"joe@x.example",  "ann-list@x.example",
+                                             "root@x.example", "joe@x.example",
+                                             "JOE@x.example",  "joe@x.example"};
+    static struct spawn spawn;
+    struct input input = {.size = 0};
+    spawn_create(&spawn);
+    spawn.program = trouble->program;
+    spawn.error = trouble->error;
+    spawn.kill = trouble->kill;
+    spawn.at = trouble->memory ? 0 : at;
+    if (trouble->memory)
+        kernel_fail_allocation(spawn.world.kernel, trouble->program, at);
+    for (unsigned i = 0; i < 6; i++)
         add_request(&input, i, recipients[i]);
     int code = spawn_run(&spawn, &input);
     const char *name = spawn.name ? spawn.name : "memory";
-    unsigned fine = 0;
-    ck_assert_msg(code == 0 || code == 111, "%s, call %d (%s): exit %d", program, (int) at, name,
-                  code);
-    ck_assert_msg(spawn.leaked == 0, "%s, call %d (%s): %zu bytes leaked", program, (int) at, name,
-                  spawn.leaked);
+    unsigned fine = 0, crashed = 0;
+    ck_assert_msg(code == 0 || code == 111, "%s, call %d (%s): exit %d", trouble->program, (int) at,
+                  name, code);
+    ck_assert_msg(spawn.leaked == 0 || trouble->kill, "%s, call %d (%s): %zu bytes leaked",
+                  trouble->program, (int) at, name, spawn.leaked);
     if (code == 0) {
-        ck_assert_msg(spawn.report_count == 5, "%s, call %d (%s): %u reports", program, (int) at,
-                      name, spawn.report_count);
-        for (unsigned i = 0; i < 5; i++) {
-            ck_assert_msg(spawn.reports[i][0] != 'D', "%s, call %d (%s): %s", program, (int) at,
-                          name, spawn.reports[i]);
+        ck_assert_msg(spawn.report_count == 6, "%s, call %d (%s): %u reports", trouble->program,
+                      (int) at, name, spawn.report_count);
+        for (unsigned i = 0; i < 6; i++) {
+            ck_assert_msg(spawn.reports[i][0] != 'D', "%s, call %d (%s): %s", trouble->program,
+                          (int) at, name, spawn.reports[i]);
             fine += spawn.reports[i][0] == 'K';
+            crashed += strcmp(spawn.reports[i], "Znixie-local crashed.\n") == 0;
         }
+        ck_assert_msg(!trouble->kill || fine + crashed == 6, "killed at %d (%s): %u fine", (int) at,
+                      name, fine);
+        ck_assert_uint_le(crashed, 1);
     }
-    bool over = memory ? fine == 5 : spawn.seen < at;
+    bool over = trouble->memory ? fine == 6 : spawn.seen < at;
     spawn_destroy(&spawn);
     return !over;
 }
@@ -296,16 +458,27 @@ START_TEST(calls_fail)
     static const int errors[] = {EIO, EMFILE, ENOMEM, ETXTBSY};
     static const char *const hosts[] = {"nixie-lspawn", "nixie-become"};
     for (unsigned k = 0; k < 2; k++) {
-        uint64_t at = 1;
-        while (run_with_fault(hosts[k], errors[_i], at, false))
-            ck_assert_uint_lt(++at, 1000);
+        struct trouble trouble = {.program = hosts[k], .error = errors[_i]};
+        for (uint64_t at = 1; run_with_fault(&trouble, at); at++)
+            ck_assert_uint_lt(at, 1000);
     }
 }
 END_TEST
 
 START_TEST(no_memory)
 {
-    for (uint64_t at = 1; run_with_fault("nixie-lspawn", 0, at, true); at++)
+    static const char *const hosts[] = {"nixie-lspawn", "nixie-local"};
+    struct trouble trouble = {.program = hosts[_i], .memory = true};
+    for (uint64_t at = 1; run_with_fault(&trouble, at); at++)
+        ck_assert_uint_lt(at, 1000);
+}
+END_TEST
+
+START_TEST(killed)
+{
+    static const char *const hosts[] = {"nixie-become", "nixie-local"};
+    struct trouble trouble = {.program = hosts[_i], .kill = true};
+    for (uint64_t at = 1; run_with_fault(&trouble, at); at++)
         ck_assert_uint_lt(at, 1000);
 }
 END_TEST
@@ -318,7 +491,10 @@ int main(void)
     tcase_add_test(tests, every_kind_of_user);
     tcase_add_test(tests, as_many_as_it_takes);
     tcase_add_loop_test(tests, calls_fail, 0, 4);
-    tcase_add_test(tests, no_memory);
+    tcase_add_test(tests, nothing_is_started_for_a_message);
+    tcase_add_test(tests, each_user_has_workers_of_his_own);
+    tcase_add_loop_test(tests, no_memory, 0, 2);
+    tcase_add_loop_test(tests, killed, 0, 2);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
