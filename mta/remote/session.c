@@ -255,11 +255,17 @@ static enum outcome take_recipient(struct connection *connection, struct job *jo
     return OUTCOME_DONE;
 }
 
-/* The replies to all RCPT; *accepted counts those that were taken. */
-static enum outcome recipients(struct connection *connection, struct job *job, bool sender_ok,
-                               size_t *accepted)
+/* What came of the envelope. */
+struct envelope_result {
+    bool sender_ok;
+    size_t accepted; /* recipients */
+    size_t in_vain;  /* of them, without a sender */
+};
+
+/* The replies to all RCPT. */
+static enum outcome recipients(struct connection *connection, struct job *job,
+                               struct envelope_result *result)
 {
-    *accepted = 0;
     for (size_t i = 0; i < job->count; i++) {
         struct recipient *recipient = &job->recipients[i];
         if (recipient->fate != FATE_OPEN)
@@ -267,12 +273,14 @@ static enum outcome recipients(struct connection *connection, struct job *job, b
         if (!connection->pipelining && put_recipient(connection, recipient) < 0)
             return broke(connection, job);
         if (next_reply(connection) < 0)
-            return sender_ok ? broke(connection, job) : OUTCOME_DONE;
-        if (!sender_ok)
+            return result->sender_ok ? broke(connection, job) : OUTCOME_DONE;
+        if (!result->sender_ok) {
+            result->in_vain += smtp_reply_class(&connection->reply) == 2;
             continue;
+        }
         if (take_recipient(connection, job, recipient) == OUTCOME_TROUBLE)
             return OUTCOME_TROUBLE;
-        *accepted += recipient->fate == FATE_ACCEPTED;
+        result->accepted += recipient->fate == FATE_ACCEPTED;
     }
     return OUTCOME_DONE;
 }
@@ -353,9 +361,14 @@ static enum outcome send_message(struct connection *connection, struct job *job)
     return connection_reply(connection) < 0 ? in_doubt(connection, job) : take_end(connection, job);
 }
 
-/* DATA was accepted though nobody is to get the message: it is sent nothing. */
-static void send_nothing(struct connection *connection)
+/* DATA was accepted though nobody is to get the message: it is sent nothing, and not even that to
+ * a server that took recipients without a sender. */
+static void send_nothing(struct connection *connection, const struct envelope_result *result)
 {
+    if (result->in_vain) {
+        connection_close(connection);
+        return;
+    }
     if (connection_put(connection, ".\r\n") < 0 || connection_reply(connection) < 0)
         return;
     connection->in_transaction = false;
@@ -364,16 +377,17 @@ static void send_nothing(struct connection *connection)
 }
 
 /* The reply to DATA. */
-static enum outcome take_data(struct connection *connection, struct job *job, size_t accepted)
+static enum outcome take_data(struct connection *connection, struct job *job,
+                              const struct envelope_result *result)
 {
     unsigned kind = smtp_reply_class(&connection->reply);
-    if (kind == 3 && accepted)
+    if (kind == 3 && result->accepted)
         return send_message(connection, job);
     if (kind == 3) {
-        send_nothing(connection);
+        send_nothing(connection, result);
         return OUTCOME_DONE;
     }
-    if (!accepted) {
+    if (!result->accepted) {
         if (kind == 2 || connection->reply.code == CLOSING)
             connection_close(connection);
         return OUTCOME_DONE;
@@ -415,30 +429,30 @@ static enum outcome take_mail(struct connection *connection, struct job *job, bo
 
 enum outcome session_transaction(struct connection *connection, struct job *job)
 {
-    bool sender_ok, reset = connection->in_transaction && connection->pipelining;
-    size_t accepted;
+    bool reset = connection->in_transaction && connection->pipelining;
+    struct envelope_result result = {.accepted = 0};
     if (is_too_large(connection, job))
         return OUTCOME_DONE;
     if (put_envelope(connection, job) < 0 || (reset && connection_reply(connection) < 0) ||
         next_reply(connection) < 0)
         return broke(connection, job);
     connection->in_transaction = true;
-    if (take_mail(connection, job, &sender_ok) == OUTCOME_TROUBLE)
+    if (take_mail(connection, job, &result.sender_ok) == OUTCOME_TROUBLE)
         return OUTCOME_TROUBLE;
-    if (!sender_ok && !connection->pipelining)
+    if (!result.sender_ok && !connection->pipelining)
         return OUTCOME_DONE;
-    if (recipients(connection, job, sender_ok, &accepted) == OUTCOME_TROUBLE)
+    if (recipients(connection, job, &result) == OUTCOME_TROUBLE)
         return OUTCOME_TROUBLE;
-    if (sender_ok && !accepted)
+    if (result.sender_ok && !result.accepted)
         job_verdict(job, 'D', "Giving up on ", connection->host, ".\n");
-    if (!connection->pipelining && !accepted)
+    if (!connection->pipelining && !result.accepted)
         return OUTCOME_DONE;
     if (!connection->pipelining && connection_put(connection, "DATA\r\n") < 0)
         return broke(connection, job);
     if (next_reply(connection) < 0) {
-        if (accepted)
+        if (result.accepted)
             return broke(connection, job);
         return OUTCOME_DONE; /* all have their answer already */
     }
-    return take_data(connection, job, accepted);
+    return take_data(connection, job, &result);
 }

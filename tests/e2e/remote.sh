@@ -110,6 +110,10 @@ for extensions in PIPELINING NONE; do
         is "the message was taken" "$(took)" 1
     done
 done
+rules 'MAIL * reply 550 no' 'RCPT * reply 250 ok' 'DATA * reply 354 go on'
+remote a@away.example
+is "DATA accepted without a sender" "$records" "DConnected to $ip but sender was rejected.${said}550 no/|"
+is "not even a dot" "$(dialogue)$(took)" "connect|EHLO out.example|MAIL FROM:<joe@mail.example> SIZE=20|RCPT TO:<a@away.example>|DATA|end|0"
 rules 'DATA * early 250 taken\r\n'
 remote a@away.example
 is "a reply before its time is not believed" "$records" "ZConnected to $ip but cannot understand what it says. (#4.5.0)${said}250 taken/|"
