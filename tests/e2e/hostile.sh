@@ -46,6 +46,7 @@ part() { # with TIMES=1: how long each part takes
 }
 
 check "a home" server_make "$home" alice joe
+echo ":[127.0.0.1]:1" >"$home/control/smtproutes" # mail for others is refused, and waits
 export NIXIE_HOME=$home
 inject=$home/bin/nixie-inject queue=$home/bin/nixie-queue
 printf 'Subject: plain\n\nbody\n' >"$tmp/plain"
