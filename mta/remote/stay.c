@@ -7,7 +7,8 @@
  * byte worker: for each recipient a letter K, Z or D, a text, `\0`; then `h` if it holds a
  * connection that can serve the same host again, else `n`
  *
- * Between jobs it says `n` when the connection that it held is gone.  The end of the socket within
+ * Between jobs it says `n` when the connection that it held is gone; the next job may be on its way
+ * then, so that this comes in front of its reports.  The end of the socket within
  * a job means that nobody hears its result: it is given up, unless the dot was sent.
  */
 #include <errno.h>

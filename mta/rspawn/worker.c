@@ -171,10 +171,18 @@ static void end_job(struct worker *worker, bool holds, int64_t now)
     worker->state = WORKER_IDLE;
 }
 
+/* Its connection went while the request was on its way: no report begins like that. */
+static bool is_late_news(const struct worker *worker, char byte)
+{
+    return byte == 'n' && worker->group.reported == 0 && worker->report.length == 0;
+}
+
 /* One byte of a busy worker's answer, or of an idle one. */
 static void take_byte(struct worker *worker, struct reports *reports, char byte, int64_t now)
 {
     if (worker->state == WORKER_BUSY && worker->group.reported < worker->group.count) {
+        if (is_late_news(worker, byte))
+            return;
         if (!byte)
             pass_on(worker, reports);
         else if (worker->report.length < REPORT_TEXT_MAX)
