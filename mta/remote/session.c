@@ -179,6 +179,14 @@ static int put_recipient(struct connection *connection, const struct recipient *
     return connection_put(connection, "\r\n");
 }
 
+/* The reply to RSET: who refuses that is not fit for another message. */
+static int take_reset(struct connection *connection)
+{
+    if (connection_reply(connection) < 0)
+        return -1;
+    return smtp_reply_class(&connection->reply) == 2 ? 0 : connection_rubbish(connection);
+}
+
 /* With PIPELINING all goes at once (RFC 2920), else only what comes first. */
 static int put_envelope(struct connection *connection, const struct job *job)
 {
@@ -186,7 +194,7 @@ static int put_envelope(struct connection *connection, const struct job *job)
         return connection_rubbish(connection);
     if (connection->in_transaction && connection_put(connection, "RSET\r\n") < 0)
         return -1;
-    if (connection->in_transaction && !connection->pipelining && connection_reply(connection) < 0)
+    if (connection->in_transaction && !connection->pipelining && take_reset(connection) < 0)
         return -1;
     if (put_mail(connection, job) < 0)
         return -1;
@@ -413,14 +421,15 @@ static bool is_too_large(const struct connection *connection, struct job *job)
     return true;
 }
 
-/* The reply to MAIL; in *ok whether there is a transaction now. */
+/* The reply to MAIL; in *ok whether there is a transaction now.  A refusal is believed on a new
+ * connection only: on one that served before it may be about that (452 too many, 503 no RSET). */
 static enum outcome take_mail(struct connection *connection, struct job *job, bool *ok)
 {
     unsigned kind = smtp_reply_class(&connection->reply);
     *ok = kind == 2;
     if (kind == 2)
         return OUTCOME_DONE;
-    if (kind == 3) {
+    if (kind == 3 || connection->transactions > 0) {
         connection_rubbish(connection);
         return broke(connection, job);
     }
@@ -433,7 +442,7 @@ enum outcome session_transaction(struct connection *connection, struct job *job)
     struct envelope_result result = {.accepted = 0};
     if (is_too_large(connection, job))
         return OUTCOME_DONE;
-    if (put_envelope(connection, job) < 0 || (reset && connection_reply(connection) < 0) ||
+    if (put_envelope(connection, job) < 0 || (reset && take_reset(connection) < 0) ||
         next_reply(connection) < 0)
         return broke(connection, job);
     connection->in_transaction = true;
