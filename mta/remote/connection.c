@@ -56,6 +56,8 @@ static int fail(struct connection *connection, enum connection_trouble trouble)
  * connection closed since nobody waits for it any more. */
 static int wait_for(struct connection *connection, short events, int64_t deadline)
 {
+    if (!connection->committed && connection->until_ms < deadline)
+        deadline = connection->until_ms;
     for (;;) {
         int life = connection->committed ? -1 : connection->life_fd;
         struct pollfd fds[2] = {{.fd = connection->fd, .events = events},

@@ -21,14 +21,16 @@
 #include "mta/lib/smtp_send.h"
 #include "mta/lib/smtp_targets.h"
 
-#define RECIPIENTS_MAX 1000       /* of a job */
-#define REQUEST_MAX (1 << 20)     /* bytes of a job from rspawn */
-#define TARGETS_MAX 100           /* addresses that are looked at */
-#define TRIES_MAX 20              /* addresses that are tried */
-#define TRIES_MS (60 * 60 * 1000) /* after which no further address is begun with */
-#define KEEP_MS 5000              /* that an idle connection is kept */
-#define KEEP_TRANSACTIONS_MAX 100 /* over a connection */
-#define QUIT_MS 5000              /* that the answer to QUIT is waited for */
+#define RECIPIENTS_MAX 1000             /* of a job */
+#define REQUEST_MAX (1 << 20)           /* bytes of a job from rspawn */
+#define TARGETS_MAX 100                 /* addresses that are looked at */
+#define TRIES_MAX 20                    /* addresses that are tried */
+#define TRIES_MS (60 * 60 * 1000)       /* after which no further address is begun with */
+#define SESSION_MS (2 * 60 * 60 * 1000) /* of a session or transaction, up to the dot; and ... */
+#define SESSION_MS_PER_BYTE 10          /* ... so much for each byte of the message */
+#define KEEP_MS 5000                    /* that an idle connection is kept */
+#define KEEP_TRANSACTIONS_MAX 100       /* over a connection */
+#define QUIT_MS 5000                    /* that the answer to QUIT is waited for */
 
 /* --- settings.c: control files --- */
 
@@ -90,6 +92,7 @@ struct connection {
     int fd;      /* -1: none */
     int life_fd; /* readable: nobody waits for the result any more; -1: not looked at */
     int64_t timeout_ms;
+    int64_t until_ms; /* monotonic: nothing but the wait for the reply to the dot lasts longer */
     enum connection_trouble trouble;
     struct sockaddr_storage address;
     char host[SOCKET_ADDRESS_SIZE]; /* it in text */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "mta/lib/address.h"
+#include "mta/lib/clock.h"
 #include "mta/lib/num.h"
 #include "mta/remote/remote.h"
 
@@ -116,10 +117,21 @@ static enum outcome hello(struct connection *connection, const struct settings *
     return OUTCOME_TROUBLE;
 }
 
+/* A server that is never quite too late must not hold us for ever. */
+static void limit_time(struct connection *connection, const struct job *job)
+{
+    uint64_t bytes = job->message.wire_size;
+    int64_t extra_ms = connection->timeout_ms;
+    if (bytes < INT64_MAX / 4 / SESSION_MS_PER_BYTE)
+        extra_ms += (int64_t) bytes * SESSION_MS_PER_BYTE;
+    connection->until_ms = clock_monotonic_ms() + SESSION_MS + extra_ms;
+}
+
 enum outcome session_begin(struct connection *connection, const struct settings *settings,
                            struct job *job, const struct sockaddr_storage *address)
 {
     connection->timeout_ms = settings->remote_ms;
+    limit_time(connection, job);
     for (bool esmtp = true;; esmtp = false) {
         if (connection_open(connection, address, settings->connect_ms) < 0) {
             if (connection->trouble == TROUBLE_GONE)
@@ -440,6 +452,7 @@ enum outcome session_transaction(struct connection *connection, struct job *job)
 {
     bool reset = connection->in_transaction && connection->pipelining;
     struct envelope_result result = {.accepted = 0};
+    limit_time(connection, job);
     if (is_too_large(connection, job))
         return OUTCOME_DONE;
     if (put_envelope(connection, job) < 0 || (reset && take_reset(connection) < 0) ||
