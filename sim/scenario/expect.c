@@ -61,14 +61,34 @@ const char *detail_trouble(const struct detail *detail, const char *data, size_t
     }
 }
 
+/* The trouble in more words: what a field holds instead.  Its bytes are a stranger's: what could
+ * confuse a terminal becomes '?'. */
+static const char *explain_trouble(const struct detail *detail, const char *data, size_t size,
+                                   const char *trouble, char to[300])
+{
+    char value[200];
+
+    if (detail->kind != DETAIL_HEADER ||
+        !header_value(data, size, detail->name, value, sizeof value))
+        return trouble;
+    for (char *c = value; *c; c++)
+        if ((unsigned char) *c < ' ' || *c == 127)
+            *c = '?';
+    snprintf(to, 300, "%s: %s", trouble, value);
+    return to;
+}
+
 bool details_hold(struct tally *tally, const struct expectation *expectation, size_t letter,
                   const char *name, const char *data, size_t size, bool unchanged)
 {
     for (size_t i = 0; i < expectation->detail_count; i++) {
         const char *trouble = detail_trouble(&expectation->details[i], data, size, unchanged);
 
+        char why[300];
+
         if (trouble) {
-            tally_fail(tally, letter, name, expectation->details[i].at, trouble);
+            tally_fail(tally, letter, name, expectation->details[i].at,
+                       explain_trouble(&expectation->details[i], data, size, trouble, why));
             return false;
         }
     }

@@ -189,6 +189,8 @@ struct serve {
     size_t bad_count;
     pid_t command; /* the application; 0: it does not run */
     bool broken;   /* Nixie itself failed; told */
+    bool *stories; /* of which letters the story was told (story.c) */
+    bool others_told;
 };
 
 /* Prints "nixie serve: ..." on standard error. */

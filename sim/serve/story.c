@@ -147,7 +147,7 @@ static const struct serve_recipient *find_letter(const struct serve_mail *mail, 
 }
 
 /* Nothing was that message: what was there instead? */
-static void tell_others(const struct serve *serve, struct pool *pool, size_t letter, FILE *to)
+static void tell_others(struct serve *serve, struct pool *pool, size_t letter, FILE *to)
 {
     const struct scenario *scenario = serve->scenario;
     const struct submission *match = &scenario->submissions[scenario->messages[letter].submission];
@@ -156,7 +156,12 @@ static void tell_others(const struct serve *serve, struct pool *pool, size_t let
     fprintf(to, "no message is %s: to %s%s%s%s%s; ", scenario->messages[letter].name,
             match->recipients[0], match->from ? " from " : "", match->from ? match->from : "",
             match->subject ? " subject " : "", match->subject ? match->subject : "");
-    fprintf(to, serve->mail_count ? "there were:\n" : "there were no messages at all\n");
+    fprintf(to, !serve->mail_count   ? "there were no messages at all\n"
+                : serve->others_told ? "there were those above\n"
+                                     : "there were:\n");
+    if (serve->others_told)
+        return;
+    serve->others_told = true;
     for (size_t i = 0; i < serve->mail_count; i++)
         for (size_t k = 0; k < serve->mails[i].recipient_count; k++) {
             if (told++ == OTHERS_SHOWN) {
@@ -170,12 +175,18 @@ static void tell_others(const struct serve *serve, struct pool *pool, size_t let
 
 char *story_tell(void *context, size_t letter)
 {
-    const struct serve *serve = context;
+    static const char again[] = "its dialogue stands above\n";
+    struct serve *serve = context;
     struct pool pool = {NULL};
     char *text = NULL;
     size_t size = 0, told = 0, count = 0;
-    FILE *to = open_memstream(&text, &size);
+    FILE *to;
 
+    if (!serve->stories)
+        serve->stories = pool_alloc(&serve->pool, serve->scenario->message_count);
+    if (serve->stories[letter])
+        return must_copy(again, sizeof again - 1);
+    to = open_memstream(&text, &size);
     if (!to)
         return NULL;
     for (size_t i = 0; i < serve->mail_count; i++) {
@@ -191,6 +202,7 @@ char *story_tell(void *context, size_t letter)
     }
     if (count > MAILS_SHOWN)
         fprintf(to, "... and %zu more\n", count - MAILS_SHOWN);
+    serve->stories[letter] = count > 0;
     if (count == 0)
         tell_others(serve, &pool, letter, to);
     fclose(to);
