@@ -28,7 +28,12 @@ for story in scenarios/mail/*.scenario; do
     fi
 done
 check_status 2 "a kind of crash that is none" "$BUILD/bin/nixie" explore --crash fire scenarios/mail/01-relay.scenario
-check_status 0 "a kill is replayed" "$BUILD/bin/nixie" run scenarios/mail/01-relay.scenario --cut 900,kill=nixie-send -v
-check "and told" grep -q 'signal    9 to nixie-send' <<<"$output"
+# At some of these calls nixie-send runs.
+told=0
+for call in 300 500 700 900 1100; do
+    output=$("$BUILD/bin/nixie" run scenarios/mail/01-relay.scenario --cut $call,kill=nixie-send -v 2>&1) || told=-1
+    grep -q 'signal    9 to nixie-send' <<<"$output" && [ $told -ge 0 ] && told=1
+done
+is "a kill is replayed, and told" $told 1
 check_status 2 "a kill of nobody" "$BUILD/bin/nixie" run scenarios/mail/01-relay.scenario --cut 900,kill=
 tap_end

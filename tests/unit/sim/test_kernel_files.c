@@ -284,7 +284,7 @@ static int socket_main(int argc, char **argv, char **environment)
     char text[16];
     int status;
     set_address(&address, "/tmp/socket");
-    MUST_FAIL(EAFNOSUPPORT, sim_socket(AF_INET, SOCK_STREAM, 0));
+    MUST_FAIL(EAFNOSUPPORT, sim_socket(AF_APPLETALK, SOCK_STREAM, 0));
     int fd = sim_socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     MUST_FAIL(ENOENT, sim_connect(fd, (struct sockaddr *) &address, sizeof address));
     MUST(sim_bind(fd, (struct sockaddr *) &address, sizeof address) == 0);
