@@ -16,6 +16,7 @@
 #define INPUT_MAX 131072 /* bytes that are kept of what was not asked for yet */
 #define PIECE 65536      /* bytes that the server must take within the timeout */
 #define READ_AT_ONCE 4096
+#define NONE (-1) /* no deadline yet */
 
 void connection_init(struct connection *connection, int life_fd)
 {
@@ -52,19 +53,21 @@ static int fail(struct connection *connection, enum connection_trouble trouble)
     return -1;
 }
 
-/* Waits for `events` on the socket: what poll found there, 0 after the deadline, or -1 with the
+/* Waits for `events` on the socket, at most until *deadline, which the first wait (*deadline is
+ * NONE) sets to `time_ms` from now: what poll found there, 0 after the deadline, or -1 with the
  * connection closed since nobody waits for it any more. */
-static int wait_for(struct connection *connection, short events, int64_t deadline)
+static int wait_for(struct connection *connection, short events, int64_t time_ms, int64_t *deadline)
 {
-    if (!connection->committed && connection->until_ms < deadline)
-        deadline = connection->until_ms;
     for (;;) {
         int life = connection->committed ? -1 : connection->life_fd;
         struct pollfd fds[2] = {{.fd = connection->fd, .events = events},
                                 {.fd = life, .events = POLLIN}};
-        int64_t left = deadline - clock_monotonic_ms();
-        if (left < 0)
-            left = 0;
+        int64_t now = clock_monotonic_ms();
+        if (*deadline == NONE)
+            *deadline = now + time_ms;
+        if (!connection->committed && connection->until_ms < *deadline)
+            *deadline = connection->until_ms;
+        int64_t left = *deadline > now ? *deadline - now : 0;
         int found = poll(fds, 2, left < INT_MAX ? (int) left : INT_MAX);
         if (found < 0 && errno == EINTR)
             continue;
@@ -78,9 +81,10 @@ static int wait_for(struct connection *connection, short events, int64_t deadlin
 
 /* --- connecting ---------------------------------------------------------------------------- */
 
-static int connect_socket(struct connection *connection, int64_t deadline)
+static int connect_socket(struct connection *connection, int64_t connect_ms)
 {
     int one = 1, error = 0;
+    int64_t deadline = NONE;
     socklen_t size = sizeof error;
     setsockopt(connection->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     if (connect(connection->fd, (const struct sockaddr *) &connection->address,
@@ -88,7 +92,7 @@ static int connect_socket(struct connection *connection, int64_t deadline)
         return 0;
     if (errno != EINPROGRESS && errno != EINTR)
         return -1;
-    int found = wait_for(connection, POLLOUT, deadline);
+    int found = wait_for(connection, POLLOUT, connect_ms, &deadline);
     if (found < 0)
         return -1;
     if (found == 0) {
@@ -104,7 +108,6 @@ static int connect_socket(struct connection *connection, int64_t deadline)
 int connection_open(struct connection *connection, const struct sockaddr_storage *address,
                     int64_t connect_ms)
 {
-    int64_t deadline = clock_monotonic_ms() + connect_ms;
     connection_close(connection);
     connection->trouble = TROUBLE_NONE;
     connection->address = *address;
@@ -113,7 +116,7 @@ int connection_open(struct connection *connection, const struct sockaddr_storage
     connection->fd = socket(address->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (connection->fd < 0)
         return -1;
-    if (connect_socket(connection, deadline) == 0)
+    if (connect_socket(connection, connect_ms) == 0)
         return 0;
     int saved = errno;
     connection_close(connection);
@@ -182,7 +185,7 @@ static int flush_into_nothing(struct connection *connection)
 int connection_flush(struct connection *connection)
 {
     size_t sent = 0, piece_end = PIECE;
-    int64_t deadline = clock_monotonic_ms() + connection->timeout_ms;
+    int64_t deadline = NONE;
     if (connection->fd < 0)
         return -1;
     while (sent < connection->out.length && !connection->ended) {
@@ -191,10 +194,11 @@ int connection_flush(struct connection *connection)
             break;
         if (sent >= piece_end) {
             piece_end = sent + PIECE;
-            deadline = clock_monotonic_ms() + connection->timeout_ms;
+            deadline = NONE;
         }
         bool hears = unread(connection) < INPUT_MAX / 2;
-        int found = wait_for(connection, POLLOUT | (hears ? POLLIN : 0), deadline);
+        int found = wait_for(connection, POLLOUT | (hears ? POLLIN : 0), connection->timeout_ms,
+                             &deadline);
         if (found < 0)
             return -1;
         if (found == 0)
@@ -211,10 +215,10 @@ int connection_flush(struct connection *connection)
 int connection_reply(struct connection *connection)
 {
     enum smtp_reply_state state = SMTP_REPLY_MORE;
+    int64_t deadline = NONE;
     smtp_reply_begin(&connection->reply);
     if (connection_flush(connection) < 0)
         return -1;
-    int64_t deadline = clock_monotonic_ms() + connection->timeout_ms;
     for (;;) {
         if (unread(connection)) {
             connection->in_at +=
@@ -227,7 +231,7 @@ int connection_reply(struct connection *connection)
         }
         if (connection->ended)
             return fail(connection, TROUBLE_LOST);
-        int found = wait_for(connection, POLLIN, deadline);
+        int found = wait_for(connection, POLLIN, connection->timeout_ms, &deadline);
         if (found < 0)
             return -1;
         if (found == 0)

@@ -19,16 +19,23 @@ void record_begin(struct record *record, const char *kind)
     add(record, kind, strlen(kind));
 }
 
+/* Whether it stands for itself within quotes. */
+static bool is_clear(char byte)
+{
+    return byte >= ' ' && byte <= '~' && byte != '"' && byte != '\\';
+}
+
 static bool is_plain(const char *bytes, size_t size)
 {
     if (size == 0 || *bytes == '#')
         return false;
     for (size_t i = 0; i < size; i++)
-        if (bytes[i] <= ' ' || bytes[i] > '~' || bytes[i] == '"' || bytes[i] == '\\')
+        if (bytes[i] == ' ' || !is_clear(bytes[i]))
             return false;
     return true;
 }
 
+/* A byte that is not clear. */
 static void add_escaped(struct record *record, char byte)
 {
     static const char plain[] = "\"\\\n\r\t", letters[] = "\"\\nrt", hex[] = "0123456789abcdef";
@@ -37,19 +44,23 @@ static void add_escaped(struct record *record, char byte)
     if (found) {
         char text[2] = {'\\', letters[found - plain]};
         add(record, text, sizeof text);
-    } else if (byte < ' ' || byte > '~') { /* bytes beyond ASCII too: char is signed, or over '~' */
+    } else { /* bytes beyond ASCII too: char is signed, or over '~' */
         char text[4] = {'\\', 'x', hex[(unsigned char) byte >> 4], hex[byte & 15]};
         add(record, text, sizeof text);
-    } else {
-        add(record, &byte, 1);
     }
 }
 
 void record_quoted(struct record *record, const char *bytes, size_t size)
 {
     add(record, " \"", 2);
-    for (size_t i = 0; i < size; i++)
-        add_escaped(record, bytes[i]);
+    for (size_t i = 0, run; i < size; i += run) {
+        for (run = 0; i + run < size && is_clear(bytes[i + run]);)
+            run++;
+        if (run > 0)
+            add(record, bytes + i, run);
+        else
+            add_escaped(record, bytes[i + run++]);
+    }
     add(record, "\"", 1);
 }
 

@@ -30,7 +30,12 @@ enum { EXIT_STOPPED = 0, EXIT_TROUBLE = 1, EXIT_CONFIG = 2 };
 
 int64_t server_now(const struct server *server)
 {
-    return clock_monotonic_ms() - server->start_ms;
+    return server->now_ms;
+}
+
+static void look_at_clock(struct server *server)
+{
+    server->now_ms = clock_monotonic_ms() - server->start_ms;
 }
 
 /* --- listening --------------------------------------------------------------------------------*/
@@ -201,6 +206,7 @@ static int run(struct server *server)
     while (!server->broken && !server->stopping) {
         int64_t change_ms;
 
+        look_at_clock(server);
         if (heed_refusals(server, &change_ms) < 0 || make_polls(server, &polls, &count) < 0)
             break;
         if (poll(polls.list, count, time_left(server, change_ms)) < 0) {
@@ -209,6 +215,7 @@ static int run(struct server *server)
             complain("cannot wait: ", error_text(errno));
             break;
         }
+        look_at_clock(server);
         work(server, polls.list);
     }
     if (server->stopping)

@@ -147,10 +147,12 @@ struct server {
 
     int64_t age_ms;   /* it counts as started so long before it was */
     int64_t start_ms; /* monotonic */
+    int64_t now_ms;   /* since then, when the clock was last looked at */
     int signals;
     bool stopping;
 };
 
+/* Milliseconds since the start, as the clock was before or behind the last poll. */
 int64_t server_now(const struct server *server);
 
 /* Reads fd 0 into a zeroed server.  0, or -1 after telling why (server_free is due anyway). */
