@@ -10,9 +10,12 @@ static const char *message_id(struct pool *pool, struct text content)
 {
     const char *at = content.data, *end = at + content.size;
 
-    while (at < end && *at != '\n') {
+    while (at < end) {
         const char *newline = memchr(at, '\n', (size_t) (end - at));
         const char *stop = newline ? newline : end;
+
+        if (stop == at || (stop - at == 1 && *at == '\r'))
+            break; /* the end of the header */
 
         if (stop - at > 11 && strncasecmp(at, "Message-ID:", 11) == 0) {
             const char *open = memchr(at, '<', (size_t) (stop - at));

@@ -16,12 +16,20 @@ static size_t line_length(const char *at, const char *end, const char **next)
     return (size_t) ((newline ? newline : end) - at);
 }
 
+/* What ends a header; lines may end with CR LF. */
+static bool is_empty_line(const char *at, size_t length)
+{
+    return length == 0 || (length == 1 && *at == '\r');
+}
+
 size_t body_offset(const char *data, size_t size)
 {
     const char *at = data, *end = data + size, *next;
 
     while (at < end) {
-        if (line_length(at, end, &next) == 0)
+        size_t length = line_length(at, end, &next);
+
+        if (is_empty_line(at, length))
             return (size_t) (next - data);
         at = next;
     }
@@ -56,7 +64,7 @@ bool header_value(const char *data, size_t size, const char *name, char *to, siz
 
     for (; at < end; at = next) {
         length = line_length(at, end, &next);
-        if (length == 0)
+        if (is_empty_line(at, length))
             return false;
         if (!field_is(at, length, name))
             continue;
@@ -167,9 +175,7 @@ static size_t find_mark(const struct world *world, const char *at, const char *e
 
     for (; at < end; at = next) {
         length = line_length(at, end, &next);
-        if (length == 0 && header)
-            break;
-        if (length == 0 && by_id != NO_LETTER)
+        if (is_empty_line(at, length) && (header || by_id != NO_LETTER))
             break;
         if (field_is(at, length, "Nixie-Message")) {
             value = field_value(at, length, &size);
