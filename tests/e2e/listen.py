@@ -1,5 +1,4 @@
 """SMTP clients for listen.sh: listen.py ADDRESS:PORT WHAT [ARGUMENT...].  Prints what happened."""
-import os
 import smtplib
 import socket
 import sys
@@ -151,47 +150,6 @@ def refused(recipient):
     raw.ask("DATA")
     raw.send(MESSAGE % "refused" + ".\r\n")
     print(raw.reply())
-
-
-def corpus(folder, maildir):
-    """Sends every file below `folder`, finds each in the Maildir, and compares.  Line feeds go as
-    CR LF, so that a CR in front of one arrives as a CR alone, and stays; what has no last newline
-    gets one."""
-    sent = {}
-    raw = Raw()
-    raw.ask("EHLO app.example")
-    for root, _, names in sorted(os.walk(folder)):
-        for name in sorted(names):
-            if not name.endswith((".eml", ".msg")):
-                continue
-            with open(os.path.join(root, name), "rb") as file:
-                content = file.read()
-            if content and not content.endswith(b"\n"):
-                content += b"\n"
-            sender = "c%d@app.example" % len(sent)
-            sent[sender] = (name, content)
-            raw.ask("MAIL FROM:<%s>" % sender)
-            raw.ask("RCPT TO:<alice@mail.example>")
-            raw.ask("DATA")
-            lines = content.replace(b"\n", b"\r\n").split(b"\r\n")
-            wire = b"\r\n".join(b"." + line if line[:1] == b"." else line for line in lines)
-            raw.socket.sendall(wire + b".\r\n")
-            if not raw.reply().startswith("250 "):
-                print("refused:", name)
-    raw.ask("QUIT")
-    end = time.time() + 60
-    while sent and time.time() < end:
-        time.sleep(0.1)
-        for name in os.listdir(maildir):
-            with open(os.path.join(maildir, name), "rb") as file:
-                header, _, rest = file.read().partition(b" with ESMTP; ")
-            sender = header[len("Return-Path: <"):].split(b">")[0].decode()
-            os.unlink(os.path.join(maildir, name))
-            if sender in sent:
-                name, content = sent.pop(sender)
-                if rest.partition(b"\n")[2] != content:
-                    print("changed:", name)
-    print("missing:", len(sent))
 
 
 globals()[sys.argv[2]](*sys.argv[3:])

@@ -149,15 +149,7 @@ check "and at most concurrencyincoming workers" test "$(workers)" -le 20
 is "no descriptors of nixie-listen but one a worker" "$(($(fds "$listen") - $(workers)))" "$of_listen"
 check "nor of the queue" test "$(fds "$queue")" -lt $((of_queue + $(workers)))
 
-# --- real mail (CORPUS) ---
 wait_empty "$home" 20
-corpus=${CORPUS:-../shared/corpus}
-if [ -d "$corpus" ]; then
-    is "a corpus of real mail arrives unchanged" \
-        "$(client corpus "$corpus" "$home/users/alice/Maildir/new")" "missing: 0"
-else
-    skip "real mail" "no mail in $corpus (CORPUS=DIR)"
-fi
 
 # --- the end ---
 coproc WAITER { client wait; }
