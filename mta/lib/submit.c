@@ -250,6 +250,17 @@ static void fall_back(struct submit *submit)
     submit->sent = 0;
 }
 
+/* The staying queue did not get all, so it has taken nothing; unless it said why, another does. */
+static void ask_and_fall_back(struct submit *submit)
+{
+    uint64_t number;
+    int status = read_answer(submit, &number);
+    if (status == QUEUE_CRASHED || status == QUEUE_CONNECT_REFUSED)
+        fall_back(submit);
+    else
+        submit_fail(submit, status == QUEUE_OK ? QUEUE_COMMUNICATION : status);
+}
+
 /* Sends what waits. */
 static void flush(struct submit *submit)
 {
@@ -262,9 +273,14 @@ static void flush(struct submit *submit)
         buf_reset(&submit->out);
         return;
     }
-    if (send_all(submit->socket_fd, submit->out.data + submit->sent, size) < 0)
-        submit_fail(submit, errno == ETIMEDOUT ? QUEUE_TIMEOUT : QUEUE_CRASHED);
-    submit->sent = submit->out.length;
+    if (send_all(submit->socket_fd, submit->out.data + submit->sent, size) == 0)
+        submit->sent = submit->out.length;
+    else if (errno == ETIMEDOUT)
+        submit_fail(submit, QUEUE_TIMEOUT);
+    else if (submit->replayable)
+        ask_and_fall_back(submit);
+    else
+        submit_fail(submit, QUEUE_CRASHED);
 }
 
 /* Makes room for `size` more bytes (at most CHUNK_MAX and a head) in `out`. */
@@ -391,21 +407,25 @@ void submit_recipient(struct submit *submit, const char *recipient, size_t size)
     add_address(submit, 'T', recipient, size);
 }
 
-/* Ends the message and sends the envelope to the staying queue. */
+/* Ends the message and sends the envelope to the staying queue; or falls back on the way. */
 static void end_on_socket(struct submit *submit)
 {
     make_room(submit, 8);
+    if (submit->socket_fd < 0)
+        return;
     put_head(submit, 0);
     put_head(submit, submit->envelope.length);
     if (submit->envelope.length <= OUT_MAX) {
         make_room(submit, submit->envelope.length);
+        if (submit->socket_fd < 0)
+            return;
         put(submit, submit->envelope.data, submit->envelope.length);
         flush(submit);
         return;
     }
     flush(submit);
     submit->replayable = false;
-    if (submit->result == QUEUE_OK &&
+    if (submit->result == QUEUE_OK && submit->socket_fd >= 0 &&
         send_all(submit->socket_fd, submit->envelope.data, submit->envelope.length) < 0)
         submit_fail(submit, errno == ETIMEDOUT ? QUEUE_TIMEOUT : QUEUE_CRASHED);
 }
@@ -468,9 +488,16 @@ static int finish_program(struct submit *submit, struct submit_result *result)
     return status;
 }
 
+static int finish_fallen(struct submit *submit, struct submit_result *result)
+{
+    return submit->pid < 0 ? submit->result : finish_program(submit, result);
+}
+
 static int finish_socket(struct submit *submit, struct submit_result *result)
 {
     end_on_socket(submit);
+    if (submit->socket_fd < 0)
+        return finish_fallen(submit, result);
     int failed = submit->result;
     if (failed != QUEUE_OK && failed != QUEUE_CRASHED)
         return failed;
@@ -487,7 +514,7 @@ static int finish_socket(struct submit *submit, struct submit_result *result)
     if (status == QUEUE_CONNECT_REFUSED && submit->replayable) {
         submit->result = QUEUE_OK;
         fall_back(submit);
-        return submit->pid < 0 ? submit->result : finish_program(submit, result);
+        return finish_fallen(submit, result);
     }
     return status;
 }

@@ -32,10 +32,11 @@
 
 #define CLIENTS_MAX 1000
 #define BACKLOG 1024
-#define IDLE_MS (20 * 60 * 1000)
-#define ACCEPT_PAUSE_MS 100 /* after accept found no descriptor or memory */
-#define STOP_GRACE_MS 5000  /* for messages that have begun when TERM comes */
-#define ROUNDS_MAX 16       /* reads from each client, before a whole message is committed */
+#define IDLE_MS (20 * 60 * 1000)     /* between messages */
+#define SILENT_MS (24 * 3600 * 1000) /* within one: who hands it on may have slow clients */
+#define ACCEPT_PAUSE_MS 100          /* after accept found no descriptor or memory */
+#define STOP_GRACE_MS 5000           /* for messages that have begun when TERM comes */
+#define ROUNDS_MAX 16 /* reads from each client, before a whole message is committed */
 #define BLOCK_SIZE 65536
 
 #define EXIT_TEMPORARY 111
@@ -251,6 +252,12 @@ static nfds_t prepare_poll(struct stay *stay, int64_t now_ms)
     return POLL_CLIENTS + stay->client_count;
 }
 
+/* When it is let go if nothing more is heard of it. */
+static int64_t leave_ms(const struct client *client)
+{
+    return client->heard_ms + (client_is_busy(client) ? SILENT_MS : IDLE_MS);
+}
+
 /* When a client is next due to be let go; INT64_MAX if there is none. */
 static int64_t next_leave_ms(const struct stay *stay, int64_t now_ms)
 {
@@ -259,8 +266,8 @@ static int64_t next_leave_ms(const struct stay *stay, int64_t now_ms)
         const struct client *client = stay->clients[i];
         if (stay->stop_by_ms && !client_is_busy(client))
             return now_ms;
-        if (client->heard_ms + IDLE_MS < until_ms)
-            until_ms = client->heard_ms + IDLE_MS;
+        if (leave_ms(client) < until_ms)
+            until_ms = leave_ms(client);
     }
     if (stay->stop_by_ms && stay->stop_by_ms < until_ms)
         until_ms = stay->stop_by_ms;
@@ -290,7 +297,7 @@ static void read_clients(struct stay *stay, size_t count, int64_t now_ms)
         if (stay->polled[POLL_CLIENTS + i].revents)
             failed = read_client(stay, client, now_ms) < 0;
         else if (!is_done(client))
-            failed = now_ms - client->heard_ms >= IDLE_MS;
+            failed = now_ms >= leave_ms(client);
         if (failed)
             remove_client(stay, i);
     }
