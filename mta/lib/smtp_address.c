@@ -155,8 +155,9 @@ static int read_mailbox(struct reader *reader)
     size_t begin = reader->put;
     if (read_local(reader, &quoted) < 0 || (reader->put == begin && !quoted))
         return -1;
-    if (!is_next(reader, '@'))
-        return reader->put > begin ? 0 : -1;
+    size_t size = reader->put - begin;
+    if (!is_next(reader, '@')) /* `"a@b"` would be taken for an address with a domain later */
+        return size && !memchr(reader->to + begin, '@', size) ? 0 : -1;
     put(reader, '@');
     reader->at++;
     return read_domain(reader);

@@ -6,7 +6,8 @@
  * Lenient where no doubt is left about who is meant: blanks behind the colon, no angle brackets,
  * words of a local part in any bytes above the blank, no host name, a last dot of the domain (it is
  * taken off).  An error where there is doubt: two `@` that are not quoted, brackets or quotes that
- * never end, control bytes, an empty domain or label, anything glued to the path.
+ * never end, control bytes, an empty domain or label, a quoted `@` without a domain, anything glued
+ * to the path.
  */
 #ifndef MTA_LIB_SMTP_ADDRESS_H
 #define MTA_LIB_SMTP_ADDRESS_H
