@@ -18,13 +18,19 @@ struct argument {
     size_t size;
 };
 
+/* Ends the session with a reply. */
+static int leave(struct session *session, const char *reply, const char *why)
+{
+    if (session_reply(session, reply) == 0)
+        session_flush(session);
+    return session_end(session, why);
+}
+
 int command_refuse(struct session *session, const char *reply)
 {
     if (++session->bad_commands < BAD_COMMANDS_MAX)
         return session_reply(session, reply);
-    if (session_reply(session, "421 4.7.0 too many errors") == 0)
-        session_flush(session);
-    return session_end(session, "too many errors");
+    return leave(session, "421 4.7.0 too many errors", "too many errors");
 }
 
 static struct argument trimmed(struct argument argument)
@@ -215,14 +221,25 @@ static int do_rcpt(struct session *session, struct argument argument)
 
 /* --- the others --- */
 
+/* DATA ends a group of commands (RFC 2920 3.1).  What came behind it without waiting for its reply
+ * is content that was not wanted, and must not be taken for commands. */
+static int refuse_data(struct session *session, const char *reply)
+{
+    if (session_reply(session, reply) < 0)
+        return -1;
+    if (session->input_at == session->input_end)
+        return 0;
+    return leave(session, "421 4.5.0 you went on without waiting for this", "went on behind DATA");
+}
+
 static int do_data(struct session *session, struct argument argument)
 {
     if (trimmed(argument).size)
-        return command_refuse(session, "501 5.5.4 DATA takes no argument");
+        return refuse_data(session, "501 5.5.4 DATA takes no argument");
     if (!session->in_transaction)
-        return session_reply(session, "503 5.5.1 MAIL first");
+        return refuse_data(session, "503 5.5.1 MAIL first");
     if (session->recipient_count == 0)
-        return session_reply(session, "503 5.5.1 RCPT first");
+        return refuse_data(session, "503 5.5.1 RCPT first");
     return receive_message(session);
 }
 
@@ -268,18 +285,51 @@ static int do_unimplemented(struct session *session, struct argument argument)
     return command_refuse(session, "502 5.5.1 unimplemented");
 }
 
+/* Somebody has a browser speak to us: what follows is not his (RFC 7230 3.1.1). */
+static int do_other_protocol(struct session *session, struct argument argument)
+{
+    (void) argument;
+    return leave(session, "421 4.7.0 this is no web server", "HTTP");
+}
+
 static const struct {
     const char *verb;
     int (*run)(struct session *session, struct argument argument);
 } commands[] = {
-    {"MAIL", do_mail},          {"RCPT", do_rcpt},          {"DATA", do_data},
-    {"EHLO", do_ehlo},          {"HELO", do_helo},          {"QUIT", do_quit},
-    {"RSET", do_rset},          {"NOOP", do_noop},          {"VRFY", do_vrfy},
-    {"HELP", do_help},          {"EXPN", do_unimplemented}, {"ETRN", do_unimplemented},
-    {"TURN", do_unimplemented}, {"SEND", do_unimplemented}, {"SOML", do_unimplemented},
-    {"SAML", do_unimplemented}, {"AUTH", do_unimplemented}, {"STARTTLS", do_unimplemented},
+    {"MAIL", do_mail},
+    {"RCPT", do_rcpt},
+    {"DATA", do_data},
+    {"EHLO", do_ehlo},
+    {"HELO", do_helo},
+    {"QUIT", do_quit},
+    {"RSET", do_rset},
+    {"NOOP", do_noop},
+    {"VRFY", do_vrfy},
+    {"HELP", do_help},
+    {"EXPN", do_unimplemented},
+    {"ETRN", do_unimplemented},
+    {"TURN", do_unimplemented},
+    {"SEND", do_unimplemented},
+    {"SOML", do_unimplemented},
+    {"SAML", do_unimplemented},
+    {"AUTH", do_unimplemented},
+    {"STARTTLS", do_unimplemented},
     {"BDAT", do_unimplemented},
+    {"GET", do_other_protocol},
+    {"POST", do_other_protocol},
+    {"PUT", do_other_protocol},
+    {"CONNECT", do_other_protocol},
 };
+
+/* False when the client has said enough without sending a message. */
+static bool spend_patience(struct session *session, bool is_recipient)
+{
+    unsigned cost = is_recipient ? RCPT_COSTS : COMMAND_COSTS;
+    if (session->patience < cost)
+        return false;
+    session->patience -= cost;
+    return true;
+}
 
 int command_run(struct session *session)
 {
@@ -288,6 +338,8 @@ int command_run(struct session *session)
     while (verb < size && line[verb] != ' ' && line[verb] != '\t')
         verb++;
     struct argument argument = {line + verb, size - verb};
+    if (!spend_patience(session, is_word(line, verb, "RCPT")))
+        return leave(session, "421 4.7.0 too many commands without a message", "too many commands");
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
         if (is_word(line, verb, commands[i].verb))
             return commands[i].run(session, argument);

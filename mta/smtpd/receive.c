@@ -98,14 +98,21 @@ static void check(const struct session *session, struct receiving *receiving)
         refuse(receiving, "554 5.4.6 too many hops, this message is looping");
 }
 
+static int fill(struct session *session)
+{
+    if (session_fill(session) < 0)
+        return -1;
+    session_earn(session, (int64_t) session->input_end * BYTE_EARNS_MS);
+    return 0;
+}
+
 /* Reads up to the end of data.  -1 if the session is over before. */
 static int read_data(struct session *session, struct receiving *receiving)
 {
     char content[INPUT_SIZE + 1];
     size_t size;
     while (!smtp_data_ended(&receiving->data)) {
-        if (session->input_at == session->input_end &&
-            session_fill(session, clock_monotonic_ms() + session->settings->timeout_ms) < 0)
+        if (session->input_at == session->input_end && fill(session) < 0)
             return -1;
         session->input_at += smtp_data_feed(&receiving->data, session->input + session->input_at,
                                             session->input_end - session->input_at, content, &size);
@@ -168,6 +175,7 @@ static int accept_message(struct session *session, const struct receiving *recei
     snprintf(text, sizeof text, "250 2.6.0 ok %lld qp %llu", (long long) clock_wall(),
              (unsigned long long) number);
     session_reset(session);
+    session_renew(session);
     return session_reply(session, text);
 }
 
@@ -177,9 +185,11 @@ static int refuse_message(struct session *session, const struct receiving *recei
     session->refused++;
     log_message(session, receiving, "refused", reply);
     session_reset(session);
+    session_earn(session, session->settings->timeout_ms); /* the queue may have been slow */
     return session_reply(session, reply);
 }
 
+/* Gives the message to the queue, if nothing is against it, and tells the client. */
 static int finish(struct session *session, struct receiving *receiving)
 {
     struct submit_result result;

@@ -3,8 +3,10 @@
 #include "mta/smtpd/smtpd.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "mta/lib/clock.h"
@@ -47,16 +49,27 @@ static int wait_for(struct session *session, struct pollfd *polls, nfds_t count,
     }
 }
 
+/* Sends what can be sent without waiting; poll has found that something can. */
+static ssize_t send_some(int fd, const char *bytes, size_t size)
+{
+    ssize_t count = send(fd, bytes, size, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (count < 0 && errno == ENOTSOCK)
+        count = write(fd, bytes, size < PIPE_BUF ? size : PIPE_BUF);
+    return count;
+}
+
 int session_flush(struct session *session)
 {
     struct buf *replies = &session->replies;
     size_t sent = 0;
+    int64_t deadline_ms = 0;
     while (sent < replies->length) {
         struct pollfd ready = {.fd = session->out, .events = POLLOUT};
-        int64_t deadline_ms = clock_monotonic_ms() + session->settings->timeout_ms;
+        if (!deadline_ms)
+            deadline_ms = clock_monotonic_ms() + session->settings->timeout_ms;
         if (wait_for(session, &ready, 1, deadline_ms) < 0)
             return -1;
-        ssize_t count = write(session->out, replies->data + sent, replies->length - sent);
+        ssize_t count = send_some(session->out, replies->data + sent, replies->length - sent);
         if (count < 0 && errno != EINTR && errno != EAGAIN)
             return session_end(session, "connection lost");
         sent += count > 0 ? (size_t) count : 0;
@@ -88,12 +101,24 @@ static int wait_for_input(struct session *session, int64_t deadline_ms)
     return 0;
 }
 
-int session_fill(struct session *session, int64_t deadline_ms)
+void session_earn(struct session *session, int64_t ms)
+{
+    int64_t most_ms = clock_monotonic_ms() + session->settings->timeout_ms;
+    session->until_ms = session->until_ms < most_ms - ms ? session->until_ms + ms : most_ms;
+}
+
+void session_renew(struct session *session)
+{
+    session->until_ms = clock_monotonic_ms() + session->settings->timeout_ms;
+    session->patience = PATIENCE;
+}
+
+int session_fill(struct session *session)
 {
     if (session_flush(session) < 0)
         return -1;
     for (;;) {
-        if (wait_for_input(session, deadline_ms) < 0)
+        if (wait_for_input(session, session->until_ms) < 0)
             return -1;
         ssize_t count = io_read(session->in, session->input, INPUT_SIZE);
         if (count < 0 && errno == EAGAIN)
@@ -144,11 +169,11 @@ static enum line_kind judge_line(struct session *session, bool is_long)
 static int read_line(struct session *session, enum line_kind *kind)
 {
     bool is_long = false;
-    int64_t deadline_ms = clock_monotonic_ms() + session->settings->timeout_ms;
     buf_reset(&session->line);
     while (!take_line_part(session, &is_long))
-        if (session_fill(session, deadline_ms) < 0)
+        if (session_fill(session) < 0)
             return -1;
+    session_earn(session, LINE_EARNS_MS);
     *kind = judge_line(session, is_long);
     return 0;
 }
@@ -210,6 +235,7 @@ void session_run(struct session *session)
 {
     session->replies.limit = REPLIES_MAX;
     session->line.limit = COMMAND_MAX;
+    session_renew(session);
     int result = greet(session);
     while (result == 0)
         result = run_line(session);

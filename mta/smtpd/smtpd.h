@@ -22,7 +22,12 @@
 #define HOPS_MAX 100         /* RFC 5321 6.3 */
 #define BAD_COMMANDS_MAX 20  /* unknown or malformed ones a session */
 #define REFUSALS_LOGGED 20   /* a session */
-#define INPUT_SIZE 16384     /* bytes read at once */
+#define LINE_EARNS_MS 2000   /* time that a command line gives a session ... */
+#define BYTE_EARNS_MS 20     /* ... and each byte of a message */
+#define PATIENCE 20000       /* with commands that bring no message: ... */
+#define RCPT_COSTS 1
+#define COMMAND_COSTS 100
+#define INPUT_SIZE 16384 /* bytes read at once */
 
 /* --- settings.c: the control files --- */
 
@@ -100,6 +105,9 @@ struct session {
     struct buf recipients; /* NUL-ended addresses */
     size_t recipient_count;
 
+    int64_t until_ms;  /* monotonic: by then the client must have sent something more */
+    unsigned patience; /* PATIENCE at first, and after each message */
+
     const char *why; /* the session is over */
     unsigned accepted, refused, bad_commands, refusals_logged;
 };
@@ -112,8 +120,13 @@ void session_run(struct session *session);
 int session_reply(struct session *session, const char *text);
 /* Sends the replies. */
 int session_flush(struct session *session);
-/* Waits for input and reads some; sends the replies first.  `deadline_ms` (monotonic): no later. */
-int session_fill(struct session *session, int64_t deadline_ms);
+/* Waits for input and reads some, until session->until_ms; sends the replies first. */
+int session_fill(struct session *session);
+/* The client may take longer, since it has sent something useful; never more than timeoutsmtpd from
+ * now on.  So it must send at some rate, however small, whatever it sends. */
+void session_earn(struct session *session, int64_t ms);
+/* A message has been taken or refused: everything counts anew. */
+void session_renew(struct session *session);
 /* No transaction is under way any more. */
 void session_reset(struct session *session);
 /* Ends the session: returns -1. */

@@ -2,7 +2,8 @@
 # nixie-smtpd standing alone, as tcpserver starts it.  Prints TAP.
 #
 # tests/e2e/smtpd/NN-name.in is what a client sends: each line with its escapes (\r \n \0NNN \\)
-# resolved and CR LF behind; a line that ends in \c without.  NN-name.want is what comes of it:
+# resolved and CR LF behind; a line that ends in \c without.  A line "\p N" waits until there are N
+# lines of replies.  NN-name.want is what comes of it:
 # the replies, the log, and each message with its envelope as the queue gets it, moments replaced.
 # NN-name.args, if there, is sourced before: `control NAME TEXT`, environment=(NAME=VALUE ...),
 # queue_status=N, queue_text=TEXT.
@@ -43,7 +44,13 @@ serve() {
 }
 
 send() { # FILE
-    while IFS= read -r line; do printf '%b\r\n' "$line"; done <"$1"
+    local line i
+    while IFS= read -r line; do
+        case $line in
+        '\p '*) for ((i = 0; i < 1000 && $(wc -l <"$tmp/replies") < ${line#* }; i++)); do sleep 0.01; done ;;
+        *) printf '%b\r\n' "$line" ;;
+        esac
+    done <"$1"
 }
 
 show() { # the replies on standard input
@@ -59,7 +66,8 @@ for in in "$cases"/*.in; do
     prepare
     # shellcheck disable=SC1090
     [ -e "${in%.in}.args" ] && . "${in%.in}.args"
-    send "$in" | serve >"$tmp/replies"
+    : >"$tmp/replies"
+    send "$in" | serve >>"$tmp/replies"
     status=${PIPESTATUS[1]}
     show <"$tmp/replies" | sed "$moments" >"$tmp/got"
     if [ -n "${REWRITE_WANT:-}" ]; then cp "$tmp/got" "${in%.in}.want"; fi
@@ -121,6 +129,23 @@ is "a silent client" "$(replies 1)" "421 4.4.2 timeout"
 check "is told of in the log" grep -q 'end timeout accepted 0 refused 0 helo c$' "$tmp/log"
 { printf 'NO'; sleep 0.7; printf 'OP'; sleep 0.7; printf 'x'; sleep 2; } | serve >"$tmp/replies"
 is "so is one that trickles" "$(replies 1)" "421 4.4.2 timeout"
+{ printf '%b' "$begin"; for i in 1 2 3 4 5 6; do printf 'x'; sleep 0.5; done; printf '\r\n.\r\n'; } | serve >"$tmp/replies"
+is "and one that trickles a message" "$(replies 2)" "354 go ahead
+421 4.4.2 timeout"
+{ for ((i = 0; i < 201; i++)); do printf 'NOOP\r\n'; done; } | serve >"$tmp/replies"
+is "a client that never sends a message" "$(grep -c '^250' "$tmp/replies") $(replies 1)" "200 421 4.7.0 too many commands without a message"
+prepare
+{ for ((i = 0; i < 40; i++)); do printf 'NOOP\r\nRSET\r\n%bx\r\n.\r\n' "$begin"; done; } | serve >"$tmp/replies"
+is "one that does" "$(grep -c '^250 2.6.0' "$tmp/replies")" 40
+prepare
+control timeoutsmtpd 1
+mkfifo "$tmp/full"
+{ printf '%b' 'MAIL FROM:<>\r\n'; for ((i = 0; i < 6000; i++)); do printf 'RCPT TO:<a@example.com>\r\n'; done; sleep 3; } |
+    { serve >"$tmp/full"; echo $? >"$tmp/ended"; } &
+exec 9<"$tmp/full" # and what is in it is more than a pipe holds
+check "a client that does not read" wait_for 10 test -e "$tmp/ended"
+check "is given up" grep -q 'end timeout' "$tmp/log"
+exec 9<&-
 prepare
 { printf '%b' "$begin"; printf 'half a mess'; } | serve >"$tmp/replies"
 check "a client that goes away" grep -q 'end connection_closed' "$tmp/log"
