@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sim/world/dialogue.h"
 #include "sim/world/internal.h"
 
 /* --- mbox files while they grow --------------------------------------------------------------*/
@@ -300,5 +301,6 @@ void world_collect(struct world *world)
         collect_run(world, &world->runs[i]);
     for (size_t i = 0; i < world->taking_count; i++)
         collect_taking(world, i);
+    dialogue_make(world);
     world_index(world);
 }

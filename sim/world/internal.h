@@ -32,6 +32,9 @@ void log_note_write(struct machine *machine, const char *data, size_t size);
 /* Power loss or kill: attempts that are open never come back. */
 void log_note_crash(struct machine *machine);
 
+/* True if the log would have that text so (mta/lib/logtext.h), letters in any case. */
+bool logged_is(const char *logged, const char *text);
+
 /* --- judge_schedule.c --- */
 /* The number in a control file that the scenario gives a host. */
 uint64_t control_value(const struct machine *machine, const char *name, uint64_t otherwise);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "sim/world/dialogue.h"
 #include "sim/world/internal.h"
 
 bool upset_excuses(const struct world *world, size_t machine, int64_t from, int64_t to)
@@ -43,11 +44,6 @@ static bool was_discarded(const struct world *world, size_t entry, const char *r
 
 /* --- where it went ---------------------------------------------------------------------------*/
 
-static const char *chain_of(const struct entry *entry)
-{
-    return entry->chain ? entry->chain : "";
-}
-
 static bool has_copy(const struct world *world, const struct entry *entry, const char *recipient)
 {
     struct range copies = world_copies_of(world, entry->letter);
@@ -55,7 +51,7 @@ static bool has_copy(const struct world *world, const struct entry *entry, const
     for (size_t i = 0; i < copies.count; i++) {
         const struct copy *copy = &world->copies[copies.items[i]];
 
-        if (copy->bounce == entry->bounce && chain_is(copy->chain, recipient, chain_of(entry)))
+        if (copy->bounce == entry->bounce && chain_is(copy->chain, recipient, entry_chain(entry)))
             return true;
     }
     return false;
@@ -75,7 +71,7 @@ static bool tells_of(struct entry *bounce, const char *recipient)
     return false;
 }
 
-static bool has_recipient(const struct entry *entry, const char *recipient)
+bool entry_has_recipient(const struct entry *entry, const char *recipient)
 {
     for (size_t i = 0; i < entry->recipient_count; i++)
         if (strcasecmp(entry->recipients[i], recipient) == 0)
@@ -91,9 +87,9 @@ static bool carries_on(struct entry *other, const struct entry *entry, const cha
         return tells_of(other, recipient);
     if (!same_message(other, entry->letter, entry->bounce) || !other->chain)
         return false;
-    return chain_is(other->chain, recipient, chain_of(entry)) ||
-           (other->machine != entry->machine && strcmp(other->chain, chain_of(entry)) == 0 &&
-            has_recipient(other, recipient));
+    return chain_is(other->chain, recipient, entry_chain(entry)) ||
+           (other->machine != entry->machine && strcmp(other->chain, entry_chain(entry)) == 0 &&
+            entry_has_recipient(other, recipient));
 }
 
 static bool goes_on(struct world *world, const struct entry *entry, const char *recipient)
@@ -273,7 +269,11 @@ void judge_losses(struct world *world, bool undelivered_is_fine)
 void world_judge(struct world *world, bool undelivered_is_fine)
 {
     world_index(world);
+    if (!world->dialogue)
+        dialogue_make(world);
     judge_losses(world, undelivered_is_fine);
     judge_copies(world);
+    judge_duplicates(world);
+    judge_honesty(world);
     judge_schedule(world);
 }

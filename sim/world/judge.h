@@ -10,8 +10,11 @@
  *              sender; a bounce of what did not fail
  *   CHANGED    a copy whose end is not what was submitted
  *   REFUSED    the submitter was told no, but the message came out, and nothing went wrong
- *   DUPLICATE  more copies than recipients without an attempt that explains it; more messages in
- *              the spool than a client's tries explain
+ *   DUPLICATE  more copies than recipients without an attempt that explains it: one that left a
+ *              copy and did not end in K, or ended so just before a crash; more messages in the
+ *              spool than a client's tries explain
+ *   HONESTY    the log does not say that a remote may have taken what is tried again, or says so
+ *              without a cause, or tells of a success that no remote has spoken of
  *   SCHEDULE   a try that was not at its time, more deliveries at once than allowed, a message
  *              kept beyond its lifetime or given up before
  *
@@ -24,10 +27,23 @@
 
 /* judge.c: LOST, STUCK */
 void judge_losses(struct world *world, bool undelivered_is_fine);
-/* judge_copies.c: INVENTED, CHANGED, REFUSED, DUPLICATE */
+/* judge_copies.c: INVENTED, CHANGED, REFUSED */
 void judge_copies(struct world *world);
+/* judge_duplicates.c: DUPLICATE */
+void judge_duplicates(struct world *world);
+/* judge_honest.c: HONESTY */
+void judge_honesty(struct world *world);
 /* judge_schedule.c: SCHEDULE */
 void judge_schedule(struct world *world);
+
+/* A report this long before a crash may be forgotten by it: marks are made durable within 10 s,
+ * and a sync takes its time. */
+#define FORGET_NS (11 * NANOSECONDS)
+
+static inline const char *entry_chain(const struct entry *entry)
+{
+    return entry->chain ? entry->chain : "";
+}
 
 static inline bool same_message(const struct entry *entry, size_t letter, unsigned bounce)
 {
@@ -38,5 +54,13 @@ static inline bool same_message(const struct entry *entry, size_t letter, unsign
 bool upset_excuses(const struct world *world, size_t machine, int64_t from, int64_t to);
 /* True if the attempt is one at that recipient of the entry. */
 bool attempt_is_at(const struct attempt *attempt, const char *recipient);
+
+bool entry_has_recipient(const struct entry *entry, const char *recipient);
+
+/* Where a copy is, in words; in `to`. */
+#define PLACE_TEXT 300
+const char *place_of_copy(const struct world *world, const struct copy *copy, char to[PLACE_TEXT]);
+/* The host of ours that delivered it; SIZE_MAX: not known. */
+size_t copy_source(const struct world *world, const struct copy *copy);
 
 #endif

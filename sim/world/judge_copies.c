@@ -1,21 +1,13 @@
 /* SPDX-License-Identifier: ISC */
-/* Nothing is invented, nothing is changed, nothing comes twice without a reason (judge.h). */
+/* Nothing is invented, nothing is changed (judge.h). */
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
+#include "sim/world/dialogue.h"
 #include "sim/world/internal.h"
 #include "sim/world/judge.h"
 #include "sim/world/words.h"
-
-/* A report this long before a crash may be forgotten by it: marks are made durable within 10 s,
- * and a sync takes its time. */
-#define FORGET_NS (11 * NANOSECONDS)
-
-static const char *chain_of(const struct entry *entry)
-{
-    return entry->chain ? entry->chain : "";
-}
 
 /* --- nothing invented ------------------------------------------------------------------------*/
 
@@ -29,20 +21,24 @@ static const struct entry *entry_of_copy(const struct world *world, const struct
         if (entry->bounce != copy->bounce)
             continue;
         for (size_t k = 0; k < entry->recipient_count; k++)
-            if (chain_is(copy->chain, entry->recipients[k], chain_of(entry)))
+            if (chain_is(copy->chain, entry->recipients[k], entry_chain(entry)))
                 return entry;
     }
     return NULL;
 }
 
-/* Where a copy is, in words. */
-static const char *place_of(const struct world *world, const struct copy *copy, char to[300])
+const char *place_of_copy(const struct world *world, const struct copy *copy, char to[PLACE_TEXT])
 {
     if (copy->kind == COPY_REMOTE)
-        snprintf(to, 300, "what %s took", world->machines[copy->machine].name);
+        snprintf(to, PLACE_TEXT, "what %s took", world->machines[copy->machine].name);
     else
-        snprintf(to, 300, "%s", copy->path);
+        snprintf(to, PLACE_TEXT, "%s", copy->path);
     return to;
+}
+
+size_t copy_source(const struct world *world, const struct copy *copy)
+{
+    return copy->kind == COPY_REMOTE ? taking_source(world, copy->taking) : copy->machine;
 }
 
 /* The letter's recipient that this copy came from, as far as its chain tells; SIZE_MAX: none. */
@@ -74,12 +70,12 @@ static bool was_refused(const struct letter *letter, const struct copy *copy)
 static void judge_copy(struct world *world, const struct copy *copy)
 {
     const struct letter *letter;
-    char place[300];
+    char place[PLACE_TEXT];
     int chain = (int) strcspn(copy->chain, "\n");
 
     if (copy->letter == NO_LETTER) {
         world_accuse(world, "INVENTED", NO_LETTER, 0, "%s is no message that was submitted",
-                     place_of(world, copy, place))
+                     place_of_copy(world, copy, place))
             ->time_ns = copy->time_ns;
         return;
     }
@@ -87,19 +83,19 @@ static void judge_copy(struct world *world, const struct copy *copy)
     if (!copy->unchanged)
         world_accuse(world, "CHANGED", copy->letter, copy->bounce,
                      "%s in %s is not what was submitted", letter->name,
-                     place_of(world, copy, place))
+                     place_of_copy(world, copy, place))
             ->time_ns = copy->time_ns;
     if (!entry_of_copy(world, copy))
         world_accuse(world, "INVENTED", copy->letter, copy->bounce,
                      "%s%s in %s is delivered to %.*s, whom it was not for", letter->name,
-                     copy->bounce ? ".bounce" : "", place_of(world, copy, place), chain,
+                     copy->bounce ? ".bounce" : "", place_of_copy(world, copy, place), chain,
                      copy->chain)
             ->time_ns = copy->time_ns;
     if (copy->bounce == 0 && was_refused(letter, copy) &&
         !upset_excuses(world, letter->machine, 0, INT64_MAX))
         world_accuse(world, "REFUSED", copy->letter, 0,
                      "the submitter of %s was told no (%d), but it came out in %s", letter->name,
-                     letter->code, place_of(world, copy, place))
+                     letter->code, place_of_copy(world, copy, place))
             ->time_ns = copy->time_ns;
 }
 
@@ -186,88 +182,6 @@ static void judge_taking(struct world *world, const struct taking *taking, bool 
                          taking->bounce ? ".bounce" : "", machine->name, taking->sender)
                 ->time_ns = taking->time_ns;
     }
-}
-
-/* --- no duplicate without a reason -----------------------------------------------------------*/
-
-/* True if the attempt may have left a copy without being remembered as done. */
-static bool attempt_explains(const struct world *world, const struct attempt *attempt)
-{
-    if (attempt->result != 'K')
-        return true;
-    return upset_excuses(world, attempt->machine, attempt->start_ns, attempt->end_ns + FORGET_NS);
-}
-
-static size_t attempts_that_explain(const struct world *world, size_t entry, const char *recipient)
-{
-    struct range attempts = world_attempts_of(world, entry);
-    size_t count = 0;
-
-    for (size_t i = 0; i < attempts.count; i++) {
-        const struct attempt *attempt = &world->attempts[attempts.items[i]];
-
-        count += attempt_is_at(attempt, recipient) && attempt_explains(world, attempt);
-    }
-    return count;
-}
-
-/* What goes to a domain may go to any of its servers. */
-static bool same_delivery(const struct copy *a, const struct copy *b)
-{
-    return a->bounce == b->bounce && a->kind == b->kind && strcmp(a->chain, b->chain) == 0 &&
-           (a->kind == COPY_REMOTE ||
-            (a->machine == b->machine && strcmp(a->place, b->place) == 0));
-}
-
-/* How many copies with this chain may be there: recipients of that name in all entries that could
- * have made it, and attempts that may have left one more. */
-static size_t copies_allowed(const struct world *world, const struct copy *copy)
-{
-    struct range entries = world_entries_of(world, copy->letter);
-    size_t allowed = 0;
-
-    for (size_t i = 0; i < entries.count; i++) {
-        const struct entry *entry = &world->entries[entries.items[i]];
-        const char *explained = NULL;
-
-        if (entry->bounce != copy->bounce)
-            continue;
-        for (size_t k = 0; k < entry->recipient_count; k++)
-            if (chain_is(copy->chain, entry->recipients[k], chain_of(entry))) {
-                explained = entry->recipients[k];
-                allowed++;
-            }
-        if (explained)
-            allowed += attempts_that_explain(world, entries.items[i], explained);
-    }
-    return allowed;
-}
-
-static void judge_duplicates(struct world *world, size_t index)
-{
-    const struct copy *copy = &world->copies[index];
-    struct range copies = world_copies_of(world, copy->letter);
-    size_t count = 0, allowed;
-    struct violation *violation;
-    char place[300];
-
-    for (size_t i = 0; i < copies.count && copy->letter != NO_LETTER; i++)
-        if (same_delivery(copy, &world->copies[copies.items[i]])) {
-            if (copies.items[i] < index)
-                return; /* judged with the first of them */
-            count++;
-        }
-    if (count < 2)
-        return;
-    allowed = copies_allowed(world, copy);
-    if (count <= allowed || allowed == 0)
-        return;
-    violation = world_accuse(world, "DUPLICATE", copy->letter, copy->bounce,
-                             "%s%s is in %s %zu times, and nothing explains more than %zu",
-                             world->letters[copy->letter].name, copy->bounce ? ".bounce" : "",
-                             place_of(world, copy, place), count, allowed);
-    violation->time_ns = copy->time_ns;
-    violation->recipient = must_copy(copy->chain, strcspn(copy->chain, "\n"));
 }
 
 /* --- bounces ---------------------------------------------------------------------------------*/
@@ -375,7 +289,7 @@ static void judge_acceptances(struct world *world, size_t index)
 
         count += entry->bounce == 0 && entry->answer == ANSWER_YES &&
                  entry->machine == letter->machine && entry->origin == ORIGIN_NETWORK &&
-                 !*chain_of(entry);
+                 !*entry_chain(entry);
     }
     if (count > letter->tries)
         world_accuse(world, "DUPLICATE", index, 0, "%s is in the spool %zu times after %u tries",
@@ -386,10 +300,8 @@ void judge_copies(struct world *world)
 {
     bool other_routes = has_other_routes(world);
 
-    for (size_t i = 0; i < world->copy_count; i++) {
+    for (size_t i = 0; i < world->copy_count; i++)
         judge_copy(world, &world->copies[i]);
-        judge_duplicates(world, i);
-    }
     for (size_t i = 0; i < world->taking_count; i++)
         judge_taking(world, &world->takings[i], other_routes);
     for (size_t i = 0; i < world->entry_count; i++) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* What nixie-send writes to its log: lines, attempts at deliveries, and whether each line is of a
  * form that qmail-log(5) knows. */
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -67,6 +68,21 @@ static void check_form(struct machine *machine, const char *text)
         if (form_matches(forms[i], text))
             return;
     world_accuse(machine->world, "LOG", NO_LETTER, 0, "a log line of no known form: %.200s", text);
+}
+
+static char as_logged(char c)
+{
+    if (c == '\n')
+        return '/';
+    return c <= ' ' || c > '~' || c == '%' ? '_' : c;
+}
+
+bool logged_is(const char *logged, const char *text)
+{
+    for (; *logged && *text; logged++, text++)
+        if (tolower((unsigned char) *logged) != tolower((unsigned char) as_logged(*text)))
+            return false;
+    return !*logged && !*text;
 }
 
 /* The number behind `prefix` at the start of the line; *rest is what follows.  False: no match. */

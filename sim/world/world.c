@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 
 #include "sim/kernel/net.h"
+#include "sim/world/dialogue.h"
 #include "sim/world/home.h"
 #include "sim/world/internal.h"
 #include "sim/world/words.h"
@@ -253,6 +254,7 @@ void world_destroy(struct world *world)
     free(world->spoken);
     pool_free(&world->told);
     index_free(world);
+    dialogue_free(world);
     marks_free(world);
     free(world->faults);
     free_entries(world);

@@ -366,6 +366,7 @@ struct world {
     struct violation *violations;
     size_t violation_count;
     struct ledger_index *index; /* index.c */
+    struct dialogue *dialogue;  /* dialogue.h, after world_collect; else NULL */
     struct mark_table *marks;   /* identify.c */
     struct fault_rule *faults;
     size_t fault_count;

@@ -207,12 +207,12 @@ START_TEST(sees_what_was_refused_and_came_out)
 END_TEST
 
 static const struct {
-    char result;        /* of the first attempt */
+    char result;        /* of the first attempt; L: Z, but it left nothing */
     int64_t end, upset; /* seconds; upset 0: none */
     const char *want;
 } duplicates[] = {
     {'K', 1, 0, "DUPLICATE"}, {'K', 1, 60, "DUPLICATE"}, {'K', 1, 5, ""},
-    {'Z', 1, 0, ""},          {0, INT32_MAX, 5, ""},
+    {'Z', 1, 0, ""},          {0, INT32_MAX, 5, ""},     {'L', 1, 0, "DUPLICATE"},
 };
 
 START_TEST(a_duplicate_wants_a_reason)
@@ -222,6 +222,10 @@ START_TEST(a_duplicate_wants_a_reason)
     add_copy(world, "bob@example.com\n");
     add_copy(world, "bob@example.com\n");
     add_attempt(world, duplicates[_i].result, duplicates[_i].end * NANOSECONDS);
+    if (duplicates[_i].result == 'L') {
+        world->attempts[0].result = 'Z';
+        world->copies[0].time_ns = world->copies[1].time_ns = 1000 * NANOSECONDS;
+    }
     add_attempt(world, 'K', 1000 * NANOSECONDS);
     world->attempts[1].start_ns = 999 * NANOSECONDS;
     if (duplicates[_i].upset)

@@ -232,24 +232,179 @@ START_TEST(sees_a_change)
 }
 END_TEST
 
+/* --- what was said on a connection -----------------------------------------------------------*/
+
+/* A connection of the first host to the remote. */
+static size_t add_connection(struct world *world)
+{
+    static const char *addresses[] = {"192.0.2.10"};
+    struct connection *connection = LIST_ADD(world->connections, world->connection_count);
+
+    hosts[0].addresses = addresses;
+    hosts[0].address_count = 1;
+    connection->machine = 2;
+    connection->number = world->connection_count;
+    connection->address = "192.0.2.10";
+    connection->end_ns = INT64_MAX;
+    return world->connection_count - 1;
+}
+
+static void say(struct world *world, double time, bool by_client, const char *text)
+{
+    struct spoken *spoken = LIST_ADD(world->spoken, world->spoken_count);
+
+    *spoken = (struct spoken){.machine = 2,
+                              .connection = world->connection_count - 1,
+                              .letter = NO_LETTER,
+                              .time_ns = (int64_t) (time * 1e9),
+                              .by_client = by_client,
+                              .text = text};
+}
+
+/* A transaction for bob; replies to RCPT, DATA and the message, NULL: none, nor what follows. */
+static void talk(struct world *world, double time, const char *rcpt, const char *data,
+                 const char *end)
+{
+    add_connection(world);
+    say(world, time, true, "MAIL FROM:<robot@app.example> SIZE=230");
+    say(world, time, false, "250 2.1.0 ok");
+    say(world, time, true, "RCPT TO:<bob@away.example>");
+    if (rcpt)
+        say(world, time, false, rcpt);
+    if (!data)
+        return;
+    say(world, time, true, "DATA");
+    say(world, time, false, data);
+    if (end)
+        say(world, time, false, end);
+}
+
+/* One in which the remote takes the message at `taken`; no reply to it if `end` is NULL. */
+static void take(struct world *world, double time, double taken, const char *end)
+{
+    struct taking *taking;
+
+    talk(world, time, "250 ok", "354 go ahead", NULL);
+    taking = add_taking(world, "bob@away.example");
+    taking->connection = world->connection_count - 1;
+    taking->time_ns = (int64_t) (taken * 1e9);
+    if (end)
+        say(world, taken, false, end);
+}
+
+static void set_text(struct attempt *attempt, const char *text)
+{
+    free(attempt->text);
+    attempt->text = must_copy(text, strlen(text));
+}
+
+#define DOUBT "Connected_to_198.51.100.1_but_connection_died._Possible_duplicate!_(#4.4.2)/"
+
+/* The message is taken in the second try, at 441.5 s, and in the first, at 1.5 s, or only there
+ * twice, in the second; the first try ends with `result`. */
 static const struct {
     char result;
-    double upset; /* 0: none */
+    bool in_first; /* whether the first try left a copy */
+    double upset;  /* 0: none */
     const char *want;
 } duplicates[] = {
-    {'K', 0, "DUPLICATE"}, {'K', 60, "DUPLICATE"}, {'K', 5, ""}, {'Z', 0, ""}, {0, 0, ""}};
+    {'K', true, 0, "DUPLICATE"},
+    {'K', true, 60, "DUPLICATE"},
+    {'K', true, 5, ""},
+    {'Z', true, 0, ""},
+    {0, true, 5, ""},
+    {'Z', false, 0, "DUPLICATE"},
+    {'Z', false, 5, "DUPLICATE"},
+    {0, false, 5, "DUPLICATE"},
+};
 
 START_TEST(a_duplicate_wants_a_reason)
 {
     struct world *world = make_world(1);
+    struct attempt *attempt = add_attempt(world, "bob@away.example", 1.5, duplicates[_i].result);
 
-    add_taking(world, "bob@away.example");
-    add_taking(world, "bob@away.example");
-    add_attempt(world, "bob@away.example", 1.5, duplicates[_i].result);
+    set_text(attempt, DOUBT);
+    if (!duplicates[_i].result)
+        attempt->end_ns = INT64_MAX;
+    if (duplicates[_i].in_first)
+        take(world, 1.51, 1.52, duplicates[_i].result == 'K' ? "250 ok" : NULL);
+    else
+        talk(world, 1.51, "250 ok", "354 go ahead", NULL);
     add_attempt(world, "bob@away.example", 441.5, 'K');
+    if (duplicates[_i].in_first)
+        take(world, 441.51, 441.52, "250 ok");
+    for (int i = 0; i < 2 && !duplicates[_i].in_first; i++)
+        take(world, 441.51, 441.52, "250 ok");
     if (duplicates[_i].upset > 0)
         add_upset(world, duplicates[_i].upset, UPSET_POWER);
+    else if (!duplicates[_i].result)
+        add_upset(world, 2, UPSET_POWER);
     judge(world, duplicates[_i].want);
+}
+END_TEST
+
+/* The reply comes when the server has given up: the try in which it began counts. */
+START_TEST(a_message_taken_late_belongs_to_its_try)
+{
+    struct world *world = make_world(1);
+
+    set_text(add_attempt(world, "bob@away.example", 1.5, 'Z'), DOUBT);
+    take(world, 1.55, 300, "250 too late");
+    add_attempt(world, "bob@away.example", 441.5, 'K');
+    take(world, 441.51, 441.52, "250 ok");
+    judge(world, "");
+}
+END_TEST
+
+/* --- what the log says of it -----------------------------------------------------------------*/
+
+static const struct {
+    char result;
+    const char *text;
+    const char *rcpt, *data, *end;
+    bool took;
+    const char *want;
+} tellings[] = {
+    {'Z', DOUBT, "250 ok", "354 go", NULL, true, ""},
+    {'Z', DOUBT, "250 ok", "354 go", NULL, false, ""}, /* the dot may not have come */
+    {'Z', "198.51.100.1_failed/", "250 ok", "354 go", NULL, true, "HONESTY"},
+    {'D', "198.51.100.1_failed/", "250 ok", "354 go", NULL, true, "HONESTY"},
+    {'Z', DOUBT, "451 later", "503 no recipients", NULL, false, "HONESTY"},
+    {'Z', DOUBT, "250 ok", NULL, NULL, false, "HONESTY"},
+    {'Z', "nixie-remote_crashed._Possible_duplicate!_(#4.3.0)/", "250 ok", NULL, NULL, false, ""},
+    {'Z', "198.51.100.1_failed/", "250 ok", "354 go", "451 no", false, ""},
+    {'K', "198.51.100.1_accepted_message./", "250 ok", "354 go", "250 ok", true, ""},
+    {'K', "198.51.100.1_accepted_message./", "250 ok", "354 go", NULL, true, "HONESTY"},
+    {'K', "198.51.100.1_accepted_message./", "250 ok", "354 go", "451 no", true, "HONESTY"},
+};
+
+START_TEST(the_log_tells_what_happened)
+{
+    struct world *world = make_world(1);
+
+    set_text(add_attempt(world, "bob@away.example", 1.5, tellings[_i].result), tellings[_i].text);
+    if (tellings[_i].took) {
+        take(world, 1.51, 1.52, tellings[_i].end);
+    } else {
+        talk(world, 1.51, tellings[_i].rcpt, tellings[_i].data, tellings[_i].end);
+        take(world, 1000, 1000, "250 ok"); /* by a try that is not judged here */
+    }
+    judge(world, tellings[_i].want);
+}
+END_TEST
+
+START_TEST(of_two_recipients_one_may_be_told_of)
+{
+    struct world *world = make_world(2);
+    struct attempt *attempt;
+
+    add_attempt(world, "bob@away.example", 1.5, 'K');
+    take(world, 1.51, 1.52, "250 ok");
+    set_text(add_attempt(world, "carol@away.example", 1.5, 'Z'), "198.51.100.1_no/");
+    attempt = add_attempt(world, "carol@away.example", 441.5, 'K');
+    attempt->end_ns += NANOSECONDS;
+    add_taking(world, "carol@away.example");
+    judge(world, "");
 }
 END_TEST
 
@@ -481,6 +636,9 @@ int main(void)
     tcase_add_test(tests, sees_a_change);
     tcase_add_loop_test(tests, a_duplicate_wants_a_reason, 0,
                         sizeof duplicates / sizeof *duplicates);
+    tcase_add_test(tests, a_message_taken_late_belongs_to_its_try);
+    tcase_add_loop_test(tests, the_log_tells_what_happened, 0, sizeof tellings / sizeof *tellings);
+    tcase_add_test(tests, of_two_recipients_one_may_be_told_of);
     tcase_add_test(tests, an_order_excuses_no_duplicate);
     tcase_add_test(tests, a_yes_to_a_client_without_a_message_is_a_loss);
     tcase_add_test(tests, sees_what_was_refused_and_came_out);

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Nothing comes twice without a reason (judge.h).  A reason is an attempt that left a copy and is
+ * not remembered as having done so: it did not end in K, or a crash may have made it forgotten.
+ * An attempt that left nothing explains nothing, however it ended: what remotes took, and when the
+ * transaction of that began, is known from them.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "sim/world/dialogue.h"
+#include "sim/world/internal.h"
+#include "sim/world/judge.h"
+
+/* A delivery whose attempt never came back may go on for so long after what ended the attempt. */
+#define ORPHAN_NS (60 * NANOSECONDS)
+
+/* When copies of one thing came into being: each in the attempt that was under way then. */
+struct sightings {
+    int64_t *times;
+    size_t count;
+};
+
+/* --- attempts that explain one more ----------------------------------------------------------*/
+
+/* Until when the attempt could leave a copy. */
+static int64_t last_moment(const struct world *world, const struct attempt *attempt)
+{
+    if (attempt->result)
+        return attempt->end_ns;
+    for (size_t i = 0; i < world->upset_count; i++)
+        if (world->upsets[i].machine == attempt->machine &&
+            world->upsets[i].time_ns >= attempt->start_ns)
+            return world->upsets[i].time_ns + ORPHAN_NS;
+    return INT64_MAX;
+}
+
+static bool left_something(const struct world *world, const struct attempt *attempt,
+                           const struct sightings *sightings)
+{
+    int64_t last = last_moment(world, attempt);
+
+    for (size_t i = 0; i < sightings->count; i++)
+        if (sightings->times[i] >= attempt->start_ns && sightings->times[i] <= last)
+            return true;
+    return false;
+}
+
+/* True if the attempt may have left a copy without being remembered as done. */
+static bool attempt_explains(const struct world *world, const struct attempt *attempt,
+                             const struct sightings *sightings)
+{
+    if (!left_something(world, attempt, sightings))
+        return false;
+    return attempt->result != 'K' ||
+           upset_excuses(world, attempt->machine, attempt->start_ns, attempt->end_ns + FORGET_NS);
+}
+
+static size_t attempts_that_explain(const struct world *world, size_t entry, const char *recipient,
+                                    const struct sightings *sightings)
+{
+    struct range attempts = world_attempts_of(world, entry);
+    size_t count = 0;
+
+    for (size_t i = 0; i < attempts.count; i++) {
+        const struct attempt *attempt = &world->attempts[attempts.items[i]];
+
+        count += attempt_is_at(attempt, recipient) && attempt_explains(world, attempt, sightings);
+    }
+    return count;
+}
+
+/* --- copies ----------------------------------------------------------------------------------*/
+
+/* What goes to a domain may go to any of its servers. */
+static bool same_delivery(const struct world *world, const struct copy *a, const struct copy *b)
+{
+    return a->bounce == b->bounce && a->kind == b->kind && strcmp(a->chain, b->chain) == 0 &&
+           copy_source(world, a) == copy_source(world, b) &&
+           (a->kind == COPY_REMOTE ||
+            (a->machine == b->machine && strcmp(a->place, b->place) == 0));
+}
+
+static int64_t copy_begun(const struct world *world, const struct copy *copy)
+{
+    return copy->kind == COPY_REMOTE ? taking_begun(world, copy->taking) : copy->time_ns;
+}
+
+/* How many copies with this chain may be there: recipients of that name in all entries that could
+ * have made it, and attempts that may have left one more. */
+static size_t copies_allowed(const struct world *world, const struct copy *copy,
+                             const struct sightings *sightings)
+{
+    struct range entries = world_entries_of(world, copy->letter);
+    size_t allowed = 0, source = copy_source(world, copy);
+
+    for (size_t i = 0; i < entries.count; i++) {
+        const struct entry *entry = &world->entries[entries.items[i]];
+        const char *explained = NULL;
+
+        if (entry->bounce != copy->bounce || (source != SIZE_MAX && source != entry->machine))
+            continue;
+        for (size_t k = 0; k < entry->recipient_count; k++)
+            if (chain_is(copy->chain, entry->recipients[k], entry_chain(entry))) {
+                explained = entry->recipients[k];
+                allowed++;
+            }
+        if (explained)
+            allowed += attempts_that_explain(world, entries.items[i], explained, sightings);
+    }
+    return allowed;
+}
+
+/* The copies that are the same delivery as this one; false: one of them came before it in the
+ * ledger, and was judged with all. */
+static bool find_sightings(const struct world *world, size_t index, struct sightings *sightings)
+{
+    const struct copy *copy = &world->copies[index];
+    struct range copies = world_copies_of(world, copy->letter);
+
+    for (size_t i = 0; i < copies.count && copy->letter != NO_LETTER; i++) {
+        const struct copy *other = &world->copies[copies.items[i]];
+
+        if (!same_delivery(world, copy, other))
+            continue;
+        if (copies.items[i] < index)
+            return false;
+        *LIST_ADD(sightings->times, sightings->count) = copy_begun(world, other);
+    }
+    return true;
+}
+
+static void judge_copy(struct world *world, size_t index)
+{
+    const struct copy *copy = &world->copies[index];
+    struct sightings sightings = {NULL, 0};
+    bool first = find_sightings(world, index, &sightings);
+    size_t allowed = first && sightings.count > 1 ? copies_allowed(world, copy, &sightings) : 0;
+    struct violation *violation;
+    char place[PLACE_TEXT];
+
+    free(sightings.times);
+    if (allowed == 0 || sightings.count <= allowed)
+        return;
+    violation = world_accuse(world, "DUPLICATE", copy->letter, copy->bounce,
+                             "%s%s is in %s %zu times, and nothing explains more than %zu",
+                             world->letters[copy->letter].name, copy->bounce ? ".bounce" : "",
+                             place_of_copy(world, copy, place), sightings.count, allowed);
+    violation->time_ns = copy->time_ns;
+    violation->recipient = must_copy(copy->chain, strcspn(copy->chain, "\n"));
+}
+
+/* --- from one host of ours to another --------------------------------------------------------*/
+
+static bool is_passed_on(const struct entry *entry)
+{
+    return entry->relayed && entry->origin == ORIGIN_NETWORK && entry->answer == ANSWER_YES &&
+           entry->letter != NO_LETTER;
+}
+
+/* The entries of the same message on that host that came from another and are for `recipient`;
+ * false: one of them came before this one in the ledger, and was judged with all. */
+static bool find_arrivals(const struct world *world, size_t index, const char *recipient,
+                          struct sightings *sightings)
+{
+    const struct entry *entry = &world->entries[index];
+    struct range entries = world_entries_of(world, entry->letter);
+
+    for (size_t i = 0; i < entries.count; i++) {
+        const struct entry *other = &world->entries[entries.items[i]];
+
+        if (!same_message(other, entry->letter, entry->bounce) || !is_passed_on(other) ||
+            other->machine != entry->machine ||
+            strcmp(entry_chain(other), entry_chain(entry)) != 0 ||
+            !entry_has_recipient(other, recipient))
+            continue;
+        if (entries.items[i] < index)
+            return false;
+        *LIST_ADD(sightings->times, sightings->count) = other->answer_ns;
+    }
+    return true;
+}
+
+/* How many times hosts of ours may have sent it there. */
+static size_t arrivals_allowed(const struct world *world, const struct entry *entry,
+                               const char *recipient, const struct sightings *sightings)
+{
+    struct range entries = world_entries_of(world, entry->letter);
+    size_t allowed = 0;
+
+    for (size_t i = 0; i < entries.count; i++) {
+        const struct entry *other = &world->entries[entries.items[i]];
+
+        if (!same_message(other, entry->letter, entry->bounce) ||
+            other->machine == entry->machine ||
+            strcmp(entry_chain(other), entry_chain(entry)) != 0 ||
+            !entry_has_recipient(other, recipient))
+            continue;
+        allowed += 1 + attempts_that_explain(world, entries.items[i], recipient, sightings);
+    }
+    return allowed;
+}
+
+static void judge_arrival(struct world *world, size_t index, const char *recipient)
+{
+    const struct entry *entry = &world->entries[index];
+    struct sightings sightings = {NULL, 0};
+    bool first = find_arrivals(world, index, recipient, &sightings);
+    size_t allowed =
+        first && sightings.count > 1 ? arrivals_allowed(world, entry, recipient, &sightings) : 0;
+    char name[ENTRY_NAME];
+
+    free(sightings.times);
+    if (allowed == 0 || sightings.count <= allowed)
+        return;
+    world_accuse(world, "DUPLICATE", entry->letter, entry->bounce,
+                 "%s for %s came to %s %zu times, and nothing explains more than %zu",
+                 entry_name(world, entry, name), recipient, world->machines[entry->machine].name,
+                 sightings.count, allowed)
+        ->time_ns = entry->answer_ns;
+}
+
+void judge_duplicates(struct world *world)
+{
+    for (size_t i = 0; i < world->copy_count; i++)
+        judge_copy(world, i);
+    for (size_t i = 0; i < world->entry_count && world->host_count > 1; i++)
+        for (size_t k = 0;
+             is_passed_on(&world->entries[i]) && k < world->entries[i].recipient_count; k++)
+            judge_arrival(world, i, world->entries[i].recipients[k]);
+}
