@@ -28,7 +28,8 @@ void entries_reread(struct machine *machine);
 void entries_check_recovered(struct machine *machine);
 
 /* --- log.c --- */
-void log_note_write(struct machine *machine, const char *data, size_t size);
+/* `writer`: the nixie-send that has written that.  Attempts of one before it never come back. */
+void log_note_write(struct machine *machine, pid_t writer, const char *data, size_t size);
 /* Power loss or kill: attempts that are open never come back. */
 void log_note_crash(struct machine *machine);
 

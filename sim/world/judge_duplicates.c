@@ -25,21 +25,16 @@ struct sightings {
 /* --- attempts that explain one more ----------------------------------------------------------*/
 
 /* Until when the attempt could leave a copy. */
-static int64_t last_moment(const struct world *world, const struct attempt *attempt)
+static int64_t last_moment(const struct attempt *attempt)
 {
     if (attempt->result)
         return attempt->end_ns;
-    for (size_t i = 0; i < world->upset_count; i++)
-        if (world->upsets[i].machine == attempt->machine &&
-            world->upsets[i].time_ns >= attempt->start_ns)
-            return world->upsets[i].time_ns + ORPHAN_NS;
-    return INT64_MAX;
+    return attempt->gone_ns < INT64_MAX ? attempt->gone_ns + ORPHAN_NS : INT64_MAX;
 }
 
-static bool left_something(const struct world *world, const struct attempt *attempt,
-                           const struct sightings *sightings)
+static bool left_something(const struct attempt *attempt, const struct sightings *sightings)
 {
-    int64_t last = last_moment(world, attempt);
+    int64_t last = last_moment(attempt);
 
     for (size_t i = 0; i < sightings->count; i++)
         if (sightings->times[i] >= attempt->start_ns && sightings->times[i] <= last)
@@ -51,7 +46,7 @@ static bool left_something(const struct world *world, const struct attempt *atte
 static bool attempt_explains(const struct world *world, const struct attempt *attempt,
                              const struct sightings *sightings)
 {
-    if (!left_something(world, attempt, sightings))
+    if (!left_something(attempt, sightings))
         return false;
     return attempt->result != 'K' ||
            upset_excuses(world, attempt->machine, attempt->start_ns, attempt->end_ns + FORGET_NS);

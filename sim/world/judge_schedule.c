@@ -268,15 +268,9 @@ static size_t count_open(const struct open_attempts *open)
     return count;
 }
 
-static int64_t end_of(const struct world *world, const struct attempt *attempt)
+static int64_t end_of(const struct attempt *attempt)
 {
-    if (attempt->end_ns != INT64_MAX)
-        return attempt->end_ns;
-    for (size_t i = 0; i < world->upset_count; i++)
-        if (world->upsets[i].machine == attempt->machine &&
-            world->upsets[i].time_ns >= attempt->start_ns)
-            return world->upsets[i].time_ns;
-    return INT64_MAX;
+    return attempt->end_ns < attempt->gone_ns ? attempt->end_ns : attempt->gone_ns;
 }
 
 static void judge_concurrency(struct world *world, size_t machine, bool remote)
@@ -292,7 +286,7 @@ static void judge_concurrency(struct world *world, size_t machine, bool remote)
         if (attempt->machine != machine || attempt->remote != remote)
             continue;
         for (size_t k = 0; k < open.count; k++)
-            if (end_of(world, open.items[k]) > attempt->start_ns)
+            if (end_of(open.items[k]) > attempt->start_ns)
                 open.items[kept++] = open.items[k];
         open.count = kept;
         *LIST_ADD(open.items, open.count) = attempt;

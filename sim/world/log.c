@@ -121,7 +121,7 @@ static void note_start(struct machine *machine, uint64_t delivery, const char *r
     attempt->delivery = delivery;
     attempt->recipient = must_copy(to, strlen(to));
     attempt->start_ns = kernel_now(world->kernel);
-    attempt->end_ns = INT64_MAX;
+    attempt->end_ns = attempt->gone_ns = INT64_MAX;
 }
 
 static void tell_tried(struct world *world, const struct attempt *attempt)
@@ -148,7 +148,7 @@ static void note_end(struct machine *machine, uint64_t delivery, const char *res
 
         if (attempt->machine != machine->index || attempt->delivery != delivery)
             continue;
-        if (attempt->result)
+        if (attempt->result || attempt->gone_ns < INT64_MAX)
             return;
         attempt->end_ns = kernel_now(world->kernel);
         attempt->result = strncmp(rest, ": success: ", 11) == 0   ? 'K'
@@ -243,10 +243,37 @@ static void note_line(struct machine *machine, const char *text)
     }
 }
 
-void log_note_write(struct machine *machine, const char *data, size_t size)
+/* Those that are open never come back: their numbers may be given again. */
+static void end_attempts(struct machine *machine)
+{
+    struct world *world = machine->world;
+
+    for (size_t i = machine->log.first_attempt; i < world->attempt_count; i++)
+        if (world->attempts[i].machine == machine->index && !world->attempts[i].result)
+            world->attempts[i].gone_ns = kernel_now(world->kernel);
+    machine->log.first_attempt = world->attempt_count;
+}
+
+static void note_writer(struct machine *machine, pid_t writer)
+{
+    struct world *world = machine->world;
+    struct send_start *start;
+
+    if (machine->log.writer == writer)
+        return;
+    machine->log.writer = writer;
+    machine->log.partial_size = 0;
+    end_attempts(machine);
+    start = LIST_ADD(world->send_starts, world->send_start_count);
+    start->machine = machine->index;
+    start->time_ns = kernel_now(world->kernel);
+}
+
+void log_note_write(struct machine *machine, pid_t writer, const char *data, size_t size)
 {
     struct log_state *log = &machine->log;
 
+    note_writer(machine, writer);
     if (log->partial_size + size > LINE_MAX_BYTES)
         log->partial_size = 0;
     if (size > LINE_MAX_BYTES)
@@ -270,11 +297,8 @@ void log_note_write(struct machine *machine, const char *data, size_t size)
 
 void log_note_crash(struct machine *machine)
 {
-    struct world *world = machine->world;
-
     machine->log.partial_size = 0;
+    machine->log.writer = 0;
     machine->saturated[0] = machine->saturated[1] = false;
-    for (size_t i = 0; i < world->attempt_count; i++)
-        if (world->attempts[i].machine == machine->index && !world->attempts[i].result)
-            world->attempts[i].delivery = 0; /* its number may be given again */
+    end_attempts(machine);
 }

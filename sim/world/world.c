@@ -214,6 +214,7 @@ static void free_records(struct world *world)
         free(world->attempts[i].text);
     }
     free(world->attempts);
+    free(world->send_starts);
     for (size_t i = 0; i < world->line_count; i++)
         free(world->lines[i].text);
     free(world->lines);

@@ -69,11 +69,11 @@ struct letter {
     /* BY_SMTP */
     struct recipient_answer *answers; /* one a recipient */
     unsigned tries;
-    const char *reply;  /* the last, or what went wrong; in world->told */
-    bool awaits_host;   /* it is sent as soon as its host listens for the first time */
+    const char *reply;   /* the last, or what went wrong; in world->told */
+    bool awaits_host;    /* it is sent as soon as its host listens for the first time */
     bool awaits_verdict; /* the next reply is the one to its message */
-    bool in_session;    /* its client was greeted and has not ended */
-    unsigned uncertain; /* tries that died behind the final dot: accepted or not, nobody knows */
+    bool in_session;     /* its client was greeted and has not ended */
+    unsigned uncertain;  /* tries that died behind the final dot: accepted or not, nobody knows */
     struct record_reader records;
     size_t entry_count[3]; /* entries of it that are known, of its bounces, of their bounces */
 };
@@ -179,9 +179,16 @@ struct attempt {
     bool remote; /* else local */
     char *recipient;
     int64_t start_ns, end_ns; /* end INT64_MAX: it never came back */
+    int64_t gone_ns;          /* when the nixie-send that had begun it was gone; INT64_MAX: never */
     int64_t saturated_ns;     /* when the channel last had no place free before; -1: never */
     char result;              /* K Z D, 0 while open */
     char *text;
+};
+
+/* A nixie-send began its work: its first line. */
+struct send_start {
+    size_t machine;
+    int64_t time_ns;
 };
 
 struct log_line {
@@ -267,6 +274,8 @@ struct violation {
 /* --- the world -------------------------------------------------------------------------------*/
 
 struct log_state {
+    pid_t writer;         /* the nixie-send that wrote last; 0: none since the boot */
+    size_t first_attempt; /* in attempts[], of those that it has begun */
     char *partial;
     size_t partial_size;
 };
@@ -288,7 +297,7 @@ struct machine {
     size_t first_connection;      /* in connections[], of those since it came up */
     size_t owed;                  /* bounces that it will send of its own */
     struct log_state log;
-    size_t sessions;   /* of clients that were greeted and have not ended */
+    size_t sessions;         /* of clients that were greeted and have not ended */
     bool has_listened;       /* on a port, since the run began */
     bool arrived;            /* a file came into a Maildir in this call */
     bool saturated[2];       /* local, remote: as many deliveries run as may */
@@ -348,6 +357,8 @@ struct world {
     size_t mbox_count;
     struct program_run *runs;
     size_t run_count;
+    struct send_start *send_starts;
+    size_t send_start_count;
     struct log_line *lines;
     size_t line_count;
     struct taking *takings;

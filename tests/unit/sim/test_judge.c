@@ -65,6 +65,7 @@ static void add_attempt(struct world *world, char result, int64_t end_ns)
     attempt->recipient = must_copy("bob@example.com", 15);
     attempt->start_ns = NANOSECONDS / 2;
     attempt->end_ns = end_ns;
+    attempt->gone_ns = INT64_MAX;
     attempt->result = result;
     attempt->text = must_copy("did_1+0+0/", 10);
 }

@@ -98,6 +98,7 @@ static struct attempt *add_attempt(struct world *world, const char *recipient, d
     attempt->recipient = must_copy(recipient, strlen(recipient));
     attempt->start_ns = (int64_t) (start * 1e9);
     attempt->end_ns = attempt->start_ns + NANOSECONDS / 10;
+    attempt->gone_ns = INT64_MAX;
     attempt->saturated_ns = -1;
     attempt->result = result;
     attempt->text = must_copy("x", 1);
@@ -586,6 +587,18 @@ START_TEST(concurrency_is_limited)
     add_taking(world, "bob@away.example");
     for (unsigned i = 0; i < 3; i++) /* one message, one domain: one transaction */
         add_attempt(world, "bob@away.example", 0.1, 'K');
+    judge(world, "");
+
+    world = make_world(1);
+    hosts[0].control_count = 1;
+    add_taking(world, "bob@away.example");
+    for (unsigned i = 0; i < 3; i++) {
+        struct attempt *attempt = add_attempt(world, "bob@away.example", 0.1 * i, 0);
+
+        attempt->number = i + 7;
+        attempt->end_ns = INT64_MAX;
+        attempt->gone_ns = i < 1 ? NANOSECONDS / 10 : INT64_MAX; /* its nixie-send was killed */
+    }
     judge(world, "");
 }
 END_TEST
