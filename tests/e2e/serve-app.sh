@@ -29,7 +29,13 @@ broken() { # LANGUAGE NAME WORDS COMMAND...
     check "and it is told why" grep -qF "FAIL $app/$words" <<<"$output"
 }
 
+# The how-to's example is this application's.
+awk '/^```scenario/ { on = 1; next } /^```/ { on = 0 } on' "$repository/docs/how-to/test-an-application.md" >howto.scenario
+for file in howto.scenario "$app/welcome.scenario"; do
+    check_status 0 "$(basename "$file") is in the right form" "$nixie" fmt --check "$file"
+done
 if command -v python3 >/dev/null; then
+    check_status 0 "the how-to's example holds" serve howto.scenario -- python3 -B "$app/python/test_app.py"
     try Python python3 -B "$app/python/test_app.py"
 else
     skip Python "no python3"

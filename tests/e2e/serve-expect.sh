@@ -180,6 +180,42 @@ check "with what it was" grep -q '^note: a client did what SMTP forbids: bare LF
 check_status 1 "with --strict it fails" serve --strict -- bash -c "$bare"
 check "and is told" grep -q '^FAIL nixie serve: BAD-SMTP: a client did what SMTP forbids: bare LF' <<<"$output"
 
+# Whatever clients say, at once or cut anywhere, it is heard out and judged.
+cat >fuzz <<'END'
+import os, random, socket
+where = os.environ["NIXIE_SMTP_HOST"], int(os.environ["NIXIE_SMTP_PORT"])
+chance = random.Random(5)
+lines = [b"EHLO x", b"HELO y", b"MAIL FROM:<a@b.example>", b"MAIL FROM:<>", b"MAIL FROM:<@r.example:a@b.example>",
+         b"MAIL FROM:", b'RCPT TO:<"x>\\"y"@c.example>', b"RCPT TO:<c@d.example>", b"RCPT TO:<drop@d.example>",
+         b"RCPT TO:<drop+eod@d.example>", b"RCPT TO:<drop+data@d.example>", b"RCPT TO:<defer+421@d.example>",
+         b"RCPT TO:<bounce@d.example>", b"RCPT TO:<>", b"DATA", b"DATA", b"Subject: =?utf-8?q?=?=", b"", b".", b".", b"RSET",
+         b"NOOP \0\xff", b"AUTH LOGIN", b"AUTH PLAIN AGEAYg==", b"*", b"QUIT", b"x" * 3000]
+for i in range(60):
+    with socket.create_connection(where) as one:
+        one.settimeout(10)
+        wire = b"".join(chance.choice(lines) + chance.choice([b"\r\n"] * 20 + [b"\n", b"\r", b""]) for _ in range(chance.randrange(40)))
+        if chance.random() < 0.7:
+            wire = b"EHLO x\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<c@d.example>\r\nDATA\r\n" + wire
+        try:
+            one.sendall(wire)
+            if chance.random() < 0.8:
+                one.shutdown(socket.SHUT_WR)
+                while one.recv(65536):
+                    pass
+        except OSError:
+            pass
+END
+printf 'match m to c@d.example\nexpect m delivered\nexpect m tried\n' >fuzz.scenario
+if command -v python3 >/dev/null; then
+    check_status 0 "hostile clients" serve -v fuzz.scenario -- python3 fuzz
+    check "do no harm" [ "$(grep -c 'Sanitizer\|runtime error' <<<"$output")" = 0 ]
+    sed -i 's/delivered/not delivered/' fuzz.scenario
+    check_status 1 "nor where they must be told of" serve --strict fuzz.scenario -- python3 fuzz
+    check "with a story" grep -q '^from a@b.example to c@d.example: ' <<<"$output"
+else
+    skip "hostile clients" "no python3"
+fi
+
 serve_in_background none.scenario
 wait_for 10 grep -q '^mail goes to' out
 kill -INT "$server"

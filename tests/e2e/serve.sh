@@ -32,6 +32,8 @@ is "the command's input and output are its own" "$(echo in | serve -- sh -c 'cat
 check_status 3 "a port in use" serve --smtp localhost:0 -- sh -c \
     'exec "$0" serve --smtp 127.0.0.1:$NIXIE_SMTP_PORT -- true' "$nixie"
 check "is told" grep -q '127.0.0.1:[0-9]*: cannot listen: address in use; --smtp 127.0.0.1:0' <<<"$output"
+check_status 0 "several addresses" serve --smtp 127.0.0.1:0 --smtp=127.0.0.2:0 -- true
+check "all are listened at" grep -q '^listening on 127\.0\.0\.2:' <<<"$output"
 if grep -q ' lo$' /proc/net/if_inet6 2>/dev/null; then
     # shellcheck disable=SC2016
     check_status 0 "IPv6" serve --smtp '[::1]:0' -- sh -c 'test "$NIXIE_SMTP_URL" = "smtp://[::1]:$NIXIE_SMTP_PORT"'
