@@ -21,6 +21,7 @@
 
 #define START_NS (10 * INT64_C(1000000000)) /* until all servers listen */
 #define STOP_NS (5 * INT64_C(1000000000))   /* until they have ended */
+#define ERROR_READS 64                      /* of what a dead server has left in its pipe */
 #define PATIENCE_NS STOP_NS                 /* with a command that was told to end */
 
 /* --- small things -----------------------------------------------------------------------------*/
@@ -78,10 +79,10 @@ static void reap(struct loop *loop)
 
             if (server->pid != pid)
                 continue;
-            while (server->error_fd >= 0 && !server->stopping)
-                server_read_errors(server); /* it is dead: this ends */
-            server_ended(server, status);
-            serve->broken |= !server->stopping;
+            for (int k = 0; k < ERROR_READS && server->error_fd >= 0; k++)
+                server_read_errors(server);
+            if (server_ended(server, status) < 0)
+                serve->broken = true;
         }
     }
 }
@@ -277,6 +278,7 @@ static int open_signals(void)
     sigaddset(&set, SIGHUP);
     sigaddset(&set, SIGCHLD);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGCHLD, SIG_DFL); /* ignored, as it may be inherited, nobody could be waited for */
     if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
         return -1;
     return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);

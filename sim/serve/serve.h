@@ -228,8 +228,8 @@ int server_start(struct serve_server *server);
 /* Reads what it has written.  Its descriptors become -1 at their ends. */
 void server_read(struct serve_server *server);
 void server_read_errors(struct serve_server *server);
-/* It has ended with that status of waitpid: tells, unless it was to. */
-void server_ended(struct serve_server *server, int status);
+/* It has ended with that status of waitpid.  0: it was to; -1 after telling what went wrong. */
+int server_ended(struct serve_server *server, int status);
 void server_free(struct serve_server *server);
 
 /* --- command.c --------------------------------------------------------------------------------*/

@@ -183,14 +183,14 @@ static void list_addresses(const struct serve_server *server, char *to, size_t s
     }
 }
 
-void server_ended(struct serve_server *server, int status)
+int server_ended(struct serve_server *server, int status)
 {
     char addresses[400];
     const char *why = server->errors ? server->errors : "";
 
     server->pid = 0;
     if (server->stopping && WIFEXITED(status) && WEXITSTATUS(status) == 0)
-        return;
+        return 0;
     if (strncmp(why, "smtp-server: ", 13) == 0)
         why += 13;
     list_addresses(server, addresses, sizeof addresses);
@@ -204,6 +204,7 @@ void server_ended(struct serve_server *server, int status)
                   WIFEXITED(status) ? "status" : "signal",
                   WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status), *why ? ": " : "",
                   (int) strcspn(why, "\n"), why);
+    return -1;
 }
 
 void server_free(struct serve_server *server)

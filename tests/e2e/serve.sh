@@ -129,6 +129,10 @@ kill "$(cat sleeper)" 2>/dev/null
 check_status 125 "a server that dies is an error of its own" serve -- sh -c 'kill -9 "$(pgrep -P $PPID nixie-actor)"; exec sleep 20'
 check "and is told" grep -q 'ended with signal 9' <<<"$output"
 
+# shellcheck disable=SC2016
+check_status 0 "ended children that are ignored by who starts it are waited for" \
+    timeout 20 bash -c 'trap "" CHLD; exec "$0" serve -- true' "$nixie"
+
 # --- where nothing can be written, and where there is no room -------------------------------------
 
 mkdir -m 555 readonly
