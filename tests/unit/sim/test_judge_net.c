@@ -325,8 +325,10 @@ START_TEST(a_duplicate_wants_a_reason)
     struct attempt *attempt = add_attempt(world, "bob@away.example", 1.5, duplicates[_i].result);
 
     set_text(attempt, DOUBT);
-    if (!duplicates[_i].result)
+    if (!duplicates[_i].result) {
         attempt->end_ns = INT64_MAX;
+        attempt->gone_ns = (int64_t) (duplicates[_i].upset * 1e9);
+    }
     if (duplicates[_i].in_first)
         take(world, 1.51, 1.52, duplicates[_i].result == 'K' ? "250 ok" : NULL);
     else
@@ -338,8 +340,6 @@ START_TEST(a_duplicate_wants_a_reason)
         take(world, 441.51, 441.52, "250 ok");
     if (duplicates[_i].upset > 0)
         add_upset(world, duplicates[_i].upset, UPSET_POWER);
-    else if (!duplicates[_i].result)
-        add_upset(world, 2, UPSET_POWER);
     judge(world, duplicates[_i].want);
 }
 END_TEST
