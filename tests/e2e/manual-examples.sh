@@ -8,7 +8,7 @@ nixie=$BUILD/bin/nixie
 
 awk -v to="$tmp" '/^```scenario/ { n++; file = sprintf("%s/%02d.scenario", to, n); on = 1; next }
     /^```/ { on = 0 }
-    on { print > file }' docs/scenario-language.md
+    on { print > file }' docs/scenario-language.md README.md
 examples=("$tmp"/*.scenario)
 [ ${#examples[@]} -ge 6 ]
 tap_result $? "there are examples" "${#examples[@]}"
