@@ -13,10 +13,12 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/close_range.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -42,6 +44,7 @@
 #define PID_TRIES 5
 #define ADMIN_PATH "run/send" /* where send hears the admin */
 #define ADMIN_BACKLOG 16
+#define DESCRIPTORS_LOOKED_AT 65536
 #define LISTEN_PATH "run/listen" /* nixie-listen writes it */
 
 static int complain(const char *text)
@@ -158,6 +161,17 @@ static int copy_environment(struct start *start, char *const *environment)
     return 0;
 }
 
+/* What we were started with beside 0, 1 and 2 is nobody's business: users' programs, and those that
+ * speak with the network, inherit what is not closed.  A kernel before 5.11 needs it one by one. */
+static void keep_descriptors_in(void)
+{
+    struct rlimit limit;
+    if (close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) == 0 || getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return;
+    for (int fd = 3; (rlim_t) fd < limit.rlim_cur && fd < DESCRIPTORS_LOOKED_AT; fd++)
+        io_set_cloexec(fd);
+}
+
 /* Only the admin may connect, from the first moment on.  Mail is more important than this. */
 static void open_admin(struct start *start)
 {
@@ -178,6 +192,7 @@ static void open_admin(struct start *start)
 
 static int start_up(struct start *start, const char *home, char *const *environment)
 {
+    keep_descriptors_in();
     if (check_home(start, home, environment) < 0)
         return -1;
     umask(022);

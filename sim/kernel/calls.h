@@ -51,6 +51,7 @@ int sim_open64(const char *path, int flags, ...);
 int sim___open_2(const char *path, int flags);
 int sim___open64_2(const char *path, int flags);
 int sim_close(int fd);
+int sim_close_range(unsigned first, unsigned last, int flags);
 ssize_t sim_read(int fd, void *to, size_t size);
 ssize_t sim___read_chk(int fd, void *to, size_t size, size_t room);
 ssize_t sim_write(int fd, const void *from, size_t size);

@@ -2,6 +2,7 @@
 /* Calls on descriptors: reading, writing, seeking, duplicating, syncing. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/close_range.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <string.h>
@@ -73,6 +74,32 @@ int sim_close(int fd)
     call.fd = fd;
     if (call_enter(&call))
         call.result = descriptor_close(running, fd);
+    return (int) call_leave(&call);
+}
+
+static int close_range_of(unsigned first, unsigned last, int flags)
+{
+    struct descriptor_table *table = &running->descriptors;
+    if (first > last || flags & ~(int) CLOSE_RANGE_CLOEXEC)
+        return -EINVAL;
+    for (unsigned fd = first; fd < table->top && fd <= last; fd++) {
+        if (!table->entries[fd].file)
+            continue;
+        if (flags)
+            table->entries[fd].close_on_exec = true;
+        else
+            descriptor_close(running, (int) fd);
+    }
+    return 0;
+}
+
+/* Told as a close of the first. */
+int sim_close_range(unsigned first, unsigned last, int flags)
+{
+    struct call call = CALL(close, .argument = {last, flags});
+    call.fd = (int) first;
+    if (call_enter(&call))
+        call.result = close_range_of(first, last, flags);
     return (int) call_leave(&call);
 }
 

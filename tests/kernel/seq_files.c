@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/close_range.h>
 #include <stdio.h>
 #include <signal.h>
 #include <string.h>
@@ -222,6 +223,20 @@ static void descriptors(void)
     DO(open("a", O_RDONLY));
     DO(dup(99));
     DO(close(-1));
+    DO(close_range(9, 5, 0));
+    DO(close_range(9, 9, 1 << 20));
+    DO(dup2(0, 20));
+    DO(dup2(0, 21));
+    DO(dup2(0, 22));
+    DO(close_range(20, 21, CLOSE_RANGE_CLOEXEC));
+    DO(fcntl(20, F_GETFD));
+    DO(fcntl(21, F_GETFD));
+    DO(fcntl(22, F_GETFD));
+    DO(close_range(21, ~0U, 0));
+    DO(fcntl(20, F_GETFD));
+    DO(fcntl(21, F_GETFD));
+    DO(fcntl(22, F_GETFD));
+    DO(close(20));
 }
 
 static void too_many(void)
