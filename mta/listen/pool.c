@@ -76,11 +76,17 @@ static void retire(struct pool *pool, struct worker *worker)
 /* One byte and the descriptor. */
 static int send_connection(const struct worker *worker, int fd)
 {
-    char byte = 'c', space[CMSG_SPACE(sizeof fd)];
+    char byte = 'c';
+    union {
+        char bytes[CMSG_SPACE(sizeof(int))];
+        struct cmsghdr align;
+    } space;
     struct iovec part = {&byte, 1};
-    struct msghdr message = {
-        .msg_iov = &part, .msg_iovlen = 1, .msg_control = space, .msg_controllen = sizeof space};
-    memset(space, 0, sizeof space);
+    struct msghdr message = {.msg_iov = &part,
+                             .msg_iovlen = 1,
+                             .msg_control = space.bytes,
+                             .msg_controllen = sizeof space.bytes};
+    memset(&space, 0, sizeof space);
     struct cmsghdr *header = CMSG_FIRSTHDR(&message);
     header->cmsg_level = SOL_SOCKET;
     header->cmsg_type = SCM_RIGHTS;

@@ -2,8 +2,10 @@
 #include "mta/listen/listen.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "mta/lib/control.h"
@@ -120,14 +122,23 @@ static int add_all(struct sockets *sockets, const struct buf *lines, char *const
     return complain(trouble, "nothing to listen on", "", "control/listen is missing or empty");
 }
 
+/* run/ is the queue's user's: root follows no link there, and opens nothing but a file. */
+static void read_earlier(struct buf *earlier)
+{
+    struct stat st;
+    int fd = open(EARLIER_PATH, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    if (fd >= 0 && (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || io_read_all(fd, earlier) < 0))
+        buf_reset(earlier);
+    io_close(&fd);
+}
+
 int sockets_open(struct sockets *sockets, char *const *arguments, struct buf *trouble)
 {
     struct buf lines = BUF_INIT(65536), earlier = BUF_INIT(65536);
     int result = control_list("listen", &lines);
     if (result < 0)
         complain(trouble, "cannot read ", "control/listen", error_text(errno));
-    if (io_read_file(EARLIER_PATH, &earlier) < 0)
-        buf_reset(&earlier);
+    read_earlier(&earlier);
     if (result >= 0)
         result = add_all(sockets, &lines, arguments, &earlier, trouble);
     int saved = errno;

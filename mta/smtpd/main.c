@@ -100,10 +100,16 @@ static void serve_connection(struct smtpd *smtpd, int fd)
  */
 static int receive_connection(int *fd)
 {
-    char byte, space[CMSG_SPACE(sizeof(int))];
+    char byte;
+    union {
+        char bytes[CMSG_SPACE(sizeof(int))];
+        struct cmsghdr align;
+    } space;
     struct iovec part = {&byte, 1};
-    struct msghdr message = {
-        .msg_iov = &part, .msg_iovlen = 1, .msg_control = space, .msg_controllen = sizeof space};
+    struct msghdr message = {.msg_iov = &part,
+                             .msg_iovlen = 1,
+                             .msg_control = space.bytes,
+                             .msg_controllen = sizeof space.bytes};
     ssize_t count;
     *fd = -1;
     do

@@ -95,13 +95,23 @@ for program in listen smtpd; do
         "$(for _ in 1 2 3 4; do id -g nixied; done | xargs) 1 $(id -g nixied)"
     is "it has no rights" "$(awk '/^CapEff:|^CapPrm:/ {print $2}' "/proc/$pid/status" | sort -u)" 0000000000000000
 done
+# the worker's socket, the log twice, the connection, the queue
+what=$(for fd in 0 1 2 3 4; do readlink "/proc/$pid/fd/$fd" | sed 's/:.*//'; done | xargs)
+is "a worker holds what it needs" "$what $(ls "/proc/$pid/fd" | wc -l)" "socket pipe pipe socket socket 5"
 echo >&"${SESSION[1]}"
 from_network() { grep -qr '^Received: (nixie-queue [0-9]* invoked from network);' "$home/users/alice/Maildir/new"; }
 check "is told apart in Received" wait_for 10 from_network
 check "run/listen is root's" test "$(stat -c '%U %a' "$home/run/listen")" = "root 644"
+# run/ is the queue's user's, who must not have root open what it names
+rm "$home/run/listen" && mkfifo -m 666 "$tmp/etc/pipe" && ln -s "$tmp/etc/pipe" "$home/run/listen"
+exec 7<>"$tmp/etc/pipe" && echo "127.0.0.1:0" >&7
 kill -9 "$(server_pids "$home" listen)"
 listens_again() { [ -n "$(server_pids "$home" listen)" ]; }
 check "it is started again" wait_for 20 listens_again
+is_a_file() { [ ! -L "$home/run/listen" ] && [ -s "$home/run/listen" ]; }
+check "a link in run/ is replaced" wait_for 10 is_a_file
+check "and was not followed" read -r -t 5 -u 7 _
+exec 7<&-
 rm -f "$home"/users/alice/Maildir/new/*
 
 # Connects 1000 times, and tells how often it was refused.
