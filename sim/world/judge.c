@@ -189,9 +189,7 @@ static void judge_entry(struct world *world, size_t index, bool undelivered_is_f
         accuse_stuck(world, entry, "nobody");
 }
 
-/* Whether that recipient of an entry is what smtpd makes of what its client said: as it is, with
- * the suffix of a relay client, or with a domain for an address literal. */
-static bool is_made_of(const char *made, const char *said)
+bool is_made_of(const char *made, const char *said)
 {
     const char *literal = strstr(said, "@[");
     size_t size = literal ? (size_t) (literal + 1 - said) : strlen(said);
@@ -276,4 +274,6 @@ void world_judge(struct world *world, bool undelivered_is_fine)
     judge_duplicates(world);
     judge_honesty(world);
     judge_schedule(world);
+    if (!undelivered_is_fine)
+        judge_leaks(world);
 }

@@ -7,7 +7,8 @@
  *   STUCK      a message that is still in the spool though time enough has passed; a submitter
  *              that never ended
  *   INVENTED   a copy that is nobody's message, or for someone it was not for, or from another
- *              sender; a bounce of what did not fail
+ *              sender; a message that smtpd took for someone it was not sent to; a bounce of what
+ *              did not fail
  *   CHANGED    a copy whose end is not what was submitted
  *   REFUSED    the submitter was told no, but the message came out, and nothing went wrong
  *   DUPLICATE  more copies than recipients without an attempt that explains it: one that left a
@@ -17,6 +18,8 @@
  *              without a cause, or tells of a success that no remote has spoken of
  *   SCHEDULE   a try that was not at its time, more deliveries at once than allowed, a message
  *              kept beyond its lifetime or given up before
+ *   LEAK       when all is idle a process of the server holds a file that was removed, or a TCP
+ *              connection that the other side has ended
  *
  * The others (STAGE, OWNER, LOG, BAD-SMTP, ACTOR) are found while the run goes on.
  */
@@ -35,6 +38,8 @@ void judge_duplicates(struct world *world);
 void judge_honesty(struct world *world);
 /* judge_schedule.c: SCHEDULE */
 void judge_schedule(struct world *world);
+/* judge_leaks.c: LEAK */
+void judge_leaks(struct world *world);
 
 /* A report this long before a crash may be forgotten by it: marks are made durable within 10 s,
  * and a sync takes its time. */
@@ -54,6 +59,9 @@ static inline bool same_message(const struct entry *entry, size_t letter, unsign
 bool upset_excuses(const struct world *world, size_t machine, int64_t from, int64_t to);
 /* True if the attempt is one at that recipient of the entry. */
 bool attempt_is_at(const struct attempt *attempt, const char *recipient);
+/* True if that recipient of an entry is what smtpd makes of what its client said: as it is, with
+ * the suffix of a relay client, or with a domain for an address literal. */
+bool is_made_of(const char *made, const char *said);
 
 bool entry_has_recipient(const struct entry *entry, const char *recipient);
 

@@ -99,6 +99,35 @@ static void judge_copy(struct world *world, const struct copy *copy)
             ->time_ns = copy->time_ns;
 }
 
+/* --- for whom it was -------------------------------------------------------------------------*/
+
+static bool was_sent_to(const struct letter *letter, const char *recipient)
+{
+    for (size_t i = 0; i < letter->recipient_count; i++)
+        if (is_made_of(recipient, letter->recipients[i]))
+            return true;
+    return false;
+}
+
+/* A message in the spool has no recipients but those of its submission, unless it is a bounce or
+ * was forwarded. */
+static void judge_recipients(struct world *world, size_t index)
+{
+    const struct entry *entry = &world->entries[index];
+    const struct letter *letter;
+
+    if (entry->letter == NO_LETTER || entry->bounce > 0 || *entry_chain(entry) ||
+        entry->origin != ORIGIN_NETWORK || entry->answer != ANSWER_YES)
+        return;
+    letter = &world->letters[entry->letter];
+    for (size_t i = 0; i < entry->recipient_count; i++)
+        if (!was_sent_to(letter, entry->recipients[i]))
+            world_accuse(world, "INVENTED", entry->letter, 0,
+                         "%s was accepted on %s for %s, to whom nobody sent it", letter->name,
+                         world->machines[entry->machine].name, entry->recipients[i])
+                ->time_ns = entry->answer_ns;
+}
+
 /* --- what remotes took: from whom, and whether it is theirs ------------------------------------*/
 
 /* The sender that a recipient sees: OWNER-@HOST-@[] is OWNER-USER=DOMAIN@HOST. */
@@ -305,6 +334,7 @@ void judge_copies(struct world *world)
     for (size_t i = 0; i < world->taking_count; i++)
         judge_taking(world, &world->takings[i], other_routes);
     for (size_t i = 0; i < world->entry_count; i++) {
+        judge_recipients(world, i);
         judge_repeated_bounce(world, i);
         judge_bounce(world, i);
     }

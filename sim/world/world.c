@@ -312,10 +312,21 @@ void world_start(struct world *world, size_t index)
                      strerror(error));
 }
 
+/* A server that is started again counts anew, while workers of the old one end their sessions. */
+static void forget_sessions(struct world *world, size_t index)
+{
+    world->machines[index].sessions = 0;
+    for (size_t i = 0; i < world->letter_count; i++)
+        if (world->letters[i].machine == index)
+            world->letters[i].in_session = false;
+}
+
 static struct upset *note_upset(struct world *world, size_t index, enum upset_kind kind)
 {
     struct upset *upset = LIST_ADD(world->upsets, world->upset_count);
 
+    if (kind == UPSET_POWER || kind == UPSET_KILL)
+        forget_sessions(world, index);
     upset->machine = index;
     upset->time_ns = kernel_now(world->kernel);
     upset->kind = kind;

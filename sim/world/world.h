@@ -262,7 +262,7 @@ struct upset {
 
 struct violation {
     const char
-        *promise; /* "LOST", "INVENTED", "DUPLICATE", "STAGE", "OWNER", "STUCK", "SPIN" ... */
+        *promise; /* "LOST", "INVENTED", "DUPLICATE", "STAGE", "OWNER", "STUCK", "LEAK" ... */
     size_t letter;
     unsigned bounce;
     int64_t time_ns;

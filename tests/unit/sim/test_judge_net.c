@@ -4,6 +4,7 @@
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "sim/world/internal.h"
 
@@ -619,6 +620,30 @@ static void add_bounce(struct world *world)
     entry->text_size = sizeof text - 1;
 }
 
+/* --- for whom a message was --------------------------------------------------------------------*/
+
+/* The entry is for `recipient`, too, who has his copy. */
+static void judge_recipient(const char *recipient, enum entry_origin origin, const char *want)
+{
+    struct world *world = make_world(1);
+    struct entry *entry = entry_get(world, &world->machines[0], 1);
+
+    entry->origin = origin;
+    *LIST_ADD(entry->recipients, entry->recipient_count) = must_copy(recipient, strlen(recipient));
+    add_taking(world, "bob@away.example");
+    if (strcasecmp(recipient, "bob@away.example") != 0)
+        add_taking(world, recipient);
+    judge(world, want);
+}
+
+START_TEST(sees_recipients_whom_nobody_named)
+{
+    judge_recipient("carol@away.example", ORIGIN_NETWORK, "INVENTED");
+    judge_recipient("carol@away.example", ORIGIN_USER, "");
+    judge_recipient("BOB@away.example", ORIGIN_NETWORK, "");
+}
+END_TEST
+
 START_TEST(a_bounce_wants_a_failure)
 {
     struct world *world = make_world(1);
@@ -662,6 +687,7 @@ int main(void)
     tcase_add_test(tests, a_local_try_has_another_step);
     tcase_add_test(tests, lifetimes_are_kept);
     tcase_add_test(tests, concurrency_is_limited);
+    tcase_add_test(tests, sees_recipients_whom_nobody_named);
     tcase_add_test(tests, a_bounce_wants_a_failure);
     suite_add_tcase(suite, tests);
     runner = srunner_create(suite);

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: ISC */
+/* Descriptors of what is over. */
+#include <poll.h>
+#include <sys/stat.h>
+
+#include "sim/kernel/net_internal.h"
+
+/* Why the file is of no use any more; NULL: it may be. */
+static const char *why_stale(struct file *file, const struct process *process)
+{
+    struct stat st = {.st_nlink = 1};
+
+    if (file->operations == &tcp_operations)
+        return file->operations->ready(file, (struct process *) process) & (POLLHUP | POLLRDHUP)
+                   ? "a connection that the other side has ended"
+                   : NULL;
+    if (file->operations == &regular_operations)
+        file->operations->stat(file, &st);
+    return st.st_nlink == 0 ? "a file that was removed" : NULL;
+}
+
+unsigned process_stale_count(const struct process *process, const char **what)
+{
+    unsigned count = 0;
+
+    for (unsigned fd = 0; fd < process->descriptors.top; fd++) {
+        struct file *file = process->descriptors.entries[fd].file;
+        const char *why = file ? why_stale(file, process) : NULL;
+
+        if (why && count++ == 0)
+            *what = why;
+    }
+    return count;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: ISC */
+/* At rest no process keeps what is over (judge.h). */
+#include <string.h>
+
+#include "sim/world/judge.h"
+
+static bool is_server(const struct world *world, const struct process *process)
+{
+    for (size_t i = 0; i < world->host_count; i++)
+        if (world->machines[i].host == process_host(process))
+            return true;
+    return false;
+}
+
+static void judge_process(void *context, const struct process *process, size_t live_bytes,
+                          unsigned descriptors)
+{
+    struct world *world = context;
+    const char *what = NULL;
+    unsigned count;
+
+    (void) live_bytes;
+    if (!is_server(world, process))
+        return;
+    count = process_stale_count(process, &what);
+    if (count > 0)
+        world_accuse(world, "LEAK", NO_LETTER, 0,
+                     "%s holds %u of its %u descriptors for nothing: %s", process_name(process),
+                     count, descriptors, what)
+            ->time_ns = kernel_now(world->kernel);
+}
+
+void judge_leaks(struct world *world)
+{
+    if (world_is_quiet(world))
+        kernel_tell_processes(world->kernel, judge_process, world);
+}
