@@ -147,6 +147,13 @@ static void check_options(struct client_check *check, struct cursor *cursor)
     cursor_done(cursor);
 }
 
+static void check_raw(struct client_check *check, struct cursor *cursor)
+{
+    lines_word(&check->settings, "raw");
+    lines_end(&check->settings);
+    cursor_done(cursor);
+}
+
 /* --- the client ------------------------------------------------------------------------------*/
 
 static const struct {
@@ -165,9 +172,10 @@ static const struct {
     {"auth", "auth NAME PASSWORD", check_auth, 6},
     {"options", "options OPTION...", check_options, 7},
     {"timeout", "timeout TIME", check_timeout, 8},
+    {"raw", "raw", check_raw, 9},
 };
 #define PART_COUNT (sizeof parts / sizeof *parts)
-#define GROUP_COUNT 9
+#define GROUP_COUNT 10
 
 static void check_part(struct client_check *check, const struct statement *statement,
                        unsigned lines[GROUP_COUNT])

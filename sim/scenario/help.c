@@ -63,6 +63,7 @@ const struct statement_help statement_help[] = {
     {"auth NAME PASSWORD", "below a client: it logs in, and gives up where that is not offered"},
     {"options OPTION...",
      "below a client: parameters of MAIL, as in BODY=8BITMIME; SIZE is filled in"},
+    {"raw", "below a client: the bytes of its messages go out as they are, the end included"},
     {"dns [NAME]",
      "the DNS; there always is one, called `dns` if nothing else is said: this adds to "
      "it"},

@@ -60,6 +60,7 @@ static const char network_story[] =
     "    timeout 1m\n"
     "    auth robot \"secret word\"\n"
     "    options BODY=8BITMIME SIZE\n"
+    "    raw\n"
     "client web\n"
     "    no retry\n"
     "dns\n"

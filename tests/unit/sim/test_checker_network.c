@@ -104,7 +104,8 @@ START_TEST(understands_every_statement)
                                                          "cut after 300 bytes first 2\n"
                                                          "timeout 1m\n"
                                                          "auth robot \"secret word\"\n"
-                                                         "options BODY=8BITMIME SIZE\n");
+                                                         "options BODY=8BITMIME SIZE\n"
+                                                         "raw\n");
     ck_assert_str_eq(scenario->dns.config.data, want_dns);
     ck_assert_uint_eq(scenario->hosts[0].control_count, 1);
     ck_assert_str_eq(scenario->hosts[0].controls[0].name, "relayclients");
@@ -425,6 +426,8 @@ static const struct {
     {"client x\n    pipelining maybe\n", "test:2:16: expected on (if it is offered) or off"},
     {"client x\n    chunk 0 bytes every 1s\n", "test:2:11: expected a number from 1"},
     {"client x\n    cut 5 bytes\n", "test:2:9: expected \"after\""},
+    {"client x\n    raw on\n", "test:2:9: "},
+    {"client x\n    raw\n    raw\n", "test:3:5: line 2 says this already"},
     {"client x\n    auth name\n", "test:2:14: expected a password"},
     {"client x\n    helo \"a b\"\n", "test:2:10: expected a name without spaces"},
     {"client x\n    helow a\n", "test:2:5: unknown statement of a client \"helow\"; did you mean"},
