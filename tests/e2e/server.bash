@@ -34,12 +34,8 @@ server_stop() {
 }
 
 server_pids() {
-    local exe
-    for exe in /proc/[0-9]*/exe; do
-        case $(readlink "$exe" 2>/dev/null) in
-        "$1/bin/nixie-$2" | "$1/bin/nixie-$2 (deleted)") basename "$(dirname "$exe")" ;;
-        esac
-    done
+    find /proc -mindepth 2 -maxdepth 2 -name exe \
+        '(' -lname "$1/bin/nixie-$2" -o -lname "$1/bin/nixie-$2 (deleted)" ')' 2>/dev/null | cut -d/ -f3
 }
 
 server_kill() {
