@@ -5,9 +5,9 @@
 
 int64_t schedule_next(int64_t birth, int64_t now, unsigned skip)
 {
-    if (birth > now)
+    if (birth > now && (uint64_t) birth - (uint64_t) now > 1)
         birth = now;
-    uint64_t age = (uint64_t) now - (uint64_t) birth;
+    uint64_t age = birth > now ? 0 : (uint64_t) now - (uint64_t) birth;
     uint64_t root = num_square_root(age) + skip;
     return birth + (int64_t) (root * root);
 }

@@ -409,9 +409,7 @@ static int recover_queued(struct send *send, const struct entry *entry,
     marked_apply(&send->marked, message);
     /* What a crash kept of a message that was never accepted may be all but its content. */
     message->unverified = entry->number < send->cleanup.floor;
-    message->birth = steady_from_wall(&send->time, info->birth);
-    if (message->birth > send->time.now)
-        message->birth = send->time.now;
+    message->birth = steady_from_birth(&send->time, info->birth);
     int result = recover_files(send, entry, message, &failed);
     if (result < 0) {
         int saved = errno;

@@ -33,6 +33,12 @@ int64_t steady_from_wall(const struct steady *steady, int64_t seconds)
     return seconds - steady->drift;
 }
 
+int64_t steady_from_birth(const struct steady *steady, int64_t seconds)
+{
+    int64_t birth = steady_from_wall(steady, seconds);
+    return birth > steady->now + 1 ? steady->now : birth;
+}
+
 int64_t steady_to_wall(const struct steady *steady, int64_t seconds)
 {
     return seconds + steady->drift;

@@ -148,9 +148,7 @@ static int enter(struct send *send, struct preparation *preparation, uint64_t nu
         return -1;
     marked_apply(&send->marked, message);
     message->state = MESSAGE_PREPARED;
-    message->birth = steady_from_wall(&send->time, preparation->message.birth);
-    if (message->birth > send->time.now)
-        message->birth = send->time.now;
+    message->birth = steady_from_birth(&send->time, preparation->message.birth);
     memcpy(message->has, preparation->has, sizeof message->has);
     if (write_files(preparation, number) < 0 ||
         cleaner_sync(&send->cleaner, number, todo_synced) < 0) {

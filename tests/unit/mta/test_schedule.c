@@ -41,6 +41,9 @@ END_TEST
 START_TEST(birth_in_the_future)
 {
     ck_assert_int_eq(schedule_next(2000, 1000, 10), 1100);
+    ck_assert_int_eq(schedule_next(1002, 1000, 10), 1100);
+    ck_assert_int_eq(schedule_next(1001, 1000, 10), 1101);
+    ck_assert_int_eq(schedule_next(INT64_MAX, INT64_MIN / 2, 10), INT64_MIN / 2 + 100);
 }
 END_TEST
 
