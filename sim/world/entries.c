@@ -7,6 +7,7 @@
 
 #include "sim/world/home.h"
 #include "sim/world/internal.h"
+#include "sim/world/route.h"
 
 #define DIRECT_MAX 1000000
 
@@ -222,6 +223,7 @@ static void read_envelope(struct machine *machine, struct entry *entry)
     for (size_t i = 0; i < entry->recipient_count; i++)
         free(entry->recipients[i]);
     entry->recipient_count = 0;
+    routes_free(entry);
     at = memchr(data, '\n', size);
     end = data + size;
     for (at = at ? at + 1 : end; at < end; at += strlen(at) + 1) {

@@ -256,10 +256,10 @@ bool address_names(const char *delivered_to, size_t size, const char *recipient)
     return size == length || delivered_to[size - length - 1] == '-';
 }
 
-bool chain_is(const char *chain, const char *recipient, const char *rest)
+bool chain_is(const char *chain, const char *address, const char *rest)
 {
-    const char *newline = strchr(chain, '\n');
+    size_t size = strlen(address);
 
-    return newline && address_names(chain, (size_t) (newline - chain), recipient) &&
-           strcmp(newline + 1, rest) == 0;
+    return strncasecmp(chain, address, size) == 0 && chain[size] == '\n' &&
+           strcmp(chain + size + 1, rest) == 0;
 }

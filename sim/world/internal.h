@@ -61,8 +61,8 @@ size_t body_offset(const char *data, size_t size);
 bool header_value(const char *data, size_t size, const char *name, char *to, size_t to_size);
 /* True if a Delivered-To value names that envelope recipient. */
 bool address_names(const char *delivered_to, size_t size, const char *recipient);
-/* The first line of a chain equals `recipient`, the rest equals `rest`. */
-bool chain_is(const char *chain, const char *recipient, const char *rest);
+/* The first line of a chain is that address (letters in any case), the rest equals `rest`. */
+bool chain_is(const char *chain, const char *address, const char *rest);
 
 /* --- world.c --- */
 /* The submitter of a letter runs now, or no longer. */

@@ -8,6 +8,7 @@
 
 #include "sim/world/dialogue.h"
 #include "sim/world/internal.h"
+#include "sim/world/route.h"
 
 bool upset_excuses(const struct world *world, size_t machine, int64_t from, int64_t to)
 {
@@ -18,17 +19,13 @@ bool upset_excuses(const struct world *world, size_t machine, int64_t from, int6
     return false;
 }
 
-bool attempt_is_at(const struct attempt *attempt, const char *recipient)
+bool attempt_is_at(const struct attempt *attempt, const struct route *route)
 {
-    size_t size = strlen(recipient);
-
-    return address_names(attempt->recipient, strlen(attempt->recipient), recipient) ||
-           (strlen(attempt->recipient) == size &&
-            strncasecmp(attempt->recipient, recipient, size) == 0);
+    return logged_is(attempt->recipient, route->address);
 }
 
 /* Its .qmail told to throw it away: that, and not a program's or a mailbox's "yes". */
-static bool was_discarded(const struct world *world, size_t entry, const char *recipient)
+static bool was_discarded(const struct world *world, size_t entry, const struct route *route)
 {
     struct range attempts = world_attempts_of(world, entry);
 
@@ -36,7 +33,7 @@ static bool was_discarded(const struct world *world, size_t entry, const char *r
         const struct attempt *attempt = &world->attempts[attempts.items[i]];
 
         if (attempt->result == 'K' && strstr(attempt->text, "did_0+0+0") &&
-            attempt_is_at(attempt, recipient))
+            attempt_is_at(attempt, route))
             return true;
     }
     return false;
@@ -44,30 +41,29 @@ static bool was_discarded(const struct world *world, size_t entry, const char *r
 
 /* --- where it went ---------------------------------------------------------------------------*/
 
-static bool has_copy(const struct world *world, const struct entry *entry, const char *recipient)
+static bool has_copy(const struct world *world, const struct entry *entry,
+                     const struct route *route)
 {
     struct range copies = world_copies_of(world, entry->letter);
 
     for (size_t i = 0; i < copies.count; i++) {
         const struct copy *copy = &world->copies[copies.items[i]];
 
-        if (copy->bounce == entry->bounce && chain_is(copy->chain, recipient, entry_chain(entry)))
+        if (copy->bounce == entry->bounce &&
+            chain_is(copy->chain, route->address, entry_chain(entry)))
             return true;
     }
     return false;
 }
 
 /* Whether a bounce says that the message could not be delivered to the recipient. */
-static bool tells_of(struct entry *bounce, const char *recipient)
+bool bounce_tells_of(struct entry *bounce, const struct route *route)
 {
     const struct bounce_report *report = entry_report(bounce);
 
-    for (size_t i = 0; i < report->group_count; i++) {
-        const char *final = report->groups[i].final_recipient;
-
-        if (address_names(final, strlen(final), recipient))
+    for (size_t i = 0; i < report->group_count; i++)
+        if (strcasecmp(report->groups[i].final_recipient, route->shown) == 0)
             return true;
-    }
     return false;
 }
 
@@ -81,25 +77,25 @@ bool entry_has_recipient(const struct entry *entry, const char *recipient)
 
 /* Whether `other`, which was accepted, carries the message on for that recipient: forwarded, on
  * another host of ours, or as a bounce that tells of it. */
-static bool carries_on(struct entry *other, const struct entry *entry, const char *recipient)
+static bool carries_on(struct entry *other, const struct entry *entry, const struct route *route)
 {
     if (same_message(other, entry->letter, entry->bounce + 1))
-        return tells_of(other, recipient);
+        return bounce_tells_of(other, route);
     if (!same_message(other, entry->letter, entry->bounce) || !other->chain)
         return false;
-    return chain_is(other->chain, recipient, entry_chain(entry)) ||
+    return chain_is(other->chain, route->address, entry_chain(entry)) ||
            (other->machine != entry->machine && strcmp(other->chain, entry_chain(entry)) == 0 &&
-            entry_has_recipient(other, recipient));
+            entry_has_recipient(other, route->address));
 }
 
-static bool goes_on(struct world *world, const struct entry *entry, const char *recipient)
+static bool goes_on(struct world *world, const struct entry *entry, const struct route *route)
 {
     struct range entries = world_entries_of(world, entry->letter);
 
     for (size_t i = 0; i < entries.count; i++) {
         struct entry *other = &world->entries[entries.items[i]];
 
-        if (other != entry && other->answer == ANSWER_YES && carries_on(other, entry, recipient))
+        if (other != entry && other->answer == ANSWER_YES && carries_on(other, entry, route))
             return true;
     }
     return entry->discarded;
@@ -176,9 +172,10 @@ static void judge_entry(struct world *world, size_t index, bool undelivered_is_f
 
     for (size_t i = 0; i < entry->recipient_count; i++) {
         const char *recipient = entry->recipients[i];
+        const struct route *route = &entry->routes[i];
 
-        if (has_copy(world, entry, recipient) || goes_on(world, entry, recipient) ||
-            was_discarded(world, index, recipient))
+        if (has_copy(world, entry, route) || goes_on(world, entry, route) ||
+            was_discarded(world, index, route))
             continue;
         if (!in_spool(entry))
             accuse_lost(world, entry, recipient);
@@ -267,6 +264,7 @@ void judge_losses(struct world *world, bool undelivered_is_fine)
 void world_judge(struct world *world, bool undelivered_is_fine)
 {
     world_index(world);
+    routes_make(world);
     if (!world->dialogue)
         dialogue_make(world);
     judge_losses(world, undelivered_is_fine);

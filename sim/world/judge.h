@@ -26,6 +26,7 @@
 #ifndef SIM_WORLD_JUDGE_H
 #define SIM_WORLD_JUDGE_H
 
+#include "sim/world/route.h"
 #include "sim/world/world.h"
 
 /* judge.c: LOST, STUCK */
@@ -57,12 +58,14 @@ static inline bool same_message(const struct entry *entry, size_t letter, unsign
 
 /* True if a crash, a kill or a fault in that time may have lost what was not durable. */
 bool upset_excuses(const struct world *world, size_t machine, int64_t from, int64_t to);
-/* True if the attempt is one at that recipient of the entry. */
-bool attempt_is_at(const struct attempt *attempt, const char *recipient);
+/* True if the attempt is one at that recipient. */
+bool attempt_is_at(const struct attempt *attempt, const struct route *route);
+/* True if a bounce says that the message could not be delivered to the recipient. */
+bool bounce_tells_of(struct entry *bounce, const struct route *route);
 /* True if that recipient of an entry is what smtpd makes of what its client said: as it is, with
  * the suffix of a relay client, or with a domain for an address literal. */
 bool is_made_of(const char *made, const char *said);
-
+/* True if `recipient` stands in its envelope (letters in any case). */
 bool entry_has_recipient(const struct entry *entry, const char *recipient);
 
 /* Where a copy is, in words; in `to`. */

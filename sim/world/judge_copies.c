@@ -20,8 +20,8 @@ static const struct entry *entry_of_copy(const struct world *world, const struct
 
         if (entry->bounce != copy->bounce)
             continue;
-        for (size_t k = 0; k < entry->recipient_count; k++)
-            if (chain_is(copy->chain, entry->recipients[k], entry_chain(entry)))
+        for (size_t k = 0; k < entry->route_count; k++)
+            if (chain_is(copy->chain, entry->routes[k].address, entry_chain(entry)))
                 return entry;
     }
     return NULL;
@@ -101,11 +101,21 @@ static void judge_copy(struct world *world, const struct copy *copy)
 
 /* --- for whom it was -------------------------------------------------------------------------*/
 
-static bool was_sent_to(const struct letter *letter, const char *recipient)
+/* By its client, or by another host of ours. */
+static bool was_sent_to(const struct world *world, const struct entry *entry, const char *recipient)
 {
+    const struct letter *letter = &world->letters[entry->letter];
+    struct range entries = world_entries_of(world, entry->letter);
+
     for (size_t i = 0; i < letter->recipient_count; i++)
         if (is_made_of(recipient, letter->recipients[i]))
             return true;
+    for (size_t i = 0; i < entries.count; i++) {
+        const struct entry *other = &world->entries[entries.items[i]];
+
+        if (other->machine != entry->machine && other->bounce == 0 && route_to(other, recipient))
+            return true;
+    }
     return false;
 }
 
@@ -121,11 +131,34 @@ static void judge_recipients(struct world *world, size_t index)
         return;
     letter = &world->letters[entry->letter];
     for (size_t i = 0; i < entry->recipient_count; i++)
-        if (!was_sent_to(letter, entry->recipients[i]))
+        if (!was_sent_to(world, entry, entry->recipients[i]))
             world_accuse(world, "INVENTED", entry->letter, 0,
                          "%s was accepted on %s for %s, to whom nobody sent it", letter->name,
                          world->machines[entry->machine].name, entry->recipients[i])
                 ->time_ns = entry->answer_ns;
+}
+
+/* --- tries -----------------------------------------------------------------------------------*/
+
+/* Whether the message is for that recipient, and goes to him in that way. */
+static bool is_routed_so(const struct entry *entry, const struct attempt *attempt)
+{
+    for (size_t i = 0; i < entry->route_count; i++)
+        if (attempt_is_at(attempt, &entry->routes[i]) && entry->routes[i].local != attempt->remote)
+            return true;
+    return entry->route_count == 0; /* its envelope was never seen */
+}
+
+static void judge_attempt(struct world *world, const struct attempt *attempt)
+{
+    const struct entry *entry = world_entry(world, attempt->machine, attempt->number);
+    char name[ENTRY_NAME];
+
+    if (entry && !is_routed_so(entry, attempt))
+        world_accuse(world, "INVENTED", entry->letter, entry->bounce,
+                     "%s was tried for %s %s, whom it was not for", entry_name(world, entry, name),
+                     attempt->remote ? "remote" : "local", attempt->recipient)
+            ->time_ns = attempt->start_ns;
 }
 
 /* --- what remotes took: from whom, and whether it is theirs ------------------------------------*/
@@ -331,6 +364,8 @@ void judge_copies(struct world *world)
 
     for (size_t i = 0; i < world->copy_count; i++)
         judge_copy(world, &world->copies[i]);
+    for (size_t i = 0; i < world->attempt_count; i++)
+        judge_attempt(world, &world->attempts[i]);
     for (size_t i = 0; i < world->taking_count; i++)
         judge_taking(world, &world->takings[i], other_routes);
     for (size_t i = 0; i < world->entry_count; i++) {

@@ -52,8 +52,8 @@ static bool attempt_explains(const struct world *world, const struct attempt *at
            upset_excuses(world, attempt->machine, attempt->start_ns, attempt->end_ns + FORGET_NS);
 }
 
-static size_t attempts_that_explain(const struct world *world, size_t entry, const char *recipient,
-                                    const struct sightings *sightings)
+static size_t attempts_that_explain(const struct world *world, size_t entry,
+                                    const struct route *route, const struct sightings *sightings)
 {
     struct range attempts = world_attempts_of(world, entry);
     size_t count = 0;
@@ -61,7 +61,7 @@ static size_t attempts_that_explain(const struct world *world, size_t entry, con
     for (size_t i = 0; i < attempts.count; i++) {
         const struct attempt *attempt = &world->attempts[attempts.items[i]];
 
-        count += attempt_is_at(attempt, recipient) && attempt_explains(world, attempt, sightings);
+        count += attempt_is_at(attempt, route) && attempt_explains(world, attempt, sightings);
     }
     return count;
 }
@@ -92,13 +92,13 @@ static size_t copies_allowed(const struct world *world, const struct copy *copy,
 
     for (size_t i = 0; i < entries.count; i++) {
         const struct entry *entry = &world->entries[entries.items[i]];
-        const char *explained = NULL;
+        const struct route *explained = NULL;
 
         if (entry->bounce != copy->bounce || (source != SIZE_MAX && source != entry->machine))
             continue;
-        for (size_t k = 0; k < entry->recipient_count; k++)
-            if (chain_is(copy->chain, entry->recipients[k], entry_chain(entry))) {
-                explained = entry->recipients[k];
+        for (size_t k = 0; k < entry->route_count; k++)
+            if (chain_is(copy->chain, entry->routes[k].address, entry_chain(entry))) {
+                explained = &entry->routes[k];
                 allowed++;
             }
         if (explained)
@@ -186,13 +186,11 @@ static size_t arrivals_allowed(const struct world *world, const struct entry *en
 
     for (size_t i = 0; i < entries.count; i++) {
         const struct entry *other = &world->entries[entries.items[i]];
+        const struct route *route = route_to(other, recipient);
 
-        if (!same_message(other, entry->letter, entry->bounce) ||
-            other->machine == entry->machine ||
-            strcmp(entry_chain(other), entry_chain(entry)) != 0 ||
-            !entry_has_recipient(other, recipient))
-            continue;
-        allowed += 1 + attempts_that_explain(world, entries.items[i], recipient, sightings);
+        if (route && same_message(other, entry->letter, entry->bounce) &&
+            other->machine != entry->machine && strcmp(entry_chain(other), entry_chain(entry)) == 0)
+            allowed += 1 + attempts_that_explain(world, entries.items[i], route, sightings);
     }
     return allowed;
 }

@@ -12,6 +12,7 @@
 #include "sim/world/dialogue.h"
 #include "sim/world/home.h"
 #include "sim/world/internal.h"
+#include "sim/world/route.h"
 #include "sim/world/words.h"
 
 /* --- telling ---------------------------------------------------------------------------------*/
@@ -172,6 +173,7 @@ static void free_entries(struct world *world)
         free(entry->chain);
         free(entry->sender);
         free_texts(entry->recipients, entry->recipient_count);
+        routes_free(entry);
         free(entry->text);
         if (entry->report)
             bounce_report_free(entry->report);

@@ -111,6 +111,8 @@ struct entry {
     char *sender;
     char **recipients;
     size_t recipient_count;
+    struct route *routes; /* of the recipients: route.h, after world_collect */
+    size_t route_count;
     char *text; /* of a bounce: the whole message */
     size_t text_size;
     struct bounce_report *report; /* of it, when it was first asked for: entry_report */

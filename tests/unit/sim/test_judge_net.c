@@ -192,6 +192,35 @@ START_TEST(sees_inventions)
 }
 END_TEST
 
+START_TEST(tries_are_for_its_recipients)
+{
+    static const char *const percents[] = {"bob%away.example@away.example"};
+    struct world *world = make_world(1);
+
+    add_taking(world, "bob@away.example");
+    add_attempt(world, "bob@away.example", 1.5, 'K');
+    add_attempt(world, "dave@away.example", 1.5, 'Z');
+    judge(world, "INVENTED");
+    world = make_world(1); /* none of ours */
+    add_taking(world, "bob@away.example");
+    add_attempt(world, "bob@away.example", 1.5, 'K')->remote = false;
+    judge(world, "INVENTED");
+    world = make_world(1);
+    controls[0] = (struct named_text){"virtualdomains", {"away.example:shop\n", 18}};
+    hosts[0].control_count = 1;
+    add_taking(world, "bob@away.example"); /* it should have come to shop-bob */
+    judge(world, "LOST INVENTED");
+    world = make_world(1);
+    controls[0] = (struct named_text){"percenthack", {"away.example\n", 13}};
+    hosts[0].control_count = 1;
+    free(world->entries[0].recipients[0]);
+    world->entries[0].recipients[0] = must_copy("bob%away.example@away.example", 29);
+    add_taking(world, "bob@away.example");
+    world->letters[0].recipients = percents;
+    judge(world, "");
+}
+END_TEST
+
 START_TEST(sees_mail_for_a_domain_that_a_remote_does_not_serve)
 {
     static struct served_domain others[] = {{"elsewhere.example", 10}};
@@ -544,6 +573,8 @@ START_TEST(a_local_try_has_another_step)
 {
     struct world *world = make_world(1);
 
+    controls[0] = (struct named_text){"locals", {"away.example\n", 13}};
+    hosts[0].control_count = 1;
     add_taking(world, "bob@away.example");
     add_attempt(world, "bob@away.example", 0.1, 'Z')->remote = false;
     add_attempt(world, "bob@away.example", 100.1, 'K')->remote = false;
@@ -581,6 +612,7 @@ START_TEST(concurrency_is_limited)
     for (unsigned i = 0; i < 3; i++)
         add_attempt(world, i < 2 ? "bob@away.example" : "bob@third.example", 0.1, 'K');
     world->attempts[1].number = 7; /* another message to the same domain */
+    world->attempts[2].number = 8;
     judge(world, "SCHEDULE");
 
     world = make_world(1);
@@ -669,6 +701,7 @@ int main(void)
     tcase_add_test(tests, sees_a_loss);
     tcase_add_test(tests, what_a_host_of_ours_has_is_not_lost);
     tcase_add_test(tests, sees_inventions);
+    tcase_add_test(tests, tries_are_for_its_recipients);
     tcase_add_test(tests, sees_mail_for_a_domain_that_a_remote_does_not_serve);
     tcase_add_test(tests, a_verp_sender_is_the_recipients_own);
     tcase_add_test(tests, sees_a_change);
