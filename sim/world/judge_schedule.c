@@ -47,6 +47,25 @@ static bool was_disturbed(const struct world *world, size_t machine, int64_t fro
     return false;
 }
 
+/* The clock was set since the message's birth, and send started anew behind that: it knows the
+ * message's age by the new clock only. */
+static bool lost_its_age(const struct world *world, const struct entry *entry, int64_t to)
+{
+    bool stepped = false;
+
+    for (size_t i = 0; i < world->upset_count && world->upsets[i].time_ns <= to; i++) {
+        const struct upset *upset = &world->upsets[i];
+
+        if (upset->machine != entry->machine || upset->time_ns < entry->birth_ns)
+            continue;
+        if (upset->kind == UPSET_CLOCK)
+            stepped = true;
+        else if (stepped && upset->kind != UPSET_FAULT)
+            return true;
+    }
+    return false;
+}
+
 /* A line that tells of trouble: deliveries may have waited for it. */
 static bool had_trouble(const struct world *world, size_t machine, int64_t from, int64_t to)
 {
@@ -155,7 +174,8 @@ static struct window judge_next(struct world *world, const struct entry *entry,
     struct window due = {next_try(birth, pass.from, skip), next_try(birth, pass.to, skip)};
     struct window next = pass_window(then, due.from);
 
-    if (was_disturbed(world, entry->machine, before->start_ns, then->start_ns))
+    if (was_disturbed(world, entry->machine, before->start_ns, then->start_ns) ||
+        lost_its_age(world, entry, then->start_ns))
         return (struct window){next.from < due.from ? next.from : due.from, next.to};
     if (then->start_ns + SLACK_NS < due.from * NANOSECONDS)
         accuse(world, entry, then, "was tried again too early, at", due.from);
