@@ -270,6 +270,7 @@ void world_judge(struct world *world, bool undelivered_is_fine)
     judge_losses(world, undelivered_is_fine);
     judge_copies(world);
     judge_duplicates(world);
+    judge_bounces(world);
     judge_honesty(world);
     judge_schedule(world);
     if (!undelivered_is_fine)

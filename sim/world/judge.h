@@ -14,6 +14,8 @@
  *   DUPLICATE  more copies than recipients without an attempt that explains it: one that left a
  *              copy and did not end in K, or ended so just before a crash; more messages in the
  *              spool than a client's tries explain
+ *   BOUNCE     a recipient that failed for good is not told of, or twice without a reason; a bounce
+ *              tells of one who did not fail, or says what no remote said
  *   HONESTY    the log does not say that a remote may have taken what is tried again, or says so
  *              without a cause, or tells of a success that no remote has spoken of
  *   SCHEDULE   a try that was not at its time, more deliveries at once than allowed, a message
@@ -35,6 +37,8 @@ void judge_losses(struct world *world, bool undelivered_is_fine);
 void judge_copies(struct world *world);
 /* judge_duplicates.c: DUPLICATE */
 void judge_duplicates(struct world *world);
+/* judge_bounces.c: BOUNCE */
+void judge_bounces(struct world *world);
 /* judge_honest.c: HONESTY */
 void judge_honesty(struct world *world);
 /* judge_schedule.c: SCHEDULE */

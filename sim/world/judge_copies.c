@@ -246,95 +246,6 @@ static void judge_taking(struct world *world, const struct taking *taking, bool 
     }
 }
 
-/* --- bounces ---------------------------------------------------------------------------------*/
-
-static bool is_own_bounce(const struct entry *entry)
-{
-    return entry->bounce > 0 && entry->letter != NO_LETTER && entry->answer == ANSWER_YES &&
-           (entry->origin == ORIGIN_BOUNCE || entry->origin == ORIGIN_UNKNOWN);
-}
-
-/* How many messages that could have made this bounce were queued (recipients are read then). */
-static size_t count_parents(const struct world *world, const struct entry *bounce)
-{
-    struct range entries = world_entries_of(world, bounce->letter);
-    size_t count = 0;
-
-    for (size_t i = 0; i < entries.count; i++) {
-        const struct entry *entry = &world->entries[entries.items[i]];
-
-        count += entry->bounce == bounce->bounce - 1 && entry->recipient_count > 0;
-    }
-    return count;
-}
-
-/* Bounces that were injected twice. */
-static void judge_repeated_bounce(struct world *world, size_t index)
-{
-    const struct entry *entry = &world->entries[index];
-    struct range entries = world_entries_of(world, entry->letter);
-    size_t count = 0;
-
-    if (!is_own_bounce(entry) || !entry->chain)
-        return;
-    for (size_t i = 0; i < entries.count; i++) {
-        const struct entry *other = &world->entries[entries.items[i]];
-
-        if (other->bounce != entry->bounce || !is_own_bounce(other) || !other->chain ||
-            strcmp(other->chain, entry->chain) != 0)
-            continue;
-        if (entries.items[i] < index)
-            return;
-        count++;
-    }
-    if (count > 1 && count > count_parents(world, entry) &&
-        !upset_excuses(world, entry->machine, entry->answer_ns, INT64_MAX))
-        world_accuse(world, "DUPLICATE", entry->letter, entry->bounce,
-                     "%zu bounces of %s were sent, and nothing explains more than one", count,
-                     world->letters[entry->letter].name);
-}
-
-/* Whether some message that the bounce could be about failed for good for that recipient. */
-static bool has_failed(const struct world *world, const struct entry *bounce, const char *recipient)
-{
-    struct range entries = world_entries_of(world, bounce->letter);
-
-    for (size_t i = 0; i < entries.count; i++) {
-        const struct entry *entry = &world->entries[entries.items[i]];
-        struct range attempts = world_attempts_of(world, entries.items[i]);
-
-        if (entry->bounce != bounce->bounce - 1)
-            continue;
-        for (size_t k = 0; k < attempts.count; k++) {
-            const struct attempt *attempt = &world->attempts[attempts.items[k]];
-
-            if (attempt->result == 'D' &&
-                address_names(attempt->recipient, strlen(attempt->recipient), recipient))
-                return true;
-        }
-    }
-    return false;
-}
-
-/* A bounce that tells of a failure which was none. */
-static void judge_bounce(struct world *world, size_t index)
-{
-    struct entry *entry = &world->entries[index];
-    const struct bounce_report *report;
-
-    if (!is_own_bounce(entry) || entry->origin != ORIGIN_BOUNCE ||
-        upset_excuses(world, entry->machine, 0, INT64_MAX))
-        return;
-    report = entry_report(entry);
-    for (size_t i = 0; i < report->group_count; i++)
-        if (strcasecmp(report->groups[i].action, "failed") == 0 &&
-            !has_failed(world, entry, report->groups[i].final_recipient))
-            world_accuse(world, "INVENTED", entry->letter, entry->bounce,
-                         "a bounce of %s tells of %.200s, who did not fail for good",
-                         world->letters[entry->letter].name, report->groups[i].final_recipient)
-                ->time_ns = entry->answer_ns;
-}
-
 /* --- clients ---------------------------------------------------------------------------------*/
 
 /* More messages in the spool than the client had tries. */
@@ -368,11 +279,8 @@ void judge_copies(struct world *world)
         judge_attempt(world, &world->attempts[i]);
     for (size_t i = 0; i < world->taking_count; i++)
         judge_taking(world, &world->takings[i], other_routes);
-    for (size_t i = 0; i < world->entry_count; i++) {
+    for (size_t i = 0; i < world->entry_count; i++)
         judge_recipients(world, i);
-        judge_repeated_bounce(world, i);
-        judge_bounce(world, i);
-    }
     for (size_t i = 0; i < world->letter_count; i++)
         judge_acceptances(world, i);
 }

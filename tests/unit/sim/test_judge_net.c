@@ -1,139 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* The oracles about mail over the network, on ledgers made by hand: each must see what it is for,
  * and keep silent about what is right or explained. */
-#include <check.h>
-#include <stdlib.h>
-#include <string.h>
-#include <strings.h>
-
-#include "sim/world/internal.h"
-
-#define CONTENT "Message-ID: <m1@x>\n\nhello\n"
-#define RECEIVED "Received: (nixie-queue 1 invoked from network); now\n"
-
-static const char *const recipients[] = {"bob@away.example", "carol@away.example"};
-
-/* --- a ledger --------------------------------------------------------------------------------*/
-
-static struct home_spec hosts[2];
-static struct named_text controls[3];
-static struct served_domain domains[] = {{"away.example", 10}};
-static struct remote_spec remotes[1];
-
-/* Two hosts and a remote, on which nothing runs; a letter by SMTP for `count` recipients, and its
- * entry on the first host, accepted at 1 s. */
-static struct world *make_world(size_t count)
-{
-    struct world_options options = {.kernel = {.seed = 1},
-                                    .specs = hosts,
-                                    .spec_count = 2,
-                                    .remotes = remotes,
-                                    .remote_count = 1};
-    struct letter *letter;
-    struct world *world;
-    struct entry *entry;
-    int error;
-
-    hosts[0] = (struct home_spec){.name = "mail", .domain = "example.com", .controls = controls};
-    hosts[1] = (struct home_spec){.name = "other", .domain = "other.example"};
-    hosts[0].disk = hosts[1].disk = disk_model_named("honest");
-    remotes[0] = (struct remote_spec){
-        .name = "away", .smtp_name = "mx.away.example", .domains = domains, .domain_count = 1};
-    world = world_create(&options, &error);
-    ck_assert_ptr_nonnull(world);
-    letter = LIST_ADD(world->letters, world->letter_count);
-    letter->name = "m1";
-    letter->id = "<m1@x>";
-    letter->header = "";
-    letter->content = (struct text){CONTENT, sizeof CONTENT - 1};
-    letter->recipients = recipients;
-    letter->recipient_count = count;
-    letter->path = LETTER_BY_SMTP;
-    letter->sender = "robot@app.example";
-    letter->state = LETTER_ACCEPTED;
-    letter->tries = 1;
-    letter->answers = must_zeroed(3 * sizeof *letter->answers);
-    for (size_t i = 0; i < count; i++)
-        letter->answers[i] = (struct recipient_answer){250, 1, true, NANOSECONDS, 1};
-    entry = entry_get(world, &world->machines[0], 1);
-    entry->letter = 0;
-    entry->ordinal = 1;
-    entry->origin = ORIGIN_NETWORK;
-    entry->birth_ns = 0;
-    entry->stage = STAGE_S1;
-    entry->answer = ANSWER_YES;
-    entry->chain = must_copy("", 0);
-    entry->sender = must_copy("robot@app.example", 17);
-    for (size_t i = 0; i < count; i++)
-        *LIST_ADD(entry->recipients, entry->recipient_count) =
-            must_copy(recipients[i], strlen(recipients[i]));
-    return world;
-}
-
-/* A message that the remote took at 2 s, for one recipient. */
-static struct taking *add_taking(struct world *world, const char *recipient)
-{
-    struct taking *taking = LIST_ADD(world->takings, world->taking_count);
-
-    taking->machine = 2;
-    taking->number = world->taking_count;
-    taking->connection = SIZE_MAX;
-    taking->time_ns = 2 * NANOSECONDS;
-    taking->sender = "robot@app.example";
-    *POOL_ADD(&world->told, taking->recipients, taking->recipient_count) = recipient;
-    taking->data = RECEIVED CONTENT;
-    taking->size = sizeof RECEIVED CONTENT - 1;
-    taking->chain = "";
-    taking->unchanged = true;
-    return taking;
-}
-
-static struct attempt *add_attempt(struct world *world, const char *recipient, double start,
-                                   char result)
-{
-    struct attempt *attempt = LIST_ADD(world->attempts, world->attempt_count);
-
-    attempt->number = 1;
-    attempt->delivery = world->attempt_count;
-    attempt->remote = true;
-    attempt->recipient = must_copy(recipient, strlen(recipient));
-    attempt->start_ns = (int64_t) (start * 1e9);
-    attempt->end_ns = attempt->start_ns + NANOSECONDS / 10;
-    attempt->gone_ns = INT64_MAX;
-    attempt->saturated_ns = -1;
-    attempt->result = result;
-    attempt->text = must_copy("x", 1);
-    return attempt;
-}
-
-static void add_upset(struct world *world, double time, enum upset_kind kind)
-{
-    struct upset *upset = LIST_ADD(world->upsets, world->upset_count);
-
-    upset->time_ns = (int64_t) (time * 1e9);
-    upset->kind = kind;
-}
-
-/* Judges, and compares the promises that were found broken ("LOST STUCK"). */
-static void judge_all(struct world *world, bool undelivered_is_fine, const char *want)
-{
-    char got[600] = "";
-
-    world_collect(world);
-    world_judge(world, undelivered_is_fine);
-    for (size_t i = 0; i < world->violation_count; i++) {
-        strcat(got, i ? " " : "");
-        strcat(got, world->violations[i].promise);
-    }
-    ck_assert_str_eq(got, want);
-    hosts[0].control_count = 0;
-    world_destroy(world);
-}
-
-static void judge(struct world *world, const char *want)
-{
-    judge_all(world, false, want);
-}
+#include "tests/unit/sim/net_ledger.h"
 
 /* --- what remotes took -----------------------------------------------------------------------*/
 
@@ -263,74 +131,6 @@ START_TEST(sees_a_change)
 }
 END_TEST
 
-/* --- what was said on a connection -----------------------------------------------------------*/
-
-/* A connection of the first host to the remote. */
-static size_t add_connection(struct world *world)
-{
-    static const char *addresses[] = {"192.0.2.10"};
-    struct connection *connection = LIST_ADD(world->connections, world->connection_count);
-
-    hosts[0].addresses = addresses;
-    hosts[0].address_count = 1;
-    connection->machine = 2;
-    connection->number = world->connection_count;
-    connection->address = "192.0.2.10";
-    connection->end_ns = INT64_MAX;
-    return world->connection_count - 1;
-}
-
-static void say(struct world *world, double time, bool by_client, const char *text)
-{
-    struct spoken *spoken = LIST_ADD(world->spoken, world->spoken_count);
-
-    *spoken = (struct spoken){.machine = 2,
-                              .connection = world->connection_count - 1,
-                              .letter = NO_LETTER,
-                              .time_ns = (int64_t) (time * 1e9),
-                              .by_client = by_client,
-                              .text = text};
-}
-
-/* A transaction for bob; replies to RCPT, DATA and the message, NULL: none, nor what follows. */
-static void talk(struct world *world, double time, const char *rcpt, const char *data,
-                 const char *end)
-{
-    add_connection(world);
-    say(world, time, true, "MAIL FROM:<robot@app.example> SIZE=230");
-    say(world, time, false, "250 2.1.0 ok");
-    say(world, time, true, "RCPT TO:<bob@away.example>");
-    if (rcpt)
-        say(world, time, false, rcpt);
-    if (!data)
-        return;
-    say(world, time, true, "DATA");
-    say(world, time, false, data);
-    if (end)
-        say(world, time, false, end);
-}
-
-/* One in which the remote takes the message at `taken`; no reply to it if `end` is NULL. */
-static void take(struct world *world, double time, double taken, const char *end)
-{
-    struct taking *taking;
-
-    talk(world, time, "250 ok", "354 go ahead", NULL);
-    taking = add_taking(world, "bob@away.example");
-    taking->connection = world->connection_count - 1;
-    taking->time_ns = (int64_t) (taken * 1e9);
-    if (end)
-        say(world, taken, false, end);
-}
-
-static void set_text(struct attempt *attempt, const char *text)
-{
-    free(attempt->text);
-    attempt->text = must_copy(text, strlen(text));
-}
-
-#define DOUBT "Connected_to_198.51.100.1_but_connection_died._Possible_duplicate!_(#4.4.2)/"
-
 /* The message is taken in the second try, at 441.5 s, and in the first, at 1.5 s, or only there
  * twice, in the second; the first try ends with `result`. */
 static const struct {
@@ -399,7 +199,7 @@ static const struct {
     {'Z', DOUBT, "250 ok", "354 go", NULL, true, ""},
     {'Z', DOUBT, "250 ok", "354 go", NULL, false, ""}, /* the dot may not have come */
     {'Z', "198.51.100.1_failed/", "250 ok", "354 go", NULL, true, "HONESTY"},
-    {'D', "198.51.100.1_failed/", "250 ok", "354 go", NULL, true, "HONESTY"},
+    {'D', "198.51.100.1_failed/", "250 ok", "354 go", NULL, true, "BOUNCE HONESTY"},
     {'Z', DOUBT, "451 later", "503 no recipients", NULL, false, "HONESTY"},
     {'Z', DOUBT, "250 ok", NULL, NULL, false, "HONESTY"},
     {'Z', "nixie-remote_crashed._Possible_duplicate!_(#4.3.0)/", "250 ok", NULL, NULL, false, ""},
@@ -598,7 +398,7 @@ START_TEST(lifetimes_are_kept)
     add_taking(world, "bob@away.example");
     free(add_attempt(world, "bob@away.example", 400, 'D')->text);
     world->attempts[0].text = must_copy("this_message_has_been_in_the_queue_too_long./", 44);
-    judge(world, "SCHEDULE"); /* too early */
+    judge(world, "BOUNCE SCHEDULE"); /* too early */
 }
 END_TEST
 
@@ -636,22 +436,6 @@ START_TEST(concurrency_is_limited)
 }
 END_TEST
 
-/* --- bounces ---------------------------------------------------------------------------------*/
-
-static void add_bounce(struct world *world)
-{
-    static const char text[] = "\n<bob@away.example>:\nno\n\n";
-    struct entry *entry = entry_get(world, &world->machines[0], 2);
-
-    entry->letter = 0;
-    entry->bounce = 1;
-    entry->origin = ORIGIN_BOUNCE;
-    entry->answer = ANSWER_YES;
-    entry->chain = must_copy("", 0);
-    entry->text = must_copy(text, sizeof text - 1);
-    entry->text_size = sizeof text - 1;
-}
-
 /* --- for whom a message was --------------------------------------------------------------------*/
 
 /* The entry is for `recipient`, too, who has his copy. */
@@ -673,20 +457,6 @@ START_TEST(sees_recipients_whom_nobody_named)
     judge_recipient("carol@away.example", ORIGIN_NETWORK, "INVENTED");
     judge_recipient("carol@away.example", ORIGIN_USER, "");
     judge_recipient("BOB@away.example", ORIGIN_NETWORK, "");
-}
-END_TEST
-
-START_TEST(a_bounce_wants_a_failure)
-{
-    struct world *world = make_world(1);
-
-    add_bounce(world);
-    add_attempt(world, "bob@away.example", 1, 'D');
-    judge(world, "");
-    world = make_world(1);
-    add_bounce(world);
-    add_attempt(world, "bob@away.example", 1, 'Z');
-    judge(world, "INVENTED");
 }
 END_TEST
 
@@ -721,7 +491,6 @@ int main(void)
     tcase_add_test(tests, lifetimes_are_kept);
     tcase_add_test(tests, concurrency_is_limited);
     tcase_add_test(tests, sees_recipients_whom_nobody_named);
-    tcase_add_test(tests, a_bounce_wants_a_failure);
     suite_add_tcase(suite, tests);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
