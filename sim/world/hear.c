@@ -336,16 +336,20 @@ static bool all_accepted(const struct letter *letter)
 /* The message of this try was accepted: so are those whose RCPT was, in this try. */
 static void accept_recipients(struct world *world, struct letter *letter)
 {
+    bool some = false;
+
     for (size_t i = 0; i < letter->recipient_count; i++) {
         struct recipient_answer *answer = &letter->answers[i];
 
         if (answer->tried != letter->tries || answer->code / 100 != 2)
             continue;
         answer->tried = 0; /* told: the next try is another */
+        some = true;
         answer->accepted = true;
         answer->accepted_count++;
         answer->time_ns = kernel_now(world->kernel);
     }
+    letter->told_yes += some;
     if (letter->state != LETTER_RUNNING || !all_accepted(letter))
         return;
     letter->state = LETTER_ACCEPTED;

@@ -269,6 +269,7 @@ void world_judge(struct world *world, bool undelivered_is_fine)
         dialogue_make(world);
     judge_losses(world, undelivered_is_fine);
     judge_copies(world);
+    judge_clients(world);
     judge_duplicates(world);
     judge_bounces(world);
     judge_honesty(world);

@@ -10,7 +10,9 @@
  *              sender; a message that smtpd took for someone it was not sent to; a bounce of what
  *              did not fail
  *   CHANGED    a copy whose end is not what was submitted
- *   REFUSED    the submitter was told no, but the message came out, and nothing went wrong
+ *   REFUSED    the submitter was told no, but the message came out or was queued, and nothing went
+ *              wrong while it was submitted
+ *   RELAY      a message for another's domain was accepted from a client that may not send such
  *   DUPLICATE  more copies than recipients without an attempt that explains it: one that left a
  *              copy and did not end in K, or ended so just before a crash; more messages in the
  *              spool than a client's tries explain
@@ -33,8 +35,10 @@
 
 /* judge.c: LOST, STUCK */
 void judge_losses(struct world *world, bool undelivered_is_fine);
-/* judge_copies.c: INVENTED, CHANGED, REFUSED */
+/* judge_copies.c: INVENTED, CHANGED */
 void judge_copies(struct world *world);
+/* judge_clients.c: REFUSED, RELAY; DUPLICATE of what clients sent */
+void judge_clients(struct world *world);
 /* judge_duplicates.c: DUPLICATE */
 void judge_duplicates(struct world *world);
 /* judge_bounces.c: BOUNCE */

@@ -41,32 +41,6 @@ size_t copy_source(const struct world *world, const struct copy *copy)
     return copy->kind == COPY_REMOTE ? taking_source(world, copy->taking) : copy->machine;
 }
 
-/* The letter's recipient that this copy came from, as far as its chain tells; SIZE_MAX: none. */
-static size_t first_recipient(const struct letter *letter, const struct copy *copy)
-{
-    const char *last = copy->chain;
-
-    for (const char *next; (next = strchr(last, '\n')) && next[1];)
-        last = next + 1;
-    for (size_t i = 0; i < letter->recipient_count; i++)
-        if (address_names(last, strcspn(last, "\n"), letter->recipients[i]))
-            return i;
-    return SIZE_MAX;
-}
-
-/* Whether the letter's submitter was told, for certain, that it is not accepted for whom this copy
- * is. */
-static bool was_refused(const struct letter *letter, const struct copy *copy)
-{
-    size_t recipient;
-
-    if (letter->path != LETTER_BY_SMTP)
-        return letter->state == LETTER_REFUSED;
-    recipient = first_recipient(letter, copy);
-    return letter->state == LETTER_REFUSED && letter->uncertain == 0 && recipient != SIZE_MAX &&
-           letter->answers && !letter->answers[recipient].accepted;
-}
-
 static void judge_copy(struct world *world, const struct copy *copy)
 {
     const struct letter *letter;
@@ -90,12 +64,6 @@ static void judge_copy(struct world *world, const struct copy *copy)
                      "%s%s in %s is delivered to %.*s, whom it was not for", letter->name,
                      copy->bounce ? ".bounce" : "", place_of_copy(world, copy, place), chain,
                      copy->chain)
-            ->time_ns = copy->time_ns;
-    if (copy->bounce == 0 && was_refused(letter, copy) &&
-        !upset_excuses(world, letter->machine, 0, INT64_MAX))
-        world_accuse(world, "REFUSED", copy->letter, 0,
-                     "the submitter of %s was told no (%d), but it came out in %s", letter->name,
-                     letter->code, place_of_copy(world, copy, place))
             ->time_ns = copy->time_ns;
 }
 
@@ -246,29 +214,6 @@ static void judge_taking(struct world *world, const struct taking *taking, bool 
     }
 }
 
-/* --- clients ---------------------------------------------------------------------------------*/
-
-/* More messages in the spool than the client had tries. */
-static void judge_acceptances(struct world *world, size_t index)
-{
-    const struct letter *letter = &world->letters[index];
-    struct range entries = world_entries_of(world, index);
-    size_t count = 0;
-
-    if (letter->path != LETTER_BY_SMTP)
-        return;
-    for (size_t i = 0; i < entries.count; i++) {
-        const struct entry *entry = &world->entries[entries.items[i]];
-
-        count += entry->bounce == 0 && entry->answer == ANSWER_YES &&
-                 entry->machine == letter->machine && entry->origin == ORIGIN_NETWORK &&
-                 !*entry_chain(entry);
-    }
-    if (count > letter->tries)
-        world_accuse(world, "DUPLICATE", index, 0, "%s is in the spool %zu times after %u tries",
-                     letter->name, count, letter->tries);
-}
-
 void judge_copies(struct world *world)
 {
     bool other_routes = has_other_routes(world);
@@ -281,6 +226,4 @@ void judge_copies(struct world *world)
         judge_taking(world, &world->takings[i], other_routes);
     for (size_t i = 0; i < world->entry_count; i++)
         judge_recipients(world, i);
-    for (size_t i = 0; i < world->letter_count; i++)
-        judge_acceptances(world, i);
 }

@@ -73,6 +73,7 @@ struct letter {
     bool awaits_host;    /* it is sent as soon as its host listens for the first time */
     bool awaits_verdict; /* the next reply is the one to its message */
     bool in_session;     /* its client was greeted and has not ended */
+    unsigned told_yes;   /* tries whose message was accepted for somebody */
     unsigned uncertain;  /* tries that died behind the final dot: accepted or not, nobody knows */
     struct record_reader records;
     size_t entry_count[3]; /* entries of it that are known, of its bounces, of their bounces */

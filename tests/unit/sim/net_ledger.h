@@ -19,19 +19,25 @@ static const char *const recipients[] = {"bob@away.example", "carol@away.example
 /* --- a ledger --------------------------------------------------------------------------------*/
 
 static struct home_spec hosts[2];
-static struct named_text controls[3];
+static struct named_text controls[8];
 static struct served_domain domains[] = {{"away.example", 10}};
 static struct remote_spec remotes[1];
+static const char *client_addresses[] = {"203.0.113.1", "2001:db8::5"};
+static const struct client_spec clients[] = {
+    {.name = "app", .addresses = client_addresses, .address_count = 2}};
+static bool may_all_relay = true; /* the first host takes all mail from everybody */
 
-/* Two hosts and a remote, on which nothing runs; a letter by SMTP for `count` recipients, and its
- * entry on the first host, accepted at 1 s. */
+/* Two hosts, a remote and a client, on which nothing runs; a letter by SMTP for `count` recipients,
+ * and its entry on the first host, accepted at 1 s. */
 __attribute__((unused)) static struct world *make_world(size_t count)
 {
     struct world_options options = {.kernel = {.seed = 1},
                                     .specs = hosts,
                                     .spec_count = 2,
                                     .remotes = remotes,
-                                    .remote_count = 1};
+                                    .remote_count = 1,
+                                    .clients = clients,
+                                    .client_count = 1};
     struct letter *letter;
     struct world *world;
     struct entry *entry;
@@ -52,6 +58,7 @@ __attribute__((unused)) static struct world *make_world(size_t count)
     letter->recipients = recipients;
     letter->recipient_count = count;
     letter->path = LETTER_BY_SMTP;
+    letter->client = 3;
     letter->sender = "robot@app.example";
     letter->state = LETTER_ACCEPTED;
     letter->tries = 1;
@@ -124,6 +131,8 @@ __attribute__((unused)) static void judge_all(struct world *world, bool undelive
 {
     char got[600] = "";
 
+    if (may_all_relay)
+        controls[hosts[0].control_count++] = (struct named_text){"relayclients", {"0.0.0.0/0", 9}};
     world_collect(world);
     world_judge(world, undelivered_is_fine);
     for (size_t i = 0; i < world->violation_count; i++) {

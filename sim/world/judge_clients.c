@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What submitters were told is so (judge.h): what was refused does not come out, no more is queued
+ * than was accepted, and nobody sends mail through us who may not.
+ */
+#include <arpa/inet.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "sim/world/internal.h"
+#include "sim/world/judge.h"
+
+/* Between what queue answers and what its client hears of it. */
+#define HEAR_NS NANOSECONDS
+
+/* --- refused ---------------------------------------------------------------------------------*/
+
+/* The letter's recipient that this copy came from, as far as its chain tells; SIZE_MAX: none. */
+static size_t first_recipient(const struct letter *letter, const struct copy *copy)
+{
+    const char *last = copy->chain;
+
+    for (const char *next; (next = strchr(last, '\n')) && next[1];)
+        last = next + 1;
+    for (size_t i = 0; i < letter->recipient_count; i++)
+        if (address_names(last, strcspn(last, "\n"), letter->recipients[i]))
+            return i;
+    return SIZE_MAX;
+}
+
+/* Whether the letter's submitter was told, for certain, that it is not accepted for whom this copy
+ * is. */
+static bool was_refused(const struct letter *letter, const struct copy *copy)
+{
+    size_t recipient;
+
+    if (letter->state != LETTER_REFUSED || letter->path != LETTER_BY_SMTP)
+        return letter->state == LETTER_REFUSED;
+    recipient = first_recipient(letter, copy);
+    return letter->uncertain == 0 && recipient != SIZE_MAX && letter->answers &&
+           !letter->answers[recipient].accepted;
+}
+
+/* A message that was whole when something went wrong may live on, whatever its submitter heard. */
+static void judge_refused(struct world *world, const struct copy *copy)
+{
+    const struct letter *letter;
+    char place[PLACE_TEXT];
+
+    if (copy->letter == NO_LETTER || copy->bounce > 0)
+        return;
+    letter = &world->letters[copy->letter];
+    if (was_refused(letter, copy) &&
+        !upset_excuses(world, letter->machine, letter->sent_ns, letter->ended_ns + HEAR_NS))
+        world_accuse(world, "REFUSED", copy->letter, 0,
+                     "the submitter of %s was told no (%d), but it came out in %s", letter->name,
+                     letter->code, place_of_copy(world, copy, place))
+            ->time_ns = copy->time_ns;
+}
+
+/* How often its client was told yes, at least. */
+static size_t times_accepted(const struct letter *letter)
+{
+    size_t count = letter->told_yes;
+
+    for (size_t i = 0; letter->answers && i < letter->recipient_count; i++)
+        if (letter->answers[i].accepted_count > count)
+            count = letter->answers[i].accepted_count;
+    return count;
+}
+
+static bool is_first_of(const struct letter *letter, const struct entry *entry)
+{
+    return entry->bounce == 0 && entry->answer == ANSWER_YES && entry->machine == letter->machine &&
+           entry->origin == ORIGIN_NETWORK && !*entry_chain(entry);
+}
+
+/* Tries that may have been accepted: those in which the client heard yes, those whose answer it
+ * did not live to hear, and those near which something went wrong. */
+static void judge_acceptances(struct world *world, size_t index)
+{
+    const struct letter *letter = &world->letters[index];
+    struct range entries = world_entries_of(world, index);
+    size_t count = 0, allowed = times_accepted(letter) + letter->uncertain;
+
+    if (letter->path != LETTER_BY_SMTP)
+        return;
+    allowed += letter->state == LETTER_CUT || letter->state == LETTER_RUNNING;
+    for (size_t i = 0; i < entries.count; i++) {
+        const struct entry *entry = &world->entries[entries.items[i]];
+
+        count += is_first_of(letter, entry);
+        allowed += is_first_of(letter, entry) &&
+                   upset_excuses(world, entry->machine, entry->answer_ns - HEAR_NS,
+                                 entry->answer_ns + HEAR_NS);
+    }
+    if (count > letter->tries)
+        world_accuse(world, "DUPLICATE", index, 0, "%s is in the spool %zu times after %u tries",
+                     letter->name, count, letter->tries);
+    else if (count > allowed)
+        world_accuse(world, "REFUSED", index, 0,
+                     "%s is in the spool %zu times, though its client was told yes only %zu times",
+                     letter->name, count, times_accepted(letter));
+}
+
+/* --- relaying --------------------------------------------------------------------------------*/
+
+/* "192.0.2.0/24" or an address, as bytes of a family; false: it is none. */
+static bool parse_range(const char *text, size_t size, unsigned char bytes[16], int *family,
+                        unsigned *bits)
+{
+    char copy[100], *slash;
+
+    if (size >= sizeof copy)
+        return false;
+    memcpy(copy, text, size);
+    copy[size] = 0;
+    slash = strchr(copy, '/');
+    if (slash)
+        *slash = 0;
+    *family = strchr(copy, ':') ? AF_INET6 : AF_INET;
+    *bits = *family == AF_INET ? 32 : 128;
+    if (slash)
+        *bits = (unsigned) strtoul(slash + 1, NULL, 10);
+    return inet_pton(*family, copy, bytes) == 1;
+}
+
+static bool is_in_range(const char *address, const char *range, size_t size)
+{
+    unsigned char one[16], other[16];
+    int family, range_family;
+    unsigned bits, whole;
+
+    if (!parse_range(address, strlen(address), one, &family, &whole) ||
+        !parse_range(range, size, other, &range_family, &bits) || family != range_family ||
+        bits > whole)
+        return false;
+    for (unsigned i = 0; i < bits; i++)
+        if ((one[i / 8] ^ other[i / 8]) & (0x80u >> i % 8))
+            return false;
+    return true;
+}
+
+static bool address_may_relay(const struct machine *host, const char *address)
+{
+    const struct text *list = control_text(host, "relayclients");
+    const char *at = list ? list->data : NULL, *end = at ? at + list->size : NULL;
+
+    while (at < end) {
+        size_t length = strcspn(at, "\n"), size = strcspn(at, " \t\n");
+
+        if (size > 0 && *at != '#' && is_in_range(address, at, size))
+            return true;
+        at += length + (at + length < end);
+    }
+    return false;
+}
+
+static bool may_relay(const struct machine *host, const struct machine *from)
+{
+    const char *const *addresses = from->spec     ? from->spec->addresses
+                                   : from->remote ? from->remote->addresses
+                                   : from->client ? from->client->addresses
+                                                  : NULL;
+    size_t count = from->spec     ? from->spec->address_count
+                   : from->remote ? from->remote->address_count
+                   : from->client ? from->client->address_count
+                                  : 0;
+
+    for (size_t i = 0; i < count; i++)
+        if (address_may_relay(host, addresses[i]))
+            return true;
+    return false;
+}
+
+/* Whether one of those that can have sent it to the host may relay: its client, or, of a message
+ * that another machine passed on or bounced, any machine of that kind. */
+static bool sender_may_relay(const struct world *world, const struct entry *entry)
+{
+    const struct machine *host = &world->machines[entry->machine];
+    const struct letter *letter = &world->letters[entry->letter];
+
+    if (entry->bounce == 0 && !entry->relayed && letter->path == LETTER_BY_SMTP)
+        return may_relay(host, &world->machines[letter->client]);
+    for (size_t i = 0; i < world->machine_count; i++)
+        if (i != entry->machine && world->machines[i].kind != MACHINE_CLIENT &&
+            may_relay(host, &world->machines[i]))
+            return true;
+    return false;
+}
+
+/* The domain, or a suffix of it that begins with a dot, stands in the list. */
+static bool lists_domain(const struct text *list, const char *domain)
+{
+    if (control_list_has(list, domain, strlen(domain), 0, NULL))
+        return true;
+    for (const char *dot = *domain ? strchr(domain + 1, '.') : NULL; dot;
+         dot = strchr(dot + 1, '.'))
+        if (control_list_has(list, dot, strlen(dot), 0, NULL))
+            return true;
+    return false;
+}
+
+/* Whether the host takes mail for that recipient from anybody. */
+static bool takes_for_all(const struct machine *host, const char *recipient)
+{
+    const struct text *list = control_text(host, "rcpthosts");
+    const char *at = strrchr(recipient, '@');
+
+    if (!at)
+        return true;
+    if (lists_domain(list, at + 1) || lists_domain(control_text(host, "morercpthosts"), at + 1))
+        return true;
+    if (list)
+        return false;
+    list = control_text(host, "locals"); /* which the home has as rcpthosts then */
+    return list ? lists_domain(list, at + 1) : strcasecmp(at + 1, host->spec->domain) == 0;
+}
+
+static void judge_relaying(struct world *world, size_t index)
+{
+    const struct entry *entry = &world->entries[index];
+    const struct machine *host = &world->machines[entry->machine];
+    char name[ENTRY_NAME];
+
+    if (entry->origin != ORIGIN_NETWORK || entry->answer != ANSWER_YES ||
+        entry->letter == NO_LETTER || *entry_chain(entry))
+        return;
+    for (size_t i = 0; i < entry->recipient_count; i++)
+        if (!takes_for_all(host, entry->recipients[i]) && !sender_may_relay(world, entry))
+            world_accuse(world, "RELAY", entry->letter, entry->bounce,
+                         "%s for %s was accepted on %s from one who may not send through it",
+                         entry_name(world, entry, name), entry->recipients[i], host->name)
+                ->time_ns = entry->answer_ns;
+}
+
+void judge_clients(struct world *world)
+{
+    for (size_t i = 0; i < world->copy_count; i++)
+        judge_refused(world, &world->copies[i]);
+    for (size_t i = 0; i < world->letter_count; i++)
+        judge_acceptances(world, i);
+    for (size_t i = 0; i < world->entry_count; i++)
+        judge_relaying(world, i);
+}
