@@ -229,7 +229,8 @@ static void show_failure(const char *file, const char *replay,
                          const struct explore_options *options,
                          const struct explore_failure *failure)
 {
-    printf("FAIL %s: %s\n", file, failure->message);
+    printf("FAIL %s: %s%s%s\n", file, failure->promise ? failure->promise : "",
+           failure->promise ? ": " : "", failure->message);
     const char *program =
         failure->crash_count ? failure->crashes[failure->crash_count - 1].program : NULL;
     char killed[80];

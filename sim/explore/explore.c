@@ -282,6 +282,7 @@ static void note_failure(struct explorer *explorer, const struct run_result *run
     const char *message = first ? first->message : "the run broke";
     failure->crash = must_copy(crash, strlen(crash));
     failure->cuts = plan_words(explorer);
+    failure->promise = first ? first->promise : NULL;
     failure->message = must_copy(message, strlen(message));
     if (first && first->detail)
         failure->detail = must_copy(first->detail, strlen(first->detail));

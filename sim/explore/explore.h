@@ -46,9 +46,10 @@ struct explore_failure {
     char *crash; /* the last one: "after call 214, nixie-queue link intd/1 todo/1" */
     struct explore_crash *crashes;
     size_t crash_count;
-    char *cuts;    /* the crashes as options of nixie run: " --cut 214,answers=1.0.2", or "" */
-    char *message; /* the promise that broke */
-    char *detail;  /* or NULL */
+    char *cuts; /* the crashes as options of nixie run: " --cut 214,answers=1.0.2", or "" */
+    const char *promise; /* that broke: "LOST", static; or NULL: none with a name */
+    char *message;
+    char *detail; /* or NULL */
 };
 
 struct explore_result {

@@ -121,7 +121,8 @@ static int print_scenario(FILE *to, const char *file, const struct explore_optio
     if (result == 0) {
         tree_read(&source, &complaints, &tree);
         adapt(&pool, &tree.root, file, disk_model_name(options->disk));
-        fprintf(to, "# %s\n# The crash was %s.\n", failure->message, failure->crash);
+        fprintf(to, "# %s%s%s\n# The crash was %s.\n", failure->promise ? failure->promise : "",
+                failure->promise ? ": " : "", failure->message, failure->crash);
         if (options->seed != 1 || options->policy != SCHEDULE_ROUND_ROBIN)
             fprintf(to, "# nixie run --seed %llu%s\n", (unsigned long long) options->seed,
                     options->policy == SCHEDULE_RANDOM ? " --schedule random" : "");
