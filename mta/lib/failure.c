@@ -101,6 +101,8 @@ static bool take_status(struct text text, char end_byte, char status[FAILURE_STA
 /* The enhanced code of the first line that has one, if its class is that of the reply. */
 static bool status_in_reply(struct failure *failure)
 {
+    if (failure->reply_size == 0)
+        return false;
     struct text text = {failure->reply, failure->reply + failure->reply_size};
     while (text.at < text.end) {
         struct text line = take_line(&text);
@@ -160,7 +162,7 @@ static bool is_ipv6(const char *word, size_t size)
     size_t colons = 0;
     for (size_t i = 0; i < size; i++) {
         colons += word[i] == ':';
-        if (!is_digit(word[i]) && !strchr("abcdefABCDEF:.", word[i]))
+        if (!word[i] || (!is_digit(word[i]) && !strchr("abcdefABCDEF:.", word[i])))
             return false;
     }
     return colons >= 2 && size <= 45;
