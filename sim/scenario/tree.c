@@ -58,6 +58,9 @@ struct position statement_word_at(const struct statement *statement, size_t inde
 
 /* --- words -----------------------------------------------------------------------------------*/
 
+static const char bom[] = "\xef\xbb\xbf"; /* of UTF-8; some editors begin files with it */
+#define BOM_SIZE 3
+
 static bool is_hex(char c)
 {
     return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
@@ -109,6 +112,11 @@ static size_t read_bare(struct reader *reader, const char *text, size_t size, un
 {
     size_t at = 0;
 
+    if (size >= BOM_SIZE && memcmp(text, bom, BOM_SIZE) == 0) {
+        complain(reader->complaints, place(reader, column, BOM_SIZE),
+                 "a byte order mark within the file");
+        return 0;
+    }
     while (at < size && text[at] != ' ' && text[at] != '\t') {
         if (text[at] == '"') {
             complain(reader->complaints, place(reader, column + (unsigned) at, 1),
@@ -355,8 +363,8 @@ void tree_read(const struct source *source, struct complaints *complaints, struc
     tree->source = source;
     tree->root.at = (struct position){source, 0, 0, 0};
     reader.levels[0] = (struct level){&tree->root, 0, true};
-    if (source->size >= 3 && memcmp(at, "\xef\xbb\xbf", 3) == 0)
-        at += 3;
+    if (source->size >= BOM_SIZE && memcmp(at, bom, BOM_SIZE) == 0)
+        at += BOM_SIZE;
     while (at < end) {
         const char *newline = memchr(at, '\n', (size_t) (end - at));
         const char *stop = newline ? newline : end;
