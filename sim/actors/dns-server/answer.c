@@ -33,6 +33,14 @@ static int read_opt(struct query *query, struct dns_reader *reader, const struct
     return 0;
 }
 
+/* There is nothing before the question's name that it could point to but the header. */
+static bool is_compressed(const struct dns_record *question, size_t size)
+{
+    unsigned char wire[DNS_NAME_WIRE];
+
+    return dns_name_to_wire(wire, question->name) + 2 * sizeof(uint16_t) != size;
+}
+
 bool query_read(struct query *query, const unsigned char *bytes, size_t size)
 {
     struct dns_reader reader = {bytes, size, 0};
@@ -47,7 +55,8 @@ bool query_read(struct query *query, const unsigned char *bytes, size_t size)
         query->code = DNS_NOTIMP;
         return true;
     }
-    if (header.questions != 1 || dns_read_question(&reader, &query->question) < 0)
+    if (header.questions != 1 || dns_read_question(&reader, &query->question) < 0 ||
+        is_compressed(&query->question, reader.at - DNS_HEADER_SIZE))
         return true;
     query->question_bytes = bytes + DNS_HEADER_SIZE;
     query->question_size = reader.at - DNS_HEADER_SIZE;
