@@ -184,17 +184,32 @@ static void compare_transactions(struct comparison *comparison)
     }
 }
 
+/* The first line of a dialogue that was said at that time or later; they are in order of time. */
+static size_t spoken_from(const struct world *world, int64_t time_ns)
+{
+    size_t low = 0, high = world->spoken_count;
+
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+
+        if (world->spoken[middle].time_ns < time_ns)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
 /* What was said before there was a transaction, in a try that was the last of many. */
 static void compare_greetings(struct comparison *comparison)
 {
     const struct world *world = comparison->world;
 
-    for (size_t i = 0; i < world->spoken_count; i++) {
+    for (size_t i = spoken_from(world, comparison->attempt->start_ns);
+         i < world->spoken_count && world->spoken[i].time_ns <= comparison->attempt->end_ns; i++) {
         const struct spoken *spoken = &world->spoken[i];
 
         if (!spoken->by_client && spoken->connection < world->connection_count &&
-            spoken->time_ns >= comparison->attempt->start_ns &&
-            spoken->time_ns <= comparison->attempt->end_ns &&
             world->dialogue->host_of[spoken->connection] == comparison->entry->machine)
             compare_with(comparison, spoken->connection, spoken->text);
     }
@@ -256,9 +271,10 @@ static void judge_words(struct comparison *comparison)
 
 static bool knows_remotes(const struct world *world, const struct entry *entry)
 {
-    for (size_t i = 0; i < world->entry_count; i++)
-        if (world->entries[i].letter == entry->letter &&
-            world->entries[i].machine != entry->machine)
+    struct range entries = world_entries_of(world, entry->letter);
+
+    for (size_t i = 0; i < entries.count; i++)
+        if (world->entries[entries.items[i]].machine != entry->machine)
             return false; /* a host of ours may have answered */
     return world->host_count < world->machine_count;
 }
