@@ -2,11 +2,13 @@
 /*
  * The schedule is kept (judge.h): each try after a deferral at the second that the message's birth
  * and the try before give, no more deliveries at once than the control files allow, nothing kept
- * beyond queuelifetime and nothing given up before.
+ * beyond queuelifetime and nothing given up before, nothing tried while it is held or when it is
+ * done.
  *
  * Worked out here from the rule of qmail (birth + (floor(sqrt(age)) + skip)^2) and from the times
- * of the log's lines, on the clock of the run.  A span of time in which something went wrong or was
- * ordered (a crash, a fault, a signal, a step of the clock, an alert) is not judged.
+ * of the log's lines, on the clock of the run.  Crashes, new starts of nixie-send and orders
+ * explain what follows from them (judge_reasons.h); a span of time with a fault, a step of the
+ * clock or a signal of another kind is not judged.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -15,6 +17,7 @@
 
 #include "sim/world/internal.h"
 #include "sim/world/judge.h"
+#include "sim/world/judge_reasons.h"
 #include "sim/world/words.h"
 
 #define LIFETIME_DEFAULT 604800
@@ -37,34 +40,6 @@ uint64_t control_value(const struct machine *machine, const char *name, uint64_t
 }
 
 /* --- what is not judged ----------------------------------------------------------------------*/
-
-static bool was_disturbed(const struct world *world, size_t machine, int64_t from, int64_t to)
-{
-    for (size_t i = 0; i < world->upset_count; i++)
-        if (world->upsets[i].machine == machine && world->upsets[i].time_ns >= from &&
-            world->upsets[i].time_ns <= to)
-            return true;
-    return false;
-}
-
-/* The clock was set since the message's birth, and send started anew behind that: it knows the
- * message's age by the new clock only. */
-static bool lost_its_age(const struct world *world, const struct entry *entry, int64_t to)
-{
-    bool stepped = false;
-
-    for (size_t i = 0; i < world->upset_count && world->upsets[i].time_ns <= to; i++) {
-        const struct upset *upset = &world->upsets[i];
-
-        if (upset->machine != entry->machine || upset->time_ns < entry->birth_ns)
-            continue;
-        if (upset->kind == UPSET_CLOCK)
-            stepped = true;
-        else if (stepped && upset->kind != UPSET_FAULT)
-            return true;
-    }
-    return false;
-}
 
 /* A line that tells of trouble: deliveries may have waited for it. */
 static bool had_trouble(const struct world *world, size_t machine, int64_t from, int64_t to)
@@ -165,7 +140,16 @@ static int64_t all_back(const struct world *world, const struct entry *entry,
     return time;
 }
 
-/* The try `then` came after `before`, which was deferred; returns its window. */
+/* Whether `then` had to wait for others, or for trouble, after it was due. */
+static bool had_to_wait(const struct world *world, const struct entry *entry,
+                        const struct attempt *before, const struct attempt *then, int64_t due_ns)
+{
+    return then->saturated_ns >= due_ns ||
+           then->start_ns <= all_back(world, entry, then) + NANOSECONDS ||
+           had_trouble(world, entry->machine, before->start_ns, then->start_ns);
+}
+
+/* The try `then` came after `before`, which was deferred or never came back; returns its window. */
 static struct window judge_next(struct world *world, const struct entry *entry,
                                 const struct attempt *before, struct window pass,
                                 const struct attempt *then)
@@ -173,18 +157,39 @@ static struct window judge_next(struct world *world, const struct entry *entry,
     int64_t birth = entry->birth_ns / NANOSECONDS, skip = channels[then->remote].skip;
     struct window due = {next_try(birth, pass.from, skip), next_try(birth, pass.to, skip)};
     struct window next = pass_window(then, due.from);
+    int64_t since, until;
 
-    if (was_disturbed(world, entry->machine, before->start_ns, then->start_ns) ||
-        lost_its_age(world, entry, then->start_ns))
+    if (reason_unknown(world, entry, before->start_ns, then->start_ns) ||
+        reason_lost_age(world, entry, then->start_ns))
         return (struct window){next.from < due.from ? next.from : due.from, next.to};
-    if (then->start_ns + SLACK_NS < due.from * NANOSECONDS)
-        accuse(world, entry, then, "was tried again too early, at", due.from);
-    else if (then->start_ns >= (due.to + 1) * NANOSECONDS + SLACK_NS &&
-             then->saturated_ns < due.from * NANOSECONDS &&
-             then->start_ns > all_back(world, entry, then) + NANOSECONDS &&
-             !had_trouble(world, entry->machine, before->start_ns, then->start_ns))
+    if (then->start_ns + SLACK_NS < due.from * NANOSECONDS) {
+        since = reason_early(world, entry, before, then);
+        if (since < 0 ||
+            (then->start_ns > since + PROMPT_NS && !had_to_wait(world, entry, before, then, since)))
+            accuse(world, entry, then, "was tried again too early, at", due.from);
+        return pass_window(then, since < 0 ? -1 : since / NANOSECONDS);
+    }
+    until = (due.to + 1) * NANOSECONDS + SLACK_NS;
+    since = reason_late(world, entry, before, then);
+    if (since >= 0 && since + PROMPT_NS > until)
+        until = since + PROMPT_NS;
+    if (then->start_ns >= until && !had_to_wait(world, entry, before, then, due.from * NANOSECONDS))
         accuse(world, entry, then, "was tried again too late, at", due.to);
     return next;
+}
+
+/* A try of whom was delivered, or failed for good. */
+static void judge_done(struct world *world, const struct entry *entry, const struct attempt *before,
+                       const struct attempt *then)
+{
+    char name[ENTRY_NAME];
+
+    if (upset_excuses(world, entry->machine, before->start_ns, before->end_ns + FORGET_NS))
+        return;
+    world_accuse(world, "SCHEDULE", entry->letter, entry->bounce,
+                 "%s for %s was tried again though it was done", entry_name(world, entry, name),
+                 then->recipient)
+        ->time_ns = then->start_ns;
 }
 
 static bool gave_up(const struct attempt *attempt)
@@ -199,13 +204,40 @@ static void judge_lifetime(struct world *world, const struct entry *entry,
     const struct machine *machine = &world->machines[entry->machine];
     int64_t end = entry->birth_ns / NANOSECONDS +
                   (int64_t) control_value(machine, "queuelifetime", LIFETIME_DEFAULT);
+    int64_t start = reason_last_start(world, entry->machine, attempt->start_ns) / NANOSECONDS;
 
-    if (was_disturbed(world, entry->machine, entry->birth_ns, attempt->start_ns))
+    if (reason_unknown(world, entry, entry->birth_ns, attempt->start_ns) ||
+        reason_lost_age(world, entry, attempt->start_ns))
         return;
+    if (pass.from < start)
+        pass.from = start;
     if (attempt->result == 'Z' && pass.from > end)
         accuse(world, entry, attempt, "was kept beyond its lifetime: deferred at", end);
-    else if (gave_up(attempt) && pass.to <= end)
+    else if (gave_up(attempt) && pass.to <= end && !reason_expired(world, entry, attempt->start_ns))
         accuse(world, entry, attempt, "was given up before its lifetime was over: at", end);
+}
+
+/* Not in a pass that had begun before the order. */
+static void judge_held(struct world *world, const struct entry *entry,
+                       const struct attempt *attempt)
+{
+    const struct upset *held = reason_held(world, entry, attempt->start_ns);
+
+    if (held && held->time_ns + PROMPT_NS < attempt->start_ns &&
+        all_back(world, entry, attempt) < held->time_ns &&
+        !reason_unknown(world, entry, held->time_ns, attempt->start_ns))
+        accuse(world, entry, attempt, "was tried though it was held or deleted: at",
+               held->time_ns / NANOSECONDS);
+}
+
+/* The message is for that recipient more than once: its tries cannot be told apart. */
+static bool is_named_again(const struct entry *entry, const struct attempt *attempt)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < entry->route_count; i++)
+        count += attempt_is_at(attempt, &entry->routes[i]);
+    return count > 1;
 }
 
 /* The attempts of a message for the recipient of the first of them, from items[0] on. */
@@ -214,17 +246,23 @@ static void judge_recipient(struct world *world, const struct entry *entry, stru
     const struct attempt *before = &world->attempts[attempts.items[0]];
     struct window pass = pass_window(before, entry->birth_ns / NANOSECONDS);
 
+    if (is_named_again(entry, before))
+        return;
     judge_lifetime(world, entry, before, pass);
+    judge_held(world, entry, before);
     for (size_t i = 1; i < attempts.count; i++) {
         const struct attempt *attempt = &world->attempts[attempts.items[i]];
 
         if (attempt->remote != before->remote || strcmp(attempt->recipient, before->recipient) != 0)
             continue;
-        if (before->result == 'Z')
-            pass = judge_next(world, entry, before, pass, attempt);
-        else
+        if (before->result == 'K' || before->result == 'D') {
+            judge_done(world, entry, before, attempt);
             pass = pass_window(attempt, -1);
+        } else {
+            pass = judge_next(world, entry, before, pass, attempt);
+        }
         judge_lifetime(world, entry, attempt, pass);
+        judge_held(world, entry, attempt);
         before = attempt;
     }
 }

@@ -198,9 +198,17 @@ static void note_bounce(struct machine *machine, uint64_t parent, const char *re
         entry->parent = parent;
 }
 
-/* "msg N ... by the admin": its tries are not judged by the schedule. */
+/* "msg N ... by the admin" */
 static void note_order(struct machine *machine, uint64_t number, const char *what)
 {
+    static const struct {
+        const char *what;
+        enum order order;
+    } orders[] = {{" retried by the admin", ORDER_RETRY},
+                  {" held by the admin", ORDER_HOLD},
+                  {" released by the admin", ORDER_RELEASE},
+                  {" expired by the admin", ORDER_EXPIRE},
+                  {" deleted by the admin", ORDER_DELETE}};
     struct world *world = machine->world;
     struct entry *entry = world_entry(world, machine->index, number);
     struct upset *upset = LIST_ADD(world->upsets, world->upset_count);
@@ -208,7 +216,11 @@ static void note_order(struct machine *machine, uint64_t number, const char *wha
     upset->machine = machine->index;
     upset->time_ns = kernel_now(world->kernel);
     upset->kind = UPSET_ORDER;
-    if (entry && strcmp(what, " deleted by the admin") == 0)
+    upset->number = number;
+    for (size_t i = 0; i < sizeof orders / sizeof *orders; i++)
+        if (strcmp(what, orders[i].what) == 0)
+            upset->order = orders[i].order;
+    if (entry && upset->order == ORDER_DELETE)
         entry->discarded = true;
 }
 
@@ -254,12 +266,15 @@ static void end_attempts(struct machine *machine)
     machine->log.first_attempt = world->attempt_count;
 }
 
-static void note_writer(struct machine *machine, pid_t writer)
+/* One that cannot start, because another still runs, takes nothing over from it. */
+static void note_writer(struct machine *machine, pid_t writer, const char *data, size_t size)
 {
+    static const char in_vain[] = "alert: cannot start: ";
     struct world *world = machine->world;
     struct send_start *start;
 
-    if (machine->log.writer == writer)
+    if (machine->log.writer == writer ||
+        (size >= sizeof in_vain && memcmp(data, in_vain, sizeof in_vain - 1) == 0))
         return;
     machine->log.writer = writer;
     machine->log.partial_size = 0;
@@ -273,7 +288,7 @@ void log_note_write(struct machine *machine, pid_t writer, const char *data, siz
 {
     struct log_state *log = &machine->log;
 
-    note_writer(machine, writer);
+    note_writer(machine, writer, data, size);
     if (log->partial_size + size > LINE_MAX_BYTES)
         log->partial_size = 0;
     if (size > LINE_MAX_BYTES)

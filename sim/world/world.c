@@ -346,7 +346,7 @@ void world_stop(struct world *world, size_t index)
 {
     struct machine *machine = &world->machines[index];
 
-    note_upset(world, index, UPSET_ORDER);
+    note_upset(world, index, UPSET_ORDER)->order = ORDER_STOP;
 
     world_tell(world, index, "stop      the server");
     if (machine->tree)
@@ -356,14 +356,20 @@ void world_stop(struct world *world, size_t index)
 bool world_signal(struct world *world, size_t index, const char *program, int signal)
 {
     struct process *process = host_find_process(world->machines[index].host, program);
+    struct upset *upset;
 
     if (!process)
         return false;
     world_tell(world, index, "signal    %d to %s[%d]", signal, program, (int) process_pid(process));
-    note_upset(world, index,
-               signal == SIGKILL || signal == SIGTERM || signal == SIGSEGV || signal == SIGABRT
-                   ? UPSET_KILL
-                   : UPSET_ORDER);
+    upset =
+        note_upset(world, index,
+                   signal == SIGKILL || signal == SIGTERM || signal == SIGSEGV || signal == SIGABRT
+                       ? UPSET_KILL
+                       : UPSET_ORDER);
+    if (strcmp(program, "nixie-send") == 0)
+        upset->order = signal == SIGALRM  ? ORDER_ALARM
+                       : signal == SIGHUP ? ORDER_HANGUP
+                                          : ORDER_OTHER;
     process_signal(process, signal);
     return true;
 }

@@ -255,10 +255,24 @@ enum upset_kind {
     UPSET_CLOCK, /* excuses no copy, but the schedule */
     UPSET_ORDER  /* a signal, a stop, a wish of the admin: as CLOCK */
 };
+/* What was ordered: by a signal to nixie-send, or as its log says that the admin wished. */
+enum order {
+    ORDER_OTHER, /* a signal of another kind, or to another program */
+    ORDER_STOP,
+    ORDER_ALARM,  /* everything is due at once */
+    ORDER_HANGUP, /* control files are read again */
+    ORDER_RETRY,
+    ORDER_HOLD,
+    ORDER_RELEASE,
+    ORDER_EXPIRE,
+    ORDER_DELETE
+};
 struct upset {
     size_t machine;
     int64_t time_ns;
     enum upset_kind kind;
+    enum order order; /* of ORDER */
+    uint64_t number;  /* of the message that the admin meant; 0: of all */
     char **lost; /* what was not durable and the crash took, in words */
     size_t lost_count;
 };

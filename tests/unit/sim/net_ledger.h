@@ -116,13 +116,14 @@ add_attempt(struct world *world, const char *recipient, double start, char resul
     return attempt;
 }
 
-__attribute__((unused)) static void add_upset(struct world *world, double time,
-                                              enum upset_kind kind)
+__attribute__((unused)) static struct upset *add_upset(struct world *world, double time,
+                                                       enum upset_kind kind)
 {
     struct upset *upset = LIST_ADD(world->upsets, world->upset_count);
 
     upset->time_ns = (int64_t) (time * 1e9);
     upset->kind = kind;
+    return upset;
 }
 
 /* Judges, and compares the promises that were found broken ("LOST STUCK"). */

@@ -139,8 +139,8 @@ static const struct {
     double upset;  /* 0: none */
     const char *want;
 } duplicates[] = {
-    {'K', true, 0, "DUPLICATE"},
-    {'K', true, 60, "DUPLICATE"},
+    {'K', true, 0, "DUPLICATE SCHEDULE"},
+    {'K', true, 60, "DUPLICATE SCHEDULE"},
     {'K', true, 5, ""},
     {'Z', true, 0, ""},
     {0, true, 5, ""},
@@ -418,8 +418,11 @@ START_TEST(concurrency_is_limited)
     world = make_world(1);
     hosts[0].control_count = 1;
     add_taking(world, "bob@away.example");
-    for (unsigned i = 0; i < 3; i++) /* one message, one domain: one transaction */
+    for (unsigned i = 0; i < 3; i++) { /* one message, one domain: one transaction */
+        *LIST_ADD(world->entries[0].recipients, world->entries[0].recipient_count) =
+            must_copy("bob@away.example", 16);
         add_attempt(world, "bob@away.example", 0.1, 'K');
+    }
     judge(world, "");
 
     world = make_world(1);

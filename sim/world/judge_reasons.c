@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: ISC */
+#include "sim/world/judge_reasons.h"
+
+#include "sim/world/internal.h"
+#include "sim/world/judge.h"
+
+/* A kill this long after a result was logged may come before it is written to the file. */
+#define WRITE_NS (NANOSECONDS / 100)
+
+int64_t reason_last_start(const struct world *world, size_t machine, int64_t time_ns)
+{
+    for (size_t i = world->send_start_count; i-- > 0;)
+        if (world->send_starts[i].machine == machine && world->send_starts[i].time_ns <= time_ns)
+            return world->send_starts[i].time_ns;
+    return -1;
+}
+
+/* The first start at or after that; INT64_MAX: there is none. */
+static int64_t start_after(const struct world *world, size_t machine, int64_t time_ns)
+{
+    for (size_t i = 0; i < world->send_start_count; i++)
+        if (world->send_starts[i].machine == machine && world->send_starts[i].time_ns >= time_ns)
+            return world->send_starts[i].time_ns;
+    return INT64_MAX;
+}
+
+static bool is_about(const struct upset *upset, const struct entry *entry)
+{
+    return upset->machine == entry->machine &&
+           (upset->number == 0 || upset->number == entry->number);
+}
+
+bool reason_unknown(const struct world *world, const struct entry *entry, int64_t from, int64_t to)
+{
+    for (size_t i = 0; i < world->upset_count; i++) {
+        const struct upset *upset = &world->upsets[i];
+
+        if (is_about(upset, entry) && upset->time_ns >= from && upset->time_ns <= to &&
+            (upset->kind == UPSET_FAULT || upset->kind == UPSET_CLOCK ||
+             (upset->kind == UPSET_ORDER && upset->order == ORDER_OTHER)))
+            return true;
+    }
+    return false;
+}
+
+/* Since when the upset makes the message due at once; -1: it does not. */
+static int64_t due_since(const struct world *world, const struct upset *upset,
+                         const struct attempt *before)
+{
+    if (upset->kind == UPSET_POWER || upset->kind == UPSET_KILL) {
+        int64_t forget = upset->kind == UPSET_POWER ? FORGET_NS : WRITE_NS;
+
+        return before->end_ns == INT64_MAX || upset->time_ns <= before->end_ns + forget
+                   ? start_after(world, upset->machine, upset->time_ns)
+                   : -1;
+    }
+    if (upset->kind != UPSET_ORDER)
+        return -1;
+    switch (upset->order) {
+    case ORDER_ALARM:
+    case ORDER_RETRY:
+    case ORDER_RELEASE:
+    case ORDER_EXPIRE:
+        return upset->time_ns;
+    default:
+        return -1;
+    }
+}
+
+int64_t reason_early(const struct world *world, const struct entry *entry,
+                     const struct attempt *before, const struct attempt *then)
+{
+    int64_t since = -1;
+
+    if (before->gone_ns < INT64_MAX)
+        since = start_after(world, entry->machine, before->gone_ns);
+    for (size_t i = 0; i < world->upset_count; i++) {
+        const struct upset *upset = &world->upsets[i];
+        int64_t due;
+
+        if (!is_about(upset, entry) || upset->time_ns < before->start_ns ||
+            upset->time_ns > then->start_ns)
+            continue;
+        due = due_since(world, upset, before);
+        if (due > since && due <= then->start_ns)
+            since = due;
+    }
+    return since <= then->start_ns ? since : -1;
+}
+
+int64_t reason_late(const struct world *world, const struct entry *entry,
+                    const struct attempt *before, const struct attempt *then)
+{
+    int64_t until = reason_last_start(world, entry->machine, then->start_ns);
+
+    if (until < before->start_ns)
+        until = -1;
+    for (size_t i = 0; i < world->upset_count; i++) {
+        const struct upset *upset = &world->upsets[i];
+
+        if (is_about(upset, entry) && upset->kind == UPSET_ORDER && upset->order == ORDER_RELEASE &&
+            upset->time_ns >= before->start_ns && upset->time_ns <= then->start_ns &&
+            upset->time_ns > until)
+            until = upset->time_ns;
+    }
+    return until;
+}
+
+/* A power loss so soon after the order may have forgotten it. */
+static bool may_be_forgotten(const struct world *world, const struct upset *order)
+{
+    for (size_t i = 0; i < world->upset_count; i++)
+        if (world->upsets[i].kind == UPSET_POWER && world->upsets[i].machine == order->machine &&
+            world->upsets[i].time_ns >= order->time_ns &&
+            world->upsets[i].time_ns <= order->time_ns + FORGET_NS)
+            return true;
+    return false;
+}
+
+const struct upset *reason_held(const struct world *world, const struct entry *entry,
+                                int64_t time_ns)
+{
+    const struct upset *held = NULL;
+
+    for (size_t i = 0; i < world->upset_count && world->upsets[i].time_ns < time_ns; i++) {
+        const struct upset *upset = &world->upsets[i];
+
+        if (upset->number == 0 || !is_about(upset, entry) || upset->kind != UPSET_ORDER)
+            continue;
+        if (upset->order == ORDER_HOLD || upset->order == ORDER_DELETE)
+            held = may_be_forgotten(world, upset) ? NULL : upset;
+        else if (upset->order == ORDER_RELEASE)
+            held = NULL;
+    }
+    return held;
+}
+
+bool reason_expired(const struct world *world, const struct entry *entry, int64_t time_ns)
+{
+    for (size_t i = 0; i < world->upset_count && world->upsets[i].time_ns <= time_ns; i++) {
+        const struct upset *upset = &world->upsets[i];
+
+        if (upset->number != 0 && is_about(upset, entry) && upset->kind == UPSET_ORDER &&
+            upset->order == ORDER_EXPIRE)
+            return true;
+    }
+    return false;
+}
+
+bool reason_lost_age(const struct world *world, const struct entry *entry, int64_t to)
+{
+    bool stepped = false;
+
+    for (size_t i = 0; i < world->upset_count && world->upsets[i].time_ns <= to; i++) {
+        const struct upset *upset = &world->upsets[i];
+
+        if (upset->machine != entry->machine || upset->time_ns < entry->birth_ns)
+            continue;
+        if (upset->kind == UPSET_CLOCK)
+            stepped = true;
+        else if (stepped && upset->kind != UPSET_FAULT)
+            return true;
+    }
+    return false;
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Why a try may come at another time than the schedule says: power losses that took the stored
+ * time, new starts of nixie-send, signals and wishes of the admin.  Each reason explains what
+ * follows from it and no more.  All times are of the run.
+ */
+#ifndef SIM_WORLD_JUDGE_REASONS_H
+#define SIM_WORLD_JUDGE_REASONS_H
+
+#include "sim/world/world.h"
+
+/* What is due at once is tried within this time, unless all places are taken. */
+#define PROMPT_NS (10 * NANOSECONDS)
+
+/* When nixie-send last began its work before that; -1: never. */
+int64_t reason_last_start(const struct world *world, size_t machine, int64_t time_ns);
+
+/* Something happened in that span of which nobody can say what it does to the message's times: a
+ * fault, a step of the clock, a signal of another kind. */
+bool reason_unknown(const struct world *world, const struct entry *entry, int64_t from, int64_t to);
+
+/* The try `then` came before its time, after `before`: since when it may have been due at once (a
+ * power loss made the stored time forgotten, the try before never came back, an order); -1: there
+ * is no reason. */
+int64_t reason_early(const struct world *world, const struct entry *entry,
+                     const struct attempt *before, const struct attempt *then);
+
+/* Until when, after `before`, the message may have had to wait for a start of nixie-send or for its
+ * release; -1: it had not. */
+int64_t reason_late(const struct world *world, const struct entry *entry,
+                    const struct attempt *before, const struct attempt *then);
+
+/* The order to hold or delete the message that was in force at that time; NULL: there was none for certain.
+ */
+const struct upset *reason_held(const struct world *world, const struct entry *entry,
+                                int64_t time_ns);
+
+/* The admin wanted the message to be given up before that. */
+bool reason_expired(const struct world *world, const struct entry *entry, int64_t time_ns);
+
+/* The clock was set since the message's birth, and send started anew behind that: it knows the
+ * message's age by the new clock only. */
+bool reason_lost_age(const struct world *world, const struct entry *entry, int64_t to);
+
+#endif

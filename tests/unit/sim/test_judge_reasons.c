@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: ISC */
+/* What explains a try at another time than the schedule says, and what does not; on ledgers made by
+ * hand. */
+#include "tests/unit/sim/net_ledger.h"
+
+static void add_start(struct world *world, double time)
+{
+    struct send_start *start = LIST_ADD(world->send_starts, world->send_start_count);
+
+    start->time_ns = (int64_t) (time * 1e9);
+}
+
+/* A try at 0.1 s that is deferred at 0.2 s, so that the next is due at 400 s; something happens,
+ * and send starts again; the next try. */
+static const struct {
+    double upset;
+    enum upset_kind kind;
+    enum order order;
+    uint64_t number;
+    double start; /* of nixie-send, behind that; 0: none */
+    double then;
+    const char *want;
+} rows[] = {
+    {5, UPSET_POWER, 0, 0, 6, 6.1, ""},            /* the stored time may be lost */
+    {5, UPSET_POWER, 0, 0, 6, 400.1, ""},          /* or not */
+    {5, UPSET_POWER, 0, 0, 6, 50, "SCHEDULE"},     /* but nothing in between */
+    {5, UPSET_POWER, 0, 0, 6, 401.1, "SCHEDULE"},  /* and nothing later */
+    {50, UPSET_POWER, 0, 0, 51, 51.1, "SCHEDULE"}, /* it was durable by then */
+    {300, UPSET_POWER, 0, 0, 500, 500.1, ""},      /* not up when it was due */
+    {300, UPSET_POWER, 0, 0, 500, 600, "SCHEDULE"},
+    {5, UPSET_KILL, 0, 0, 6, 6.1, "SCHEDULE"}, /* the file has it */
+    {5, UPSET_KILL, 0, 0, 6, 400.1, ""},
+    {395, UPSET_KILL, 0, 0, 405, 405.1, ""},
+    {395, UPSET_KILL, 0, 0, 396, 411, "SCHEDULE"},
+    {5, UPSET_FAULT, 0, 0, 0, 50, ""},
+    {5, UPSET_CLOCK, 0, 0, 0, 50, ""},
+    {200, UPSET_ORDER, ORDER_OTHER, 0, 0, 300, ""},
+    {200, UPSET_ORDER, ORDER_STOP, 0, 0, 300, "SCHEDULE"},
+    {200, UPSET_ORDER, ORDER_STOP, 0, 900, 900.1, ""},
+    {200, UPSET_ORDER, ORDER_HANGUP, 0, 0, 200.1, "SCHEDULE"},
+    {200, UPSET_ORDER, ORDER_HANGUP, 0, 0, 400.1, ""},
+    {200, UPSET_ORDER, ORDER_ALARM, 0, 0, 200.1, ""},
+    {200, UPSET_ORDER, ORDER_ALARM, 0, 0, 300, "SCHEDULE"},
+    {200, UPSET_ORDER, ORDER_RETRY, 1, 0, 200.1, ""},
+    {200, UPSET_ORDER, ORDER_RETRY, 2, 0, 200.1, "SCHEDULE"},
+    {200, UPSET_ORDER, ORDER_RETRY, 1, 0, 401.5, "SCHEDULE"},
+    {200, UPSET_ORDER, ORDER_EXPIRE, 1, 0, 200.1, ""},
+    {200, UPSET_ORDER, ORDER_HOLD, 1, 0, 400.1, "SCHEDULE"},
+    {200, UPSET_ORDER, ORDER_HOLD, 2, 0, 400.1, ""},
+    {200, UPSET_ORDER, ORDER_DELETE, 1, 0, 400.1, "SCHEDULE"},
+    {200, UPSET_ORDER, ORDER_RELEASE, 1, 0, 200.1, ""},
+};
+
+START_TEST(each_reason_explains_its_own)
+{
+    struct world *world = make_world(1);
+    struct upset *upset = add_upset(world, rows[_i].upset, rows[_i].kind);
+
+    upset->order = rows[_i].order;
+    upset->number = rows[_i].number;
+    add_start(world, 0);
+    if (rows[_i].start > 0)
+        add_start(world, rows[_i].start);
+    add_attempt(world, "bob@away.example", 0.1, 'Z');
+    add_attempt(world, "bob@away.example", rows[_i].then, 'K');
+    add_taking(world, "bob@away.example");
+    judge(world, rows[_i].want);
+}
+END_TEST
+
+/* Held at 200 s, released at 900 s. */
+static const struct {
+    double crash; /* behind the order to hold; 0: none */
+    double then;
+    const char *want;
+} holds[] = {
+    {0, 900.1, ""},   {0, 1000, "SCHEDULE"},    {0, 400.1, "SCHEDULE"},
+    {201, 400.1, ""}, {250, 400.1, "SCHEDULE"},
+};
+
+START_TEST(a_hold_is_kept_until_its_release)
+{
+    struct world *world = make_world(1);
+    struct upset *hold = add_upset(world, 200, UPSET_ORDER), *release;
+
+    hold->order = ORDER_HOLD;
+    hold->number = 1;
+    if (holds[_i].crash > 0) {
+        add_upset(world, holds[_i].crash, UPSET_POWER);
+        add_start(world, holds[_i].crash + 1);
+    }
+    release = add_upset(world, 900, UPSET_ORDER);
+    release->order = ORDER_RELEASE;
+    release->number = 1;
+    add_attempt(world, "bob@away.example", 0.1, 'Z');
+    add_attempt(world, "bob@away.example", holds[_i].then, 'K');
+    add_taking(world, "bob@away.example");
+    judge(world, holds[_i].want);
+}
+END_TEST
+
+/* A try that never came back: send was killed at 2 s. */
+static const struct {
+    double start, then;
+    const char *want;
+} open_tries[] = {{3, 3.1, ""}, {3, 50, "SCHEDULE"}, {3, 400.1, ""}, {3, 402, "SCHEDULE"}};
+
+START_TEST(a_try_that_never_came_back_is_made_again)
+{
+    struct world *world = make_world(1);
+    struct attempt *attempt = add_attempt(world, "bob@away.example", 0.1, 0);
+
+    attempt->end_ns = INT64_MAX;
+    attempt->gone_ns = 3 * NANOSECONDS;
+    add_upset(world, 2, UPSET_KILL);
+    add_start(world, open_tries[_i].start);
+    add_attempt(world, "bob@away.example", open_tries[_i].then, 'K');
+    add_taking(world, "bob@away.example");
+    judge(world, open_tries[_i].want);
+}
+END_TEST
+
+static const struct {
+    char result;
+    double upset; /* 0: none */
+    const char *want;
+} done[] = {{'K', 0, "SCHEDULE"},
+            {'K', 1, ""},
+            {'K', 30, "SCHEDULE"},
+            {'D', 0, "BOUNCE SCHEDULE"},
+            {'D', 1, "BOUNCE"}};
+
+START_TEST(what_is_done_is_not_tried_again)
+{
+    struct world *world = make_world(1);
+
+    add_attempt(world, "bob@away.example", 0.1, done[_i].result);
+    add_attempt(world, "bob@away.example", 400.1, 'K');
+    add_taking(world, "bob@away.example");
+    if (done[_i].upset > 0)
+        add_upset(world, done[_i].upset, UPSET_POWER);
+    judge(world, done[_i].want);
+}
+END_TEST
+
+/* A crash or an order leaves the lifetime as it is. */
+START_TEST(lifetimes_are_kept_all_the_same)
+{
+    struct world *world = make_world(1);
+
+    add_taking(world, "bob@away.example");
+    add_attempt(world, "bob@away.example", 600000, 'Z');
+    add_attempt(world, "bob@away.example", 640000, 'Z');
+    add_upset(world, 630000, UPSET_KILL);
+    add_start(world, 640000);
+    judge(world, "SCHEDULE"); /* kept beyond */
+
+    for (int expired = 0; expired < 2; expired++) {
+        struct upset *upset;
+
+        world = make_world(1);
+        add_taking(world, "bob@away.example");
+        set_text(add_attempt(world, "bob@away.example", 300, 'D'),
+                 "this_message_has_been_in_the_queue_too_long./");
+        upset = add_upset(world, 100, expired ? UPSET_ORDER : UPSET_POWER);
+        upset->order = ORDER_EXPIRE;
+        upset->number = 1;
+        judge(world, expired ? "BOUNCE" : "BOUNCE SCHEDULE");
+    }
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("judge_reasons");
+    TCase *tests = tcase_create("judge_reasons");
+    SRunner *runner;
+    int failed;
+
+    tcase_add_loop_test(tests, each_reason_explains_its_own, 0, sizeof rows / sizeof *rows);
+    tcase_add_loop_test(tests, a_hold_is_kept_until_its_release, 0, sizeof holds / sizeof *holds);
+    tcase_add_loop_test(tests, a_try_that_never_came_back_is_made_again, 0,
+                        sizeof open_tries / sizeof *open_tries);
+    tcase_add_loop_test(tests, what_is_done_is_not_tried_again, 0, sizeof done / sizeof *done);
+    tcase_add_test(tests, lifetimes_are_kept_all_the_same);
+    suite_add_tcase(suite, tests);
+    runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}
