@@ -7,6 +7,7 @@
  *   sync          makes everything on the queue's file system durable
  *   todo/N        unlinks intd/N, then todo/N
  *   mess/N        unlinks intd/N, then mess/N
+ *   done/N        todo/N, then mess/N: of a message that all recipients got
  *   aside/KIND/N  moves KIND/N (mess, intd or todo) to corrupt/KIND.N (.2 ... if that is taken)
  *   sweep         removes left-overs in pid/, and in intd/ those without todo
  */
@@ -135,6 +136,14 @@ static int parse_path(const char *text, size_t size, enum spool_kind *kind, uint
     return spool_number_parse(slash + 1, size - (size_t) (slash - text) - 1, number);
 }
 
+/* PREFIX N. */
+static bool is_numbered(const struct clean *clean, const char *prefix, uint64_t *number)
+{
+    size_t size = strlen(prefix);
+    return clean->length > size && memcmp(clean->command, prefix, size) == 0 &&
+           spool_number_parse(clean->command + size, clean->length - size, number) == 0;
+}
+
 static bool is_word(const struct clean *clean, const char *word)
 {
     return clean->length == strlen(word) && memcmp(clean->command, word, clean->length) == 0;
@@ -152,6 +161,10 @@ static char obey(const struct clean *clean)
         return syncfs(clean->queue_fd) < 0 ? '!' : '+';
     if (is_word(clean, "sweep"))
         return sweep();
+    if (is_numbered(clean, "done/", &number)) {
+        char todo = remove_both(SPOOL_TODO, number);
+        return todo == '+' && remove_file(SPOOL_MESS, number) < 0 ? '!' : todo;
+    }
     if (clean->length > aside_size && memcmp(clean->command, aside, aside_size) == 0) {
         if (parse_path(clean->command + aside_size, clean->length - aside_size, &kind, &number) < 0)
             return 'x';

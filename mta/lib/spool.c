@@ -420,6 +420,13 @@ int spool_channel_mark(int fd, size_t offset)
     return overwrite(fd, offset, "D", 1);
 }
 
+void spool_channel_set_next_try(char *file, enum spool_kind kind, uint64_t number, int64_t next_try)
+{
+    char record[NEXT_TRY_SIZE];
+    format_next_try(record, kind, number, next_try);
+    memcpy(file + SPOOL_HEADER_SIZE, record, sizeof record);
+}
+
 int spool_channel_write_next_try(int fd, enum spool_kind kind, uint64_t number, int64_t next_try)
 {
     char record[NEXT_TRY_SIZE];

@@ -115,6 +115,9 @@ int spool_channel_parse(const char *file, size_t size, enum spool_kind kind, uin
 /* Marks the recipient at `offset` done in the file open for writing at `fd`, which must be open
  * without O_APPEND.  Not synced.  0, or -1 with errno. */
 int spool_channel_mark(int fd, size_t offset);
+/* The same in memory: `file` is a whole channel file. */
+void spool_channel_set_next_try(char *file, enum spool_kind kind, uint64_t number,
+                                int64_t next_try);
 /* Overwrites the next try.  Not synced.  0, or -1 with errno. */
 int spool_channel_write_next_try(int fd, enum spool_kind kind, uint64_t number, int64_t next_try);
 

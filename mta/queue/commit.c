@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "mta/lib/num.h"
 #include "mta/lib/queue_result.h"
 
 int commit_open(void)
@@ -29,13 +30,34 @@ int commit(int commit_fd, struct entry *const *entries, size_t count)
     return QUEUE_WRITE;
 }
 
-void commit_trigger(void)
+/* What is written at a time: all of it or nothing (PIPE_BUF); and send sees by how much there is
+ * to read that something may not have fitted into the pipe (mta/send/todo.c). */
+#define TELL_SIZE 1024
+
+static void write_told(int fd, const char *lines, size_t size)
 {
+    if (write(fd, lines, size) < 0) {
+        /* The pipe is full, or nobody reads any more: either way send will look. */
+    }
+}
+
+void commit_trigger(struct entry *const *entries, size_t count)
+{
+    char lines[TELL_SIZE];
+    size_t used = 0;
     int fd = open("lock/trigger", O_WRONLY | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0)
         return;
-    if (write(fd, "", 1) < 0) {
-        /* The pipe is full, or nobody reads any more: either way send will look. */
+    for (size_t i = 0; i < count; i++) {
+        if (used + NUM_DIGITS + 1 > sizeof lines) {
+            write_told(fd, lines, used);
+            used = 0;
+        }
+        used += num_format(lines + used, entries[i]->number);
+        lines[used++] = '\n';
     }
+    if (count == 0)
+        lines[used++] = '\n';
+    write_told(fd, lines, used);
     close(fd);
 }

@@ -16,7 +16,8 @@ int commit_open(void);
  * repeated: the kernel may have forgotten what it could not write. */
 int commit(int commit_fd, struct entry *const *entries, size_t count);
 
-/* Tells send that there is something in todo.  Never blocks; failure does no harm. */
-void commit_trigger(void);
+/* Tells send the numbers of messages that are durable now (none: that it should look into todo).
+ * Never blocks; failure does no harm. */
+void commit_trigger(struct entry *const *entries, size_t count);
 
 #endif

@@ -214,7 +214,7 @@ static void commit_done(struct stay *stay)
         return;
     int result = commit(stay->queue->commit_fd, stay->entries, count);
     if (result == QUEUE_OK)
-        commit_trigger();
+        commit_trigger(stay->entries, count);
     else
         fail_all(stay);
     stay->done_count = 0;
@@ -453,6 +453,8 @@ int queue_stay(struct queue *queue)
     struct stay stay = {.queue = queue, .listen_fd = -1, .signal_fd = -1, .lock_fd = -1};
     stay.pool.users = &queue->users;
     const char *problem = start(&stay);
+    if (!problem) /* the one before us may have been killed */
+        commit_trigger(NULL, 0);
     while (!problem && !(stay.stop_by_ms && stay.client_count == 0))
         if (!turn(&stay))
             problem = "poll failed";

@@ -211,6 +211,8 @@ static const char *act(struct send *send, enum admin_verb verb, struct message *
         return "it is being deleted";
     if (message->state >= MESSAGE_ENDING)
         return "it has ended";
+    if (message->state == MESSAGE_DIRECT)
+        direct_move(send, message);
     if (message->state > MESSAGE_QUEUED && verb != ADMIN_DELETE && verb != ADMIN_RETRY)
         return "no recipient is left to be tried";
     switch (verb) {

@@ -113,6 +113,13 @@ static void end(struct send *send, struct message *message)
 static void chore(struct send *send, struct message *message)
 {
     switch (message->state) {
+    case MESSAGE_DIRECT:
+    case MESSAGE_MOVING:
+        direct_move(send, message);
+        return;
+    case MESSAGE_DONE:
+        direct_remove(send, message);
+        return;
     case MESSAGE_SYNCED:
         todo_remove(send, message);
         return;

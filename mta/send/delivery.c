@@ -105,6 +105,8 @@ static void start_one(struct send *send, struct channel *channel, struct deliver
     delivery->due = 0;
     delivery->warned = false;
     job->outstanding++;
+    if (job->message->direct)
+        job->message->direct->started = true;
     channel->used++;
     channel->running++;
     logline(&send->log, "starting delivery %n: msg %n to %s %t", delivery->id, job->message->number,
@@ -152,12 +154,12 @@ static void delivery_end(struct send *send, struct channel *channel, struct deli
     job_check(send, channel, job);
 }
 
-/* Marks the recipient done; tried again later if that fails. */
+/* Marks the recipient done, in the file if there is one; tried again later if that fails. */
 static void mark(struct send *send, struct channel *channel, struct delivery *delivery)
 {
     struct job *job = delivery->job;
     delivery->state = DELIVERY_MARK;
-    if (spool_channel_mark(job->fd, delivery->offset) < 0) {
+    if (job->fd >= 0 && spool_channel_mark(job->fd, delivery->offset) < 0) {
         if (!delivery->warned)
             file_warn(send, "trouble writing to", channel->kind, job->message->number);
         delivery->warned = true;
@@ -166,7 +168,8 @@ static void mark(struct send *send, struct channel *channel, struct delivery *de
     }
     job->file.data[delivery->offset] = 'D';
     job->to_do--;
-    send_dirty(send);
+    if (job->fd >= 0)
+        send_dirty(send);
     delivery_end(send, channel, delivery);
 }
 
@@ -187,22 +190,30 @@ static void success(struct send *send, struct channel *channel, struct delivery 
     mark(send, channel, delivery);
 }
 
+static void note_retry(struct send *send, struct channel *channel, struct job *job)
+{
+    bool written = job->retry_written;
+    job->retry_written = true;
+    if (job->message->direct && !written)
+        direct_deferred(send, channel, job);
+    if (job->fd < 0)
+        return;
+    send_dirty(send);
+    if (!written && spool_channel_write_next_try(job->fd, channel->kind, job->message->number,
+                                                 steady_to_wall(&send->time, job->retry)) < 0)
+        logline(&send->log, "warning: unable to utime %s/%n; message will be retried too soon",
+                channel->name, job->message->number);
+}
+
 static void deferral(struct send *send, struct channel *channel, struct delivery *delivery,
                      const char *text)
 {
-    struct job *job = delivery->job;
     if (text)
         logline(&send->log, "delivery %n: deferral: %t", delivery->id, text);
     else
         logline(&send->log, "delivery %n: report mangled, will defer", delivery->id);
     no_longer_running(send, channel, delivery);
-    if (!job->retry_written &&
-        spool_channel_write_next_try(job->fd, channel->kind, job->message->number,
-                                     steady_to_wall(&send->time, job->retry)) < 0)
-        logline(&send->log, "warning: unable to utime %s/%n; message will be retried too soon",
-                channel->name, job->message->number);
-    job->retry_written = true;
-    send_dirty(send);
+    note_retry(send, channel, delivery->job);
     delivery_end(send, channel, delivery);
 }
 
@@ -223,6 +234,8 @@ static int failure(struct send *send, struct channel *channel, struct delivery *
     delivery->state = DELIVERY_FAILED;
     delivery->due = 0;
     no_longer_running(send, channel, delivery);
+    if (job->message->state == MESSAGE_DIRECT)
+        direct_move(send, job->message);
     return 0;
 }
 
@@ -383,9 +396,17 @@ static void add_to_bounce(struct send *send, struct delivery *delivery)
     send->failures_to_sync = true;
 }
 
+/* A bounce belongs to S5. */
+static bool is_too_early(const struct delivery *delivery)
+{
+    return delivery->state == DELIVERY_FAILED && delivery->job->message->state < MESSAGE_QUEUED;
+}
+
 static void delivery_go_on(struct send *send, struct channel *channel, struct delivery *delivery)
 {
     if (delivery->due > send->time.now)
+        return;
+    if (is_too_early(delivery))
         return;
     if (delivery->state == DELIVERY_FAILED) {
         add_to_bounce(send, delivery);
@@ -423,7 +444,7 @@ int64_t delivery_next(const struct send *send)
         for (unsigned k = 0; k < channel->slot_count; k++) {
             const struct delivery *delivery = &channel->slots[k];
             bool waits = delivery->state == DELIVERY_FAILED || delivery->state == DELIVERY_MARK;
-            if (waits && delivery->due < next)
+            if (waits && !is_too_early(delivery) && delivery->due < next)
                 next = delivery->due;
         }
     }

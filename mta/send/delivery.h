@@ -25,7 +25,8 @@ struct send;
 
 struct job {
     struct message *message; /* NULL: free */
-    int fd;                  /* the channel file, open for reading and writing */
+    int fd;                  /* the channel file, open for reading and writing; -1: there is none,
+                                as long as the message is MESSAGE_DIRECT (or _MOVING) */
     struct buf file;         /* its content; marks are kept up to date */
     struct buf sender;
     size_t at;            /* the next record */
@@ -97,6 +98,8 @@ void channel_log_status(struct send *send);
 void pass_step(struct send *send, struct channel *channel);
 /* True if a step would do something now. */
 bool pass_ready(const struct send *send, const struct channel *channel);
+/* The job of the message in the channel, or NULL. */
+struct job *channel_job(const struct channel *channel, const struct message *message);
 /* Whether deliveries of the message are under way in the channel. */
 bool channel_works_on(const struct channel *channel, const struct message *message);
 /* Ends the job if nothing of it is left. */

@@ -69,6 +69,7 @@ static void exit_soon(struct send *send)
         return;
     send->exit_asap = true;
     channel_log_status(send);
+    direct_exit(send);
 }
 
 /* Takes what signals there are; -1 after HUP if there is no way back to the queue. */
@@ -109,6 +110,13 @@ int send_pause(struct send *send, int64_t seconds)
     return send->exit_asap ? -1 : 0;
 }
 
+static int lost_clean(struct send *send)
+{
+    send->clean_is_gone = true;
+    logline(&send->log, "alert: oh no! lost nixie-clean connection! dying...");
+    return -1;
+}
+
 int send_wait_cleaner(struct send *send)
 {
     for (;;) {
@@ -127,8 +135,7 @@ int send_wait_cleaner(struct send *send)
             cleaner_answers(send) < 0)
             break;
     }
-    logline(&send->log, "alert: oh no! lost nixie-clean connection! dying...");
-    return -1;
+    return lost_clean(send);
 }
 
 /* --- start-up ------------------------------------------------------------------------------ */
@@ -185,20 +192,22 @@ static int start_up(struct send *send, char *const *environment)
  * the next run tries again. */
 static bool is_given_up(const struct delivery *delivery)
 {
-    return delivery->warned &&
-           (delivery->state == DELIVERY_FAILED || delivery->state == DELIVERY_MARK);
+    bool has_result = delivery->state == DELIVERY_FAILED || delivery->state == DELIVERY_MARK;
+    return has_result && (delivery->warned || delivery->job->message->state < MESSAGE_QUEUED);
 }
 
 /* Exit: nothing runs any more, and what was done is durable. */
 static bool may_exit(struct send *send)
 {
+    if (cleaner_busy(&send->cleaner))
+        return false;
     for (int i = 0; i < CHANNEL_COUNT; i++)
         for (unsigned k = 0; k < send->channels[i].slot_count; k++) {
             const struct delivery *delivery = &send->channels[i].slots[k];
             if (delivery->state != DELIVERY_FREE && !is_given_up(delivery))
                 return false;
         }
-    if (cleaner_busy(&send->cleaner) || chores_due(send))
+    if (chores_due(send))
         return false;
     if (!send->dirty || send->last_sync_asked)
         return true;
@@ -288,7 +297,8 @@ static void wait_for_something(struct send *send, struct polled *polled)
     int64_t timeout = next_work(send) * 1000 - send->time.now_ms;
     polled->count = 0;
     add_fd(polled, send->signals, POLLIN);
-    add_fd(polled, send->todo.trigger_read, POLLIN);
+    if (todo_hears(send))
+        add_fd(polled, send->todo.trigger_read, POLLIN);
     add_fd(polled, FD_CLEAN_IN, POLLIN);
     if (send->has_life && !send->exit_asap)
         add_fd(polled, FD_LIFE, 0);
@@ -320,8 +330,7 @@ static void wait_for_something(struct send *send, struct polled *polled)
 static int flush(struct send *send)
 {
     if (cleaner_flush(&send->cleaner) < 0) {
-        logline(&send->log, "alert: oh no! lost nixie-clean connection! dying...");
-        return -1;
+        return lost_clean(send);
     }
     for (int i = 0; i < CHANNEL_COUNT; i++)
         if (send_flush(send->channels[i].out_fd, &send->channels[i].out) < 0) {
@@ -337,8 +346,7 @@ static int hear(struct send *send, const struct polled *polled)
     if (is_ready(polled, send->signals) && take_signals(send) < 0)
         return -1;
     if (is_ready(polled, FD_CLEAN_IN) && cleaner_answers(send) < 0) {
-        logline(&send->log, "alert: oh no! lost nixie-clean connection! dying...");
-        return -1;
+        return lost_clean(send);
     }
     for (int i = 0; i < CHANNEL_COUNT; i++) {
         struct channel *channel = &send->channels[i];
@@ -382,6 +390,12 @@ static void log_given_up(struct send *send)
                         "warning: trouble marking %s/%n; message will be delivered twice!",
                         send->channels[i].name, delivery->job->message->number);
         }
+    for (size_t i = 0; i < send->messages.capacity; i++) {
+        const struct message *message = send->messages.table[i];
+        if (message && (message->state == MESSAGE_MOVING || message->state == MESSAGE_DONE))
+            logline(&send->log, "warning: trouble with todo/%n; message will be delivered twice!",
+                    message->number);
+    }
 }
 
 static void release(struct send *send)
@@ -416,8 +430,8 @@ int main(int argc, char **argv, char **environment)
     int result = start_up(&send, environment);
     if (result == 0)
         result = recover(&send);
-    if (result == 0)
-        result = run(&send);
+    if (result == 0 && (result = run(&send)) < 0)
+        direct_save(&send);
     if (send.exit_asap) {
         log_given_up(&send);
         logline(&send.log, "status: exiting");

@@ -190,19 +190,36 @@ struct message *message_new(struct messages *messages, uint64_t number)
     return message;
 }
 
+void message_drop_direct(struct message *message)
+{
+    struct direct *direct = message->direct;
+    message->direct = NULL;
+    if (!direct)
+        return;
+    buf_free(&direct->sender);
+    buf_free(&direct->info);
+    for (int i = 0; i < CHANNEL_COUNT; i++)
+        buf_free(&direct->channels[i]);
+    mem_free(direct);
+}
+
 void message_drop(struct messages *messages, struct message *message)
 {
     for (int kind = 0; kind < DUE_KINDS; kind++)
         message_not_due(messages, message, (enum due_kind) kind);
     table_remove(messages, message);
     messages->count--;
+    message_drop_direct(message);
     mem_free(message);
 }
 
 void messages_free(struct messages *messages)
 {
-    for (size_t i = 0; i < messages->capacity; i++)
+    for (size_t i = 0; i < messages->capacity; i++) {
+        if (messages->table[i])
+            message_drop_direct(messages->table[i]);
         mem_free(messages->table[i]);
+    }
     mem_free(messages->table);
     for (int kind = 0; kind < DUE_KINDS; kind++)
         mem_free(messages->heaps[kind]);

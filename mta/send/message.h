@@ -7,19 +7,35 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "mta/lib/buf.h"
+
 /* Heaps; the first two are the channels. */
 enum due_kind { DUE_LOCAL, DUE_REMOTE, DUE_CHORE };
 #define DUE_KINDS 3
 #define CHANNEL_COUNT 2
 
 enum message_state {
+    MESSAGE_DIRECT,   /* S4: it is delivered without being preprocessed (direct.c) */
+    MESSAGE_MOVING,   /* S4: that is to end, but info, local, remote could not be written (chore) */
     MESSAGE_PREPARED, /* S4: info, local, remote are written and wait for a sync */
     MESSAGE_SYNCED,   /* S4: todo is to be removed (chore, or clean was asked) */
     MESSAGE_QUEUED,   /* S5: recipients are left */
     MESSAGE_BOUNCING, /* S5: no recipients left, the bounce is to be sent once all is synced */
     MESSAGE_BOUNCE,   /* S5: the bounce is to be sent (chore) */
     MESSAGE_ENDING,   /* S5: info is to be removed (chore) */
+    MESSAGE_DONE,     /* S4: all recipients have it: todo is to be removed (chore, or clean was
+                         asked) */
     MESSAGE_ENDED,    /* S2: mess is to be removed (chore, or clean was asked) */
+};
+
+/* What the files of S5 would hold, of a message that is not there yet. */
+struct direct {
+    struct buf sender;                  /* with its NUL */
+    struct buf info;                    /* all of info/N */
+    struct buf channels[CHANNEL_COUNT]; /* all of local/N and remote/N, with the marks; while there
+                                           is a job, this has it */
+    int64_t retry[CHANNEL_COUNT];       /* steady seconds: when the channel is due in S5; 0: now */
+    bool started;                       /* a delivery was */
 };
 
 struct message {
@@ -27,6 +43,7 @@ struct message {
     int64_t birth; /* steady seconds */
     enum message_state state;
     bool has[CHANNEL_COUNT]; /* recipients are left in the channel file */
+    struct direct *direct;   /* until S5, if it is or was MESSAGE_DIRECT; owned */
     bool has_bounce;
     bool unverified;     /* of an earlier boot: mess/N has not been compared with its checksum */
     bool bounce_lost;    /* a part of it was found damaged when nobody was left to be tried */
@@ -53,6 +70,8 @@ struct messages {
 struct message *message_find(const struct messages *messages, uint64_t number);
 /* A new message (the number must not be known), due nowhere.  NULL with ENOMEM. */
 struct message *message_new(struct messages *messages, uint64_t number);
+/* Frees message->direct, if there is one. */
+void message_drop_direct(struct message *message);
 /* Forgets and frees it. */
 void message_drop(struct messages *messages, struct message *message);
 void messages_free(struct messages *messages);

@@ -45,12 +45,17 @@ static int read_channel_file(struct job *job, enum spool_kind kind)
     return 0;
 }
 
-bool channel_works_on(const struct channel *channel, const struct message *message)
+struct job *channel_job(const struct channel *channel, const struct message *message)
 {
     for (unsigned i = 0; i <= channel->group_count; i++)
         if (channel->jobs[i].message == message)
-            return true;
-    return false;
+            return &channel->jobs[i];
+    return NULL;
+}
+
+bool channel_works_on(const struct channel *channel, const struct message *message)
+{
+    return channel_job(channel, message);
 }
 
 /* A file that says for whom the message is, or from whom, is damaged: all that is left of it is
@@ -84,22 +89,30 @@ static void open_failed(struct send *send, struct channel *channel, struct messa
     message_due(&send->messages, message, channel->index, send->time.now + PAUSE_TROUBLE);
 }
 
+/* Fills the job from the message's files.  0, or -1 with errno: of the kind *failed. */
+static int open_job(struct job *job, const struct channel *channel, enum spool_kind *failed)
+{
+    const struct message *message = job->message;
+    *failed = SPOOL_TODO;
+    if (message->direct)
+        return direct_open(job, channel->index);
+    *failed = SPOOL_INFO;
+    if (info_read_sender(message->number, &job->sender) < 0)
+        return -1;
+    *failed = channel->kind;
+    if (read_channel_file(job, channel->kind) < 0)
+        return -1;
+    *failed = SPOOL_MESS;
+    return message->unverified ? mess_verify(message->number) : 0;
+}
+
 static void pass_begin(struct send *send, struct channel *channel, struct message *message)
 {
     struct job *job = find_free_job(channel);
     message_not_due(&send->messages, message, channel->index);
     job->message = message;
-    enum spool_kind failed = SPOOL_INFO;
-    int result = info_read_sender(message->number, &job->sender);
-    if (result == 0) {
-        failed = channel->kind;
-        result = read_channel_file(job, channel->kind);
-    }
-    if (result == 0 && message->unverified) {
-        failed = SPOOL_MESS;
-        result = mess_verify(message->number);
-    }
-    if (result < 0) {
+    enum spool_kind failed;
+    if (open_job(job, channel, &failed) < 0) {
         int error = errno;
         job_release(job);
         open_failed(send, channel, message, failed, error);
@@ -119,7 +132,13 @@ static void job_end(struct send *send, struct channel *channel, struct job *job)
     struct message *message = job->message;
     size_t to_do = job->to_do;
     int64_t retry = message->expired && !job->dying ? send->time.now : job->retry;
+    if (message->direct)
+        direct_close(job, channel->index);
     job_release(job);
+    if (message->direct) {
+        direct_job_ended(send, message, channel->index, to_do, retry);
+        return;
+    }
     if (to_do > 0) {
         message_due(&send->messages, message, channel->index, retry);
         if (message->removed)

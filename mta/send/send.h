@@ -19,6 +19,7 @@
 #include "mta/send/admin.h"
 #include "mta/send/cleaner.h"
 #include "mta/send/delivery.h"
+#include "mta/send/direct.h"
 #include "mta/send/logline.h"
 #include "mta/send/marked.h"
 #include "mta/send/message.h"
@@ -31,17 +32,22 @@
 
 #define PAUSE_TROUBLE 10        /* s, after no memory, no descriptors, no room */
 #define PAUSE_CHORE 123         /* s, after a file could not be removed or a bounce not sent */
-#define PAUSE_TODO 1500         /* s, between looks at todo without a trigger */
+#define PAUSE_TODO 1500         /* s, between looks at todo while nothing comes */
+#define PAUSE_TODO_BUSY 60      /* s, after messages came of which queue told */
 #define PAUSE_CLEANUP 76431     /* s, between looks for left-overs */
 #define LEFT_OVER_AGE 129600    /* s, from when on an unfinished message is garbage */
 #define DIRTY_MAX 5             /* s, from a mark or a removal to the sync that covers it */
 #define LIFETIME_DEFAULT 604800 /* s */
+
+#define TOLD_SIZE 4096
 
 struct todo {
     DIR *directory;    /* open while being gone through */
     bool wanted;       /* something was added since `directory` was opened */
     int64_t next_look; /* steady seconds */
     int trigger_read, trigger_write;
+    char told[TOLD_SIZE]; /* read from the trigger; told_at to told_size is not taken yet */
+    size_t told_at, told_size;
 };
 
 struct cleanup {
@@ -60,6 +66,7 @@ struct send {
     struct steady time;
     struct cleaner cleaner;
     struct messages messages;
+    unsigned direct_count; /* messages that have `direct` */
     struct channel channels[CHANNEL_COUNT];
     struct todo todo;
     struct cleanup cleanup;
@@ -72,6 +79,7 @@ struct send {
     int mutex, signals;
     bool has_life; /* FD_LIFE is open */
     bool exit_asap;
+    bool clean_is_gone;
     bool dirty; /* something is not durable that should be soon */
     int64_t dirty_since;
     bool first_sync_done; /* start-up */
@@ -132,9 +140,19 @@ bool left_over_is_old(const struct send *send, uint64_t number);
 
 /* todo.c */
 int todo_open_trigger(struct send *send);
+/* Whether the trigger is to be listened to. */
+bool todo_hears(const struct send *send);
 void todo_triggered(struct send *send);
 void todo_step(struct send *send);
 bool todo_due(const struct send *send);
+/* Writes info/N and those channel files that are not empty, all anew; without a sync.  0, or -1
+ * with errno: then there is none of them. */
+int todo_write(uint64_t number, const struct buf *info,
+               const struct buf *const channels[CHANNEL_COUNT]);
+/* Removes what todo_write has written.  0 or -1 with errno. */
+int todo_unwrite(uint64_t number);
+/* Has them made durable, and then todo removed.  0, or -1 with ENOMEM. */
+int todo_sync(struct send *send, struct message *message);
 void todo_remove(struct send *send, struct message *message);
 void todo_close(struct send *send);
 

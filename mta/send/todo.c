@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Preprocessing, S4 to S5: info/N, local/N and remote/N are written anew, made durable (many
- * messages with one sync), and only then is todo/N removed.
+ * What is new.  Preprocessing, S4 to S5: info/N, local/N and remote/N are written anew, made
+ * durable (many messages with one sync), and only then is todo/N removed.  A message with few
+ * recipients of which queue has told that it is durable is delivered first (direct.h).
+ *
+ * Queue writes the numbers of messages that it has made durable into the trigger, a line each. What
+ * else is found in todo may be about to be made durable, or to be withdrawn, right now: our sync
+ * covers it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -33,11 +38,57 @@ int todo_open_trigger(struct send *send)
     return todo->trigger_write;
 }
 
+/* From so many bytes at once on, the pipe may have been full, and numbers may be missing.  Queue
+ * writes less than a page holds besides, so a single read then gets them (mta/queue/commit.c). */
+#define TOLD_MANY 2048
+
+static bool has_told(const struct todo *todo)
+{
+    return memchr(todo->told + todo->told_at, '\n', todo->told_size - todo->told_at);
+}
+
+bool todo_hears(const struct send *send)
+{
+    return !send->exit_asap && !has_told(&send->todo);
+}
+
+/* Keeps what is not taken yet, and reads more behind it. */
 void todo_triggered(struct send *send)
 {
-    char bytes[1024];
-    io_read(send->todo.trigger_read, bytes, sizeof bytes);
-    send->todo.wanted = true;
+    struct todo *todo = &send->todo;
+    size_t rest = todo->told_size - todo->told_at;
+    memmove(todo->told, todo->told + todo->told_at, rest);
+    todo->told_at = 0;
+    todo->told_size = rest;
+    if (rest == TOLD_SIZE) { /* no line of ours */
+        todo->told_size = 0;
+        todo->wanted = true;
+    }
+    ssize_t count =
+        io_read(todo->trigger_read, todo->told + todo->told_size, TOLD_SIZE - todo->told_size);
+    if (count <= 0)
+        return;
+    todo->told_size += (size_t) count;
+    bool cut = todo->told_size < TOLD_SIZE && todo->told[todo->told_size - 1] != '\n';
+    if (count >= TOLD_MANY || cut)
+        todo->wanted = true;
+    if (cut && !has_told(todo)) /* nothing will follow */
+        todo->told_size = 0;
+}
+
+/* The number in the next line; 0: that is another one, or there is none. */
+static uint64_t take_told(struct todo *todo)
+{
+    uint64_t number;
+    const char *at = todo->told + todo->told_at;
+    const char *end = memchr(at, '\n', todo->told_size - todo->told_at);
+    if (!end)
+        return 0;
+    todo->told_at += (size_t) (end - at) + 1;
+    if (spool_number_parse(at, (size_t) (end - at), &number) == 0)
+        return number;
+    todo->wanted = true;
+    return 0;
 }
 
 /* --- one message --------------------------------------------------------------------------- */
@@ -50,6 +101,7 @@ struct preparation {
     size_t starts[CHANNEL_COUNT];
     bool has[CHANNEL_COUNT];
     struct buf address;
+    unsigned recipients;
 };
 
 static const enum spool_kind channel_kinds[CHANNEL_COUNT] = {SPOOL_LOCAL, SPOOL_REMOTE};
@@ -84,16 +136,18 @@ static int build(const struct send *send, struct preparation *preparation, uint6
     const struct spool_message *message = &preparation->message;
     struct record record;
     size_t at = 0;
-    while (record_next(message->recipients, message->recipients_size, &at, &record) == 1)
+    while (record_next(message->recipients, message->recipients_size, &at, &record) == 1) {
         if (add_recipient(send, preparation, number, record.text) < 0)
             return -1;
+        preparation->recipients++;
+    }
     for (int i = 0; i < CHANNEL_COUNT; i++)
         if (preparation->has[i])
             spool_end(&preparation->channels[i], preparation->starts[i], channel_kinds[i], number);
     return spool_info_build(&preparation->info, number, message);
 }
 
-static int remove_prepared(uint64_t number)
+int todo_unwrite(uint64_t number)
 {
     if (file_remove(SPOOL_LOCAL, number) < 0 || file_remove(SPOOL_REMOTE, number) < 0 ||
         file_remove(SPOOL_BOUNCE, number) < 0)
@@ -101,18 +155,19 @@ static int remove_prepared(uint64_t number)
     return file_remove(SPOOL_INFO, number);
 }
 
-static int write_files(const struct preparation *preparation, uint64_t number)
+int todo_write(uint64_t number, const struct buf *info,
+               const struct buf *const channels[CHANNEL_COUNT])
 {
-    if (remove_prepared(number) < 0)
+    if (todo_unwrite(number) < 0)
         return -1;
-    int result = file_write(SPOOL_INFO, number, &preparation->info);
+    int result = file_write(SPOOL_INFO, number, info);
     for (int i = 0; i < CHANNEL_COUNT && result == 0; i++)
-        if (preparation->has[i])
-            result = file_write(channel_kinds[i], number, &preparation->channels[i]);
+        if (channels[i]->length)
+            result = file_write(channel_kinds[i], number, channels[i]);
     if (result == 0)
         return 0;
     int saved = errno;
-    remove_prepared(number);
+    todo_unwrite(number);
     errno = saved;
     return -1;
 }
@@ -138,8 +193,37 @@ static void log_new(struct send *send, const struct spool_message *message, uint
             message->mess_length, message->sender, message->qp, message->uid);
 }
 
-/* Writes the files and waits for the sync.  0 or -1 with errno. */
-static int enter(struct send *send, struct preparation *preparation, uint64_t number)
+int todo_sync(struct send *send, struct message *message)
+{
+    if (cleaner_sync(&send->cleaner, message->number, todo_synced) < 0)
+        return -1;
+    message->state = MESSAGE_PREPARED;
+    return 0;
+}
+
+/* Whether the message is delivered before it is preprocessed. */
+static bool may_be_direct(const struct send *send, const struct message *message,
+                          const struct preparation *preparation)
+{
+    return send->direct_count < DIRECT_MAX && preparation->recipients > 0 &&
+           preparation->recipients <= DIRECT_RECIPIENTS &&
+           preparation->todo.length <= DIRECT_BYTES && !message->held && !message->expired &&
+           !message->removed;
+}
+
+/* Writes the files and waits for the sync. */
+static int preprocess(struct send *send, struct message *message,
+                      const struct preparation *preparation)
+{
+    const struct buf *files[CHANNEL_COUNT] = {&preparation->channels[0], &preparation->channels[1]};
+    if (todo_write(message->number, &preparation->info, files) < 0)
+        return -1;
+    return todo_sync(send, message);
+}
+
+/* 0 or -1 with errno. */
+static int enter(struct send *send, struct preparation *preparation, uint64_t number,
+                 bool is_durable)
 {
     if (build(send, preparation, number) < 0)
         return -1;
@@ -147,11 +231,12 @@ static int enter(struct send *send, struct preparation *preparation, uint64_t nu
     if (!message)
         return -1;
     marked_apply(&send->marked, message);
-    message->state = MESSAGE_PREPARED;
     message->birth = steady_from_birth(&send->time, preparation->message.birth);
     memcpy(message->has, preparation->has, sizeof message->has);
-    if (write_files(preparation, number) < 0 ||
-        cleaner_sync(&send->cleaner, number, todo_synced) < 0) {
+    bool is_direct = is_durable && may_be_direct(send, message, preparation) &&
+                     direct_begin(send, message, preparation->message.sender, &preparation->info,
+                                  preparation->channels) == 0;
+    if (!is_direct && preprocess(send, message, preparation) < 0) {
         int saved = errno;
         message_drop(&send->messages, message);
         errno = saved;
@@ -162,7 +247,8 @@ static int enter(struct send *send, struct preparation *preparation, uint64_t nu
 }
 
 /* todo/N has been read: is the message there? */
-static void prepare_read(struct send *send, struct preparation *preparation, uint64_t number)
+static void prepare_read(struct send *send, struct preparation *preparation, uint64_t number,
+                         bool is_durable)
 {
     uint64_t length;
     int found = spool_length(SPOOL_MESS, number, &length);
@@ -175,11 +261,12 @@ static void prepare_read(struct send *send, struct preparation *preparation, uin
         message_files_aside(send, number);
         return;
     }
-    if (enter(send, preparation, number) < 0)
+    if (enter(send, preparation, number, is_durable) < 0)
         trouble(send, "unable to preprocess", SPOOL_TODO, number);
 }
 
-static void prepare(struct send *send, uint64_t number)
+/* `is_durable`: queue has told so. */
+static void prepare(struct send *send, uint64_t number, bool is_durable)
 {
     struct preparation preparation = {0};
     const struct buf *todo = &preparation.todo;
@@ -187,7 +274,7 @@ static void prepare(struct send *send, uint64_t number)
     if (result == 0)
         result = spool_todo_parse(todo->data, todo->length, number, &preparation.message);
     if (result == 0) {
-        prepare_read(send, &preparation, number);
+        prepare_read(send, &preparation, number, is_durable);
     } else if (errno == EBADMSG) {
         logline(&send->log, "warning: todo/%n does not check out", number);
         message_files_aside(send, number);
@@ -211,9 +298,12 @@ static void todo_removed(struct send *send, uint64_t number, bool done)
     }
     send_dirty(send);
     message->state = MESSAGE_QUEUED;
-    for (int i = 0; i < CHANNEL_COUNT; i++)
-        if (message->has[i])
-            message_due(&send->messages, message, (enum due_kind) i, send->time.now);
+    if (message->direct)
+        direct_moved(send, message);
+    else
+        for (int i = 0; i < CHANNEL_COUNT; i++)
+            if (message->has[i])
+                message_due(&send->messages, message, (enum due_kind) i, send->time.now);
     message_check_done(send, message);
 }
 
@@ -236,17 +326,24 @@ static void todo_synced(struct send *send, uint64_t number, bool done)
     }
     /* Nothing that was written is believed: from todo/N again, with fresh files. */
     trouble(send, "trouble fsyncing", SPOOL_INFO, number);
-    remove_prepared(number);
+    if (message->direct) {
+        direct_move_failed(send, message);
+        return;
+    }
+    todo_unwrite(number);
     message_drop(&send->messages, message);
 }
 
 /* --- the directory ------------------------------------------------------------------------- */
 
+static bool directory_due(const struct send *send)
+{
+    return send->todo.directory || send->todo.wanted || send->todo.next_look <= send->time.now;
+}
+
 bool todo_due(const struct send *send)
 {
-    if (send->exit_asap)
-        return false;
-    return send->todo.directory || send->todo.wanted || send->todo.next_look <= send->time.now;
+    return !send->exit_asap && (has_told(&send->todo) || directory_due(send));
 }
 
 void todo_close(struct send *send)
@@ -268,10 +365,26 @@ static bool todo_begin(struct send *send)
     return false;
 }
 
-void todo_step(struct send *send)
+/* Those that queue told of.  Returns how many. */
+static unsigned told_step(struct send *send)
 {
     unsigned messages = 0;
-    if (!todo_due(send) || (!send->todo.directory && !todo_begin(send)))
+    while (messages < MESSAGES_A_STEP && has_told(&send->todo)) {
+        uint64_t number = take_told(&send->todo);
+        if (!number || message_find(&send->messages, number))
+            continue;
+        prepare(send, number, true);
+        messages++;
+        /* Of what a queue that was killed has left nobody tells. */
+        if (send->todo.next_look > send->time.now + PAUSE_TODO_BUSY)
+            send->todo.next_look = send->time.now + PAUSE_TODO_BUSY;
+    }
+    return messages;
+}
+
+static void directory_step(struct send *send, unsigned messages)
+{
+    if (!directory_due(send) || (!send->todo.directory && !todo_begin(send)))
         return;
     for (unsigned i = 0; i < ENTRIES_A_STEP && messages < MESSAGES_A_STEP; i++) {
         uint64_t number;
@@ -286,7 +399,16 @@ void todo_step(struct send *send)
         if (spool_number_parse(entry->d_name, strlen(entry->d_name), &number) < 0 ||
             message_find(&send->messages, number))
             continue;
-        prepare(send, number);
+        prepare(send, number, false);
         messages++;
     }
+}
+
+void todo_step(struct send *send)
+{
+    if (!todo_due(send))
+        return;
+    unsigned messages = told_step(send);
+    if (messages < MESSAGES_A_STEP)
+        directory_step(send, messages);
 }

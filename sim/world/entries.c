@@ -306,6 +306,10 @@ static void settle_entry(struct machine *machine, struct entry *entry)
         entry->suspect = false;
         machine->suspects--;
     }
+    if (before == STAGE_S4 && !(entry->bits & BIT_TODO) && world->call &&
+        world->call->id == CALL_unlink &&
+        strcmp(process_name(world->call->process), "nixie-clean") == 0)
+        contract_todo_removed(machine, entry);
     if (stage == before)
         return;
     if (stage == STAGE_S1 && before == STAGE_NONE)

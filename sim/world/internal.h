@@ -27,6 +27,11 @@ void entries_reread(struct machine *machine);
 /* The first delivery after a boot: everything must be in a stage. */
 void entries_check_recovered(struct machine *machine);
 
+/* --- contract.c --- */
+/* A delivery of the message starts; nixie-clean has unlinked its todo. */
+void contract_delivery_starts(struct machine *machine, struct entry *entry);
+void contract_todo_removed(struct machine *machine, struct entry *entry);
+
 /* --- log.c --- */
 /* `writer`: the nixie-send that has written that.  Attempts of one before it never come back. */
 void log_note_write(struct machine *machine, pid_t writer, const char *data, size_t size);

@@ -102,6 +102,7 @@ static void note_start(struct machine *machine, uint64_t delivery, const char *r
 {
     struct world *world = machine->world;
     struct attempt *attempt;
+    struct entry *entry;
     uint64_t number;
     const char *to;
     bool remote;
@@ -110,6 +111,9 @@ static void note_start(struct machine *machine, uint64_t delivery, const char *r
         return;
     if (machine->suspects > 0)
         entries_check_recovered(machine);
+    entry = world_entry(world, machine->index, number);
+    if (entry)
+        contract_delivery_starts(machine, entry);
     remote = strncmp(to, " to remote ", 11) == 0;
     to += strncmp(to, " to local ", 10) == 0 ? 10 : remote ? 11 : 0;
     attempt = LIST_ADD(world->attempts, world->attempt_count);

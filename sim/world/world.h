@@ -108,6 +108,7 @@ struct entry {
     bool suspect; /* found in none of S1 to S5 after a crash, not yet put right */
     bool durable; /* the disk holds it in S4 */
     int64_t durable_ns;
+    bool tried;  /* a delivery was started */
     char *chain; /* Delivered-To values at its top, newest first, each with a newline */
     char *sender;
     char **recipients;
@@ -278,8 +279,7 @@ struct upset {
 };
 
 struct violation {
-    const char
-        *promise; /* "LOST", "INVENTED", "DUPLICATE", "STAGE", "OWNER", "STUCK", "LEAK" ... */
+    const char *promise; /* "LOST", "INVENTED", "DUPLICATE", "STAGE", "EARLY", "UNDONE" ... */
     size_t letter;
     unsigned bounce;
     int64_t time_ns;

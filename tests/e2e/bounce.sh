@@ -91,8 +91,8 @@ check "a very long reply" says '^end msg 14$'
 reads 7 "is in lines that mail can carry" 'len(r[0]["Diagnostic-Code"].replace(" ", "")) > 9000' \
     'max(map(len, raw.split(b"\n"))) < 998' 'text.count("\n\n<") == 1'
 answer 'Jörg@mail.example' "$refused"
-put 15 "$(now)" joe@away.example 'Jörg@mail.example' "$(printf 'J\xf6rg@mail.example')"
 answer "$(printf 'J\xf6rg@mail.example')" "$refused"
+put 15 "$(now)" joe@away.example 'Jörg@mail.example' "$(printf 'J\xf6rg@mail.example')"
 check "addresses beyond ASCII" says '^end msg 15$'
 reads 8 "are written as RFC 6533 says" 'r[0]["Final-Recipient"] == "utf-8; J\\x{F6}rg@mail.example"' \
     'raw.split(b"message/delivery-status")[1].split(b"\n--=")[0].isascii()'

@@ -131,7 +131,8 @@ static struct world *make_world(const struct home_spec *spec)
  * tries again by the time of its begin. */
 static bool is_excused(const struct plan *plan, const char *promise)
 {
-    return (plan->kill && strcmp(promise, "DUPLICATE") == 0) ||
+    bool of_send = !plan->program || strcmp(plan->program, "nixie-lspawn") == 0;
+    return (plan->kill && of_send && strcmp(promise, "DUPLICATE") == 0) ||
            ((plan->kill || plan->memory) && strcmp(promise, "SCHEDULE") == 0);
 }
 

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: ISC */
+/* What the files of start-up share (recover.c, recover_files.c). */
+#ifndef MTA_SEND_RECOVER_H
+#define MTA_SEND_RECOVER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "mta/lib/spool.h"
+
+struct message;
+struct send;
+
+#define BIT(kind) (1u << (kind))
+
+/* A number that was found, and its files. */
+struct entry {
+    uint64_t number;
+    unsigned kinds;  /* BITs */
+    bool unreadable; /* todo or info is no file, or one that we may not open */
+};
+
+/* Reads bounce, local and remote of a message in S5 into `message`, and mends what a crash tore. 0;
+ * -1 with errno, *failed tells whose: EBADMSG: it does not check out. */
+int recover_files(struct send *send, const struct entry *entry, struct message *message,
+                  enum spool_kind *failed);
+
+#endif
