@@ -94,6 +94,6 @@ fi
 mutant=$BUILD/mutants/queue-no-dirsync/nixie
 check_status 1 "queue-no-dirsync is no bug on ffs" "$mutant" run --disk ffs tests/mutants/queue-no-dirsync.scenario
 is "nothing is lost there" "$(grep -c 'm1: not lost' <<<"$output")" 1
-check_status 1 "queue-no-dirsync: exploring finds it on strict" "$mutant" explore --disk strict "${size[@]}" scenarios/spool/one-message.scenario
-check_status 0 "queue-no-dirsync: exploring finds nothing on ffs" "$mutant" explore --disk ffs "${size[@]}" scenarios/spool/one-message.scenario
+check_status 1 "queue-no-dirsync: exploring finds it on strict" "$mutant" explore --disk strict "${size[@]}" scenarios/direct/01-all-at-once.scenario
+check_status 0 "queue-no-dirsync: exploring finds nothing on ffs" "$mutant" explore --disk ffs "${size[@]}" scenarios/direct/01-all-at-once.scenario
 tap_end
