@@ -14,8 +14,8 @@
 #define SCHEDULE_SKIP_REMOTE 20
 
 /* The time of the try after one that began at `now`, for a message born at `birth`:
- * birth + (floor(sqrt(now - birth)) + skip)^2.  A birth in the future counts as `now`, but for one a
- * second ahead: two clocks may differ by that.  Always later than `now`. */
+ * birth + (floor(sqrt(now - birth)) + skip)^2.  A birth in the future counts as `now`, but for one
+ * a second ahead: two clocks may differ by that.  Always later than `now`. */
 int64_t schedule_next(int64_t birth, int64_t now, unsigned skip);
 
 /* The largest distance from a try to the next one that the schedule can give to a message that

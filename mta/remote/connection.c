@@ -197,8 +197,8 @@ int connection_flush(struct connection *connection)
             deadline = NONE;
         }
         bool hears = unread(connection) < INPUT_MAX / 2;
-        int found = wait_for(connection, POLLOUT | (hears ? POLLIN : 0), connection->timeout_ms,
-                             &deadline);
+        int found =
+            wait_for(connection, POLLOUT | (hears ? POLLIN : 0), connection->timeout_ms, &deadline);
         if (found < 0)
             return -1;
         if (found == 0)

@@ -122,7 +122,7 @@ struct host {
     struct group_record *groups;
     struct sync_job *syncs;
     struct net_host *net; /* NULL: it has never used the network */
-    uint64_t changes; /* counts changes of the tree and of what is durable */
+    uint64_t changes;     /* counts changes of the tree and of what is durable */
     vfs_observer *observer;
     void *observer_context;
 };
@@ -165,7 +165,7 @@ struct kernel {
     struct pipe *free_pipes;
     struct piece *free_pieces; /* of AF_UNIX sockets */
     struct callback *callbacks;
-    struct net *net; /* NULL: none is used */
+    struct net *net;    /* NULL: none is used */
     char *fail_program; /* kernel_fail_allocation */
     uint64_t fail_countdown;
 };

@@ -49,7 +49,7 @@ const char *detail_trouble(const struct detail *detail, const char *data, size_t
                            bool unchanged);
 /* Checks all details of an expectation; a failure goes to the tally.  True if all hold. */
 bool details_hold(struct tally *tally, const struct expectation *expectation, size_t letter,
-                   const char *name, const char *data, size_t size, bool unchanged);
+                  const char *name, const char *data, size_t size, bool unchanged);
 
 /* "3 connections by +1h, not 2"; a failure if the count is not what was expected. */
 void report_count(struct run *run, const struct expectation *expectation, size_t count,

@@ -18,7 +18,8 @@ struct route {
 /* Works out the routes of all recipients of all entries; those that are there stay. */
 void routes_make(struct world *world);
 void routes_free(struct entry *entry);
-/* The recipient of the entry that is delivered to that address (letters in any case); NULL: none. */
+/* The recipient of the entry that is delivered to that address (letters in any case); NULL: none.
+ */
 const struct route *route_to(const struct entry *entry, const char *address);
 
 /* --- control files ---------------------------------------------------------------------------*/

@@ -374,6 +374,13 @@ bool world_signal(struct world *world, size_t index, const char *program, int si
     return true;
 }
 
+void world_kill(struct world *world, size_t index, struct process *process)
+{
+    world_tell(world, index, "kill      %s[%d]", process_name(process), (int) process_pid(process));
+    note_upset(world, index, UPSET_KILL);
+    process_signal(process, SIGKILL);
+}
+
 /* --- crashes ---------------------------------------------------------------------------------*/
 
 #define LOST_MAX 2000

@@ -433,6 +433,8 @@ void world_kill_all(struct world *world, size_t machine);
 void world_boot(struct world *world, size_t machine);
 /* A signal to the first process of that name; false if there is none. */
 bool world_signal(struct world *world, size_t machine, const char *program, int signal);
+/* KILL to that process of the machine; also for the one whose call a watcher watches. */
+void world_kill(struct world *world, size_t machine, struct process *process);
 /* Runs a letter's submitter: nixie-inject, nixie-queue or nixie-sendmail. */
 struct submitter {
     const char *program;

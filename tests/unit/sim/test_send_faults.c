@@ -28,6 +28,7 @@ struct plan {
     bool memory;         /* an allocation fails instead of a call */
     bool recovery;       /* the power is cut while a message waits; calls count from then on */
     bool crashed;
+    struct world *world;
     uint64_t calls; /* of send, counted */
     char what[200]; /* the call that it was */
     char leak[200]; /* the first */
@@ -92,7 +93,7 @@ static void after_call(void *context, const struct call *call)
         return;
     snprintf(plan->what, sizeof plan->what, "%s %s (fd %d)", call_name(call->id),
              call->path ? call->path : "", call->fd);
-    process_signal(call->process, SIGKILL);
+    world_kill(plan->world, 0, call->process);
 }
 
 static struct user_spec users[] = {
@@ -127,13 +128,10 @@ static struct world *make_world(const struct home_spec *spec)
     return world;
 }
 
-/* What a kill before a mark or a next try was written leads to; and a pass that waited for memory
- * tries again by the time of its begin. */
+/* A pass that waited for memory tries again by the time of its begin. */
 static bool is_excused(const struct plan *plan, const char *promise)
 {
-    bool of_send = !plan->program || strcmp(plan->program, "nixie-lspawn") == 0;
-    return (plan->kill && of_send && strcmp(promise, "DUPLICATE") == 0) ||
-           ((plan->kill || plan->memory) && strcmp(promise, "SCHEDULE") == 0);
+    return plan->memory && strcmp(promise, "SCHEDULE") == 0;
 }
 
 /* Nothing of send is to be seen in here: the oracles tell. */
@@ -165,6 +163,7 @@ static void run(struct plan *plan)
     struct submitter submitter = {.program = "nixie-queue", .user = &users[0]};
     struct world *world = make_world(&spec);
     struct kernel_watch watch = {.before = before_call, .after = after_call, .context = plan};
+    plan->world = world;
     kernel_watch(world->kernel, &watch);
     if (plan->memory)
         kernel_fail_allocation(world->kernel, "nixie-send", plan->at);
