@@ -4,6 +4,7 @@
 #define MTA_QUEUE_COMMIT_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "mta/queue/entry.h"
 
@@ -18,6 +19,6 @@ int commit(int commit_fd, struct entry *const *entries, size_t count);
 
 /* Tells send the numbers of messages that are durable now (none: that it should look into todo).
  * Never blocks; failure does no harm. */
-void commit_trigger(struct entry *const *entries, size_t count);
+void commit_trigger(const uint64_t *numbers, size_t count);
 
 #endif

@@ -112,7 +112,7 @@ int queue_once(struct queue *queue, uint64_t *number)
     else
         result = commit(queue->commit_fd, &one, 1);
     if (result == QUEUE_OK) {
-        commit_trigger(&one, 1);
+        commit_trigger(&entry.number, 1);
         *number = entry.number;
     }
     entry_free(&entry);

@@ -55,6 +55,7 @@ struct stay {
     struct client **clients; /* client_max */
     struct client **done;    /* client_max: whose message is in S4 */
     struct entry **entries;  /* client_max: theirs */
+    uint64_t *numbers;       /* client_max: theirs */
     struct pollfd *polled;   /* POLL_CLIENTS + client_max */
     size_t done_count;
     unsigned rounds; /* since the first of `done` */
@@ -213,20 +214,23 @@ static void commit_done(struct stay *stay)
     if (count == 0)
         return;
     int result = commit(stay->queue->commit_fd, stay->entries, count);
-    if (result == QUEUE_OK)
-        commit_trigger(stay->entries, count);
-    else
+    if (result != QUEUE_OK)
         fail_all(stay);
     stay->done_count = 0;
     stay->rounds = 0;
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         stay->done[i]->result = result;
+        stay->numbers[i] = stay->done[i]->entry.number;
+    }
     /* feed_rest adds to `done` again, but never beyond what this loop has passed. */
     for (size_t i = 0; i < count; i++) {
         struct client *client = stay->done[i];
         if (answer(stay, client) < 0 || feed_rest(stay, client) < 0)
             remove_client(stay, index_of(stay, client));
     }
+    /* Last, so that who was told no, or nothing, rarely sees the message delivered all the same. */
+    if (result == QUEUE_OK)
+        commit_trigger(stay->numbers, count);
 }
 
 /* --- the loop --- */
@@ -407,9 +411,13 @@ static int get_memory(struct stay *stay)
     stay->clients = mem_alloc(count * sizeof *stay->clients);
     stay->done = mem_alloc(count * sizeof *stay->done);
     stay->entries = mem_alloc(count * sizeof *stay->entries);
+    stay->numbers = mem_alloc(count * sizeof *stay->numbers);
     stay->polled = mem_alloc((POLL_CLIENTS + count) * sizeof *stay->polled);
     stay->block = mem_alloc(BLOCK_SIZE);
-    return stay->clients && stay->done && stay->entries && stay->polled && stay->block ? 0 : -1;
+    return stay->clients && stay->done && stay->entries && stay->numbers && stay->polled &&
+                   stay->block
+               ? 0
+               : -1;
 }
 
 /* Returns NULL, or what could not be done. */
@@ -444,6 +452,7 @@ static void finish(struct stay *stay)
     mem_free(stay->clients);
     mem_free(stay->done);
     mem_free(stay->entries);
+    mem_free(stay->numbers);
     mem_free(stay->polled);
     mem_free(stay->block);
 }

@@ -4,8 +4,9 @@
  * 6 clean; 7, if open, ends when nixie-start is gone, which counts as TERM; 8, if it is a listening
  * socket, is where the admin asks for things (admin.h).
  *
- * TERM: starts nothing more, waits for running deliveries, exits 0.  ALRM: everything is due now.
- * HUP: reads locals and virtualdomains again.  Exit status: 0 after TERM; 111 after an alert line.
+ * TERM: starts nothing more, waits for running deliveries, exits 0.  ALRM: everything is due now,
+ * and todo is looked into. HUP: reads locals and virtualdomains again.  Exit status: 0 after TERM;
+ * 111 after an alert line.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -85,6 +86,7 @@ static int take_signals(struct send *send)
         case SIGALRM:
             for (int i = 0; i < CHANNEL_COUNT; i++)
                 messages_hurry(&send->messages, (enum due_kind) i, send->time.now);
+            send->todo.wanted = true;
             break;
         default:
             exit_soon(send);
