@@ -244,6 +244,22 @@ static void read_envelope(struct machine *machine, struct entry *entry)
 
 /* --- changes ---------------------------------------------------------------------------------*/
 
+static void answer(struct world *world, struct entry *entry, bool yes)
+{
+    char name[ENTRY_NAME];
+
+    if (entry->answer != ANSWER_NONE)
+        return;
+    entry->answer = yes ? ANSWER_YES : ANSWER_NO;
+    entry->answer_ns = kernel_now(world->kernel);
+    if (world->story)
+        world_tell(world, entry->machine, "queue     %s (%llu) is %s",
+                   entry_name(world, entry, name), (unsigned long long) entry->number,
+                   yes ? "accepted" : "refused");
+    if (yes && entry->bounce > 0 && world->hooks.bounced)
+        world->hooks.bounced(world->hooks.context, entry);
+}
+
 static void check_owner(struct machine *machine, struct entry *entry, enum spool_bit bit,
                         bool added)
 {
@@ -321,6 +337,9 @@ static void settle_entry(struct machine *machine, struct entry *entry)
         entry->queue_pid = world->call ? process_pid(world->call->process) : 0;
         machine->sync_pending = true;
     }
+    if (stage == STAGE_S2 && before == STAGE_S4 && world->call &&
+        strcmp(process_name(world->call->process), "nixie-queue") == 0)
+        answer(world, entry, false); /* withdrawn */
     if (stage == STAGE_ODD && !entry->suspect)
         world_accuse(world, "STAGE", entry->letter, entry->bounce, "%s (%llu) is in %s: %s",
                      entry_name(world, entry, name), (unsigned long long) entry->number,
@@ -396,22 +415,6 @@ void entries_foresee(struct machine *machine, const struct call *call)
 }
 
 /* --- answers and durability ------------------------------------------------------------------*/
-
-static void answer(struct world *world, struct entry *entry, bool yes)
-{
-    char name[ENTRY_NAME];
-
-    if (entry->answer != ANSWER_NONE)
-        return;
-    entry->answer = yes ? ANSWER_YES : ANSWER_NO;
-    entry->answer_ns = kernel_now(world->kernel);
-    if (world->story)
-        world_tell(world, entry->machine, "queue     %s (%llu) is %s",
-                   entry_name(world, entry, name), (unsigned long long) entry->number,
-                   yes ? "accepted" : "refused");
-    if (yes && entry->bounce > 0 && world->hooks.bounced)
-        world->hooks.bounced(world->hooks.context, entry);
-}
 
 void entries_note_exit(struct machine *machine, const struct call *call)
 {

@@ -10,6 +10,7 @@
 #include "sim/world/dialogue.h"
 #include "sim/world/internal.h"
 #include "sim/world/judge.h"
+#include "sim/world/judge_reasons.h"
 
 static bool is_own_bounce(const struct entry *entry)
 {
@@ -54,6 +55,21 @@ static const struct attempt *failure_of(const struct world *world, size_t entry,
             return attempt;
     }
     return NULL;
+}
+
+/* A crash made the failure forgotten, and then he got it. */
+static bool was_delivered_after(const struct world *world, size_t entry, const struct route *route,
+                                const struct attempt *failure)
+{
+    struct range attempts = world_attempts_of(world, entry);
+
+    for (size_t i = 0; i < attempts.count; i++) {
+        const struct attempt *attempt = &world->attempts[attempts.items[i]];
+
+        if (attempt > failure && attempt->result == 'K' && attempt_is_at(attempt, route))
+            return reason_forgotten(world, &world->entries[entry], failure);
+    }
+    return false;
 }
 
 static bool has_expired(const struct attempt *attempt)
@@ -328,7 +344,7 @@ static void judge_recipient(struct world *world, size_t index, const struct rout
         last = bounce->answer_ns > last ? bounce->answer_ns : last;
         judge_report(world, entry, route, attempt, bounce);
     }
-    if (count == 0 && !needs_no_bounce(entry))
+    if (count == 0 && !needs_no_bounce(entry) && !was_delivered_after(world, index, route, attempt))
         accuse(world, entry, route, "failed for good, and no bounce tells of it", "");
     if (count > count_routes(entry, route) &&
         !upset_excuses(world, entry->machine, failure_of(world, index, route, false)->start_ns,

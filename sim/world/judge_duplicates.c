@@ -12,6 +12,7 @@
 #include "sim/world/dialogue.h"
 #include "sim/world/internal.h"
 #include "sim/world/judge.h"
+#include "sim/world/judge_reasons.h"
 
 /* A delivery whose attempt never came back may go on for so long after what ended the attempt. */
 #define ORPHAN_NS (60 * NANOSECONDS)
@@ -43,13 +44,12 @@ static bool left_something(const struct attempt *attempt, const struct sightings
 }
 
 /* True if the attempt may have left a copy without being remembered as done. */
-static bool attempt_explains(const struct world *world, const struct attempt *attempt,
-                             const struct sightings *sightings)
+static bool attempt_explains(const struct world *world, const struct entry *entry,
+                             const struct attempt *attempt, const struct sightings *sightings)
 {
     if (!left_something(attempt, sightings))
         return false;
-    return attempt->result != 'K' ||
-           upset_excuses(world, attempt->machine, attempt->start_ns, attempt->end_ns + FORGET_NS);
+    return attempt->result != 'K' || reason_forgotten(world, entry, attempt);
 }
 
 static size_t attempts_that_explain(const struct world *world, size_t entry,
@@ -61,7 +61,8 @@ static size_t attempts_that_explain(const struct world *world, size_t entry,
     for (size_t i = 0; i < attempts.count; i++) {
         const struct attempt *attempt = &world->attempts[attempts.items[i]];
 
-        count += attempt_is_at(attempt, route) && attempt_explains(world, attempt, sightings);
+        count += attempt_is_at(attempt, route) &&
+                 attempt_explains(world, &world->entries[entry], attempt, sightings);
     }
     return count;
 }

@@ -15,6 +15,27 @@ int64_t reason_last_start(const struct world *world, size_t machine, int64_t tim
     return -1;
 }
 
+static bool was_in_memory(const struct entry *entry, const struct upset *upset)
+{
+    return upset->kind <= UPSET_KILL && entry_stage_at(entry, upset->time_ns - 1) == STAGE_S4;
+}
+
+bool reason_forgotten(const struct world *world, const struct entry *entry,
+                      const struct attempt *attempt)
+{
+    for (size_t i = 0; i < world->upset_count; i++) {
+        const struct upset *upset = &world->upsets[i];
+
+        if (upset->machine != attempt->machine || upset->kind > UPSET_FAULT ||
+            upset->time_ns < attempt->start_ns)
+            continue;
+        if (attempt->end_ns == INT64_MAX || upset->time_ns <= attempt->end_ns + FORGET_NS ||
+            was_in_memory(entry, upset))
+            return true;
+    }
+    return false;
+}
+
 /* The first start at or after that; INT64_MAX: there is none. */
 static int64_t start_after(const struct world *world, size_t machine, int64_t time_ns)
 {
@@ -44,13 +65,14 @@ bool reason_unknown(const struct world *world, const struct entry *entry, int64_
 }
 
 /* Since when the upset makes the message due at once; -1: it does not. */
-static int64_t due_since(const struct world *world, const struct upset *upset,
-                         const struct attempt *before)
+static int64_t due_since(const struct world *world, const struct entry *entry,
+                         const struct upset *upset, const struct attempt *before)
 {
     if (upset->kind == UPSET_POWER || upset->kind == UPSET_KILL) {
         int64_t forget = upset->kind == UPSET_POWER ? FORGET_NS : WRITE_NS;
 
-        return before->end_ns == INT64_MAX || upset->time_ns <= before->end_ns + forget
+        return before->end_ns == INT64_MAX || upset->time_ns <= before->end_ns + forget ||
+                       was_in_memory(entry, upset)
                    ? start_after(world, upset->machine, upset->time_ns)
                    : -1;
     }
@@ -81,7 +103,7 @@ int64_t reason_early(const struct world *world, const struct entry *entry,
         if (!is_about(upset, entry) || upset->time_ns < before->start_ns ||
             upset->time_ns > then->start_ns)
             continue;
-        due = due_since(world, upset, before);
+        due = due_since(world, entry, upset, before);
         if (due > since && due <= then->start_ns)
             since = due;
     }

@@ -15,6 +15,12 @@
 /* When nixie-send last began its work before that; -1: never. */
 int64_t reason_last_start(const struct world *world, size_t machine, int64_t time_ns);
 
+/* A crash, a kill or a fault may have made the server forget how the attempt ended: it came while
+ * the attempt ran or not long after it, or while the message was still in S4, where results are in
+ * memory only. */
+bool reason_forgotten(const struct world *world, const struct entry *entry,
+                      const struct attempt *attempt);
+
 /* Something happened in that span of which nobody can say what it does to the message's times: a
  * fault, a step of the clock, a signal of another kind. */
 bool reason_unknown(const struct world *world, const struct entry *entry, int64_t from, int64_t to);
@@ -30,7 +36,8 @@ int64_t reason_early(const struct world *world, const struct entry *entry,
 int64_t reason_late(const struct world *world, const struct entry *entry,
                     const struct attempt *before, const struct attempt *then);
 
-/* The order to hold or delete the message that was in force at that time; NULL: there was none for certain.
+/* The order to hold or delete the message that was in force at that time; NULL: there was none for
+ * certain.
  */
 const struct upset *reason_held(const struct world *world, const struct entry *entry,
                                 int64_t time_ns);

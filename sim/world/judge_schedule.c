@@ -184,7 +184,7 @@ static void judge_done(struct world *world, const struct entry *entry, const str
 {
     char name[ENTRY_NAME];
 
-    if (upset_excuses(world, entry->machine, before->start_ns, before->end_ns + FORGET_NS))
+    if (reason_forgotten(world, entry, before))
         return;
     world_accuse(world, "SCHEDULE", entry->letter, entry->bounce,
                  "%s for %s was tried again though it was done", entry_name(world, entry, name),
