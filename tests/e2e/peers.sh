@@ -43,6 +43,7 @@ printf '%s\n' $us $us6 127.0.0.1 ::1 $postfix >"$home/control/relayclients"
 echo 2000000 >"$home/control/databytes"
 echo 60 >"$home/control/concurrencyincoming"
 echo 20 >"$home/control/timeoutremote"
+echo 100000000 >"$home/control/logsize" # all of it is looked at
 echo 5 >"$home/control/timeoutconnect"
 printf '%s\n' "box.example:alice" >"$home/control/virtualdomains"
 printf '%s\n' mail.example box.example >"$home/control/rcpthosts"
@@ -90,6 +91,7 @@ descriptors() {
         for pid in $(server_pids "$home" $program); do
             spare=0
             [[ $program = listen || $program = queue ]] && spare=$(server_pids "$home" smtpd | wc -w)
+            [ $program = lspawn ] && spare=$(server_pids "$home" local | wc -w)
             [ $program = rspawn ] && spare=$(server_pids "$home" remote | wc -w)
             printf '%s:%d ' $program $(($(ls /proc/"$pid"/fd | wc -l) - spare))
         done
@@ -105,6 +107,7 @@ memory() {
 }
 no_zombies() { ! cat /proc/[0-9]*/stat 2>/dev/null | sed 's/.*) //' | grep -q '^Z'; }
 check "a message to warm it up" source_mail -f x@client.example -t alice@mail.example $us:25
+wait_empty "$home" 10
 descriptors_before=$(descriptors)
 
 # --- in: smtp-source --------------------------------------------------------------------------------
@@ -305,8 +308,8 @@ else
 fi
 
 # --- what it takes to run, afterwards ----------------------------------------------------------------
-# With CHECK_ALL at full size, and when only one smtpd and no nixie-remote is left.
-alone() { [ "$(server_pids "$home" smtpd | wc -w)" = 1 ] && [ -z "$(server_pids "$home" remote)" ]; }
+# With CHECK_ALL at full size, and when only one smtpd is left, and no nixie-remote and nixie-local.
+alone() { [ "$(server_pids "$home" smtpd | wc -w)" = 1 ] && [ -z "$(server_pids "$home" remote)$(server_pids "$home" local)" ]; }
 sessions=${CHECK_ALL:+3000}
 out_and_in() { # sessions in, half of them out again
     check "$1 sessions" source_mail -f tester@client.example -s 10 -m $(($1 / 2)) -t alice@mail.example $us:25
