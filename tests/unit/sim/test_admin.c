@@ -128,7 +128,7 @@ static void after_call(void *context, const struct call *call)
         return;
     note_what(plan, call);
     if (plan->trouble == KILL)
-        process_signal(call->process, SIGKILL);
+        world_kill(plan->world, 0, call->process);
     else
         kernel_stop(plan->world->kernel);
 }
@@ -215,6 +215,21 @@ static void begin(struct plan *plan, struct home_spec *spec)
     run_until(plan, 30 * SECOND);
 }
 
+/* The world hears of orders by the log of nixie-send; of one to a stopped server, or to one that is
+ * killed before it says so, it hears here: from now on the message may be tried. */
+static void note_order(struct world *world, enum verb verb)
+{
+    static const enum order orders[VERBS] = {
+        [RETRY] = ORDER_RETRY, [RELEASE] = ORDER_RELEASE, [EXPIRE] = ORDER_EXPIRE};
+    if (!orders[verb])
+        return;
+    struct upset *upset = LIST_ADD(world->upsets, world->upset_count);
+    upset->time_ns = kernel_now(world->kernel);
+    upset->kind = UPSET_ORDER;
+    upset->order = orders[verb];
+    upset->number = 1;
+}
+
 /* Until after the trouble, at most until 10 minutes after the command. */
 static void command(struct plan *plan)
 {
@@ -230,10 +245,13 @@ static void command(struct plan *plan)
     run_until(plan, COMMAND_AT - 10 * SECOND);
     kernel_watch(world->kernel, &watch);
     plan->counting = true;
+    note_order(world, plan->verb);
     start_admin(plan, verb_names[plan->verb]);
     enum kernel_end end = run_until(plan, COMMAND_AT);
-    if (end != KERNEL_STOPPED && plan->stopped)
+    if (end != KERNEL_STOPPED && plan->stopped) {
         world_start(world, 0);
+        note_order(world, plan->verb); /* it is obeyed from here on */
+    }
     if (end != KERNEL_STOPPED)
         end = run_until(plan, COMMAND_AT + 10 * MINUTE);
     if (end == KERNEL_STOPPED)
