@@ -23,8 +23,8 @@ for story in scenarios/mail/*.scenario; do
         done
         explore "$name, kills" "$story" --crash programs,one --every $thin
     else
-        explore "$name, power" "$story" --states 2 --every $((thin * 11))
-        explore "$name, kills" "$story" --crash programs,one --every $((thin * 17))
+        explore "$name, power" "$story" --states 2 --every $((thin * 23))
+        explore "$name, kills" "$story" --crash programs,one --every $((thin * 37))
     fi
 done
 check_status 2 "a kind of crash that is none" "$BUILD/bin/nixie" explore --crash fire scenarios/mail/01-relay.scenario
