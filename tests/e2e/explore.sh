@@ -32,7 +32,7 @@ if [ -n "${CHECK_ALL-}" ]; then
         --runs 60000
 else
     for story in $small; do
-        explore "$story on strict" "scenarios/spool/$story.scenario" --states 3
+        explore "$story on strict" "scenarios/spool/$story.scenario" --states 8
     done
     for disk in honest ffs ext4; do
         explore "one message on $disk" scenarios/spool/one-message.scenario --disk $disk --states 32
