@@ -13,7 +13,7 @@ explore() { # NAME FILE OPTIONS...
     tap_result $status "$name: $(tail -1 <<<"$output")" "$output"
 }
 
-small='one-message queue-alone recipients deferral bounce double-bounce'
+small='one-message by-smtp remote queue-alone recipients deferral bounce double-bounce'
 if [ -n "${CHECK_ALL-}" ]; then
     for story in $small; do
         for disk in honest ffs ext4 strict; do
