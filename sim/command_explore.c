@@ -13,6 +13,7 @@
 
 #include "sim/explore/explore.h"
 #include "sim/scenario/files.h"
+#include "sim/world/oracles.h"
 #include "sim/world/words.h"
 
 static const char usage[] =
@@ -31,6 +32,8 @@ static const char usage[] =
     "  --schedule random|round-robin\n"
     "  --failures N      stop a scenario after N violations (10)\n"
     "  --out DIR         write each violation as a scenario file, which nixie run fails on\n"
+    "  --without ORACLE,...  switches oracles off\n"
+    "  --oracles         tells of all oracles, and ends\n"
     "  -v                tell progress, and the story of the first run that fails\n"
     "The last line is \"explored: S states, T distinct, R runs, V violations\"; the exit status "
     "is\n"
@@ -142,6 +145,11 @@ static int parse_option(const char *name, const char *value, struct arguments *a
         return parse_seeds(value, arguments) ? 1 : -1;
     if (strcmp(name, "--schedule") == 0)
         return parse_policy(value, &options->policy) ? 1 : -1;
+    if (strcmp(name, "--without") == 0) {
+        arguments->replay =
+            pool_format(&arguments->pool, "%s --without %s", arguments->replay, value);
+        return oracles_parse(value, &options->without) == 0 ? 1 : -1;
+    }
     bool states = strcmp(name, "--states") == 0, depth = strcmp(name, "--depth") == 0;
     bool every = strcmp(name, "--every") == 0, runs = strcmp(name, "--runs") == 0;
     bool failures = strcmp(name, "--failures") == 0;
@@ -326,6 +334,10 @@ int command_explore(int argc, char **argv)
 {
     if (asked_for_help(argc, argv)) {
         fputs(usage, stdout);
+        return STATUS_HELD;
+    }
+    if (argc == 2 && strcmp(argv[1], "--oracles") == 0) {
+        oracles_print(stdout);
         return STATUS_HELD;
     }
     struct arguments arguments = {.disk = "strict", .first_seed = 1, .last_seed = 1, .replay = ""};

@@ -11,6 +11,7 @@
 #include "sim/report/report.h"
 #include "sim/scenario/files.h"
 #include "sim/scenario/run.h"
+#include "sim/world/oracles.h"
 #include "sim/world/words.h"
 
 static const char use[] =
@@ -28,6 +29,7 @@ static const char use[] =
     "                    power cut after that call, judged by the oracles only; the answers say,\n"
     "                    question by question, what the disk then holds; or the program (*: every\n"
     "                    one) is killed\n"
+    "  --without ORACLE,...   switches oracles off (nixie explore --oracles tells of them)\n"
     "  --arena-offset N, --fill BYTE, --environment-padding N   must not change a run\n";
 
 #define CUTS_MAX 8
@@ -162,6 +164,8 @@ static int read_valued(struct run_command *run, const char *option, const char *
         result = read_cut(run, value);
     } else if (strcmp(option, "--schedule") == 0) {
         result = read_schedule(value, &run->options.policy);
+    } else if (strcmp(option, "--without") == 0) {
+        result = value ? oracles_parse(value, &run->options.without) : -1;
     } else if (strcmp(option, "--arena-offset") == 0) {
         result = read_number(value, 1 << 20, &number);
         run->options.arena_offset = result == 0 ? number : 0;

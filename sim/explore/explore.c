@@ -322,7 +322,8 @@ static void run_plan(struct explorer *explorer, FILE *story)
                                   .watch = &watch,
                                   .started = note_world,
                                   .started_context = explorer,
-                                  .story = story};
+                                  .story = story,
+                                  .without = explorer->options->without};
     struct run_result run;
     free(explorer->crash);
     explorer->crash = NULL;

@@ -31,6 +31,7 @@ struct explore_options {
     size_t runs;      /* stops after so many; 0: no limit */
     size_t failures;  /* stops after so many violations; 0: 10 */
     unsigned crashes; /* set of enum explore_crashes; 0: EXPLORE_MACHINE */
+    unsigned without; /* set of oracles that are switched off (sim/world/oracles.h) */
     FILE *progress;   /* a line from time to time; or NULL */
     FILE *story;      /* the story of the first run that fails; or NULL */
 };

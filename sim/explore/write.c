@@ -139,7 +139,8 @@ static int print_scenario(FILE *to, const char *file, const struct explore_optio
 
 static bool fails_with(const char *path, const struct explore_options *options, const char *message)
 {
-    struct run_options run = {.seed = options->seed, .policy = options->policy};
+    struct run_options run = {
+        .seed = options->seed, .policy = options->policy, .without = options->without};
     struct run_result result;
     bool found = false;
     struct scenario *scenario = scenario_load(path, NULL, 0, stderr);

@@ -447,6 +447,7 @@ static bool make_world(struct run *run)
         .dns = run->scenario->internet ? &run->scenario->dns : NULL,
         .disk = options->disk,
         .story = options->story,
+        .without = options->without,
     };
     struct position nowhere = {0};
     int error = 0;

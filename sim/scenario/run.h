@@ -46,7 +46,8 @@ struct run_options {
     const struct kernel_watch *watch;
     void (*started)(void *context, struct world *world);
     void *started_context;
-    FILE *story; /* told as it happens; or NULL */
+    FILE *story;      /* told as it happens; or NULL */
+    unsigned without; /* set of oracles that are switched off (sim/world/oracles.h) */
     /* Tells what became of a letter, for a failure about it: malloc'd lines.  NULL: as the spools
      * of the world's hosts show it. */
     char *(*story_of)(void *context, size_t letter);

@@ -370,7 +370,7 @@ static void begin_session(struct world *world, struct letter *letter)
         return;
     letter->in_session = true;
     if (++machine->sessions == limit + 1)
-        world_accuse(world, "SCHEDULE", NO_LETTER, 0,
+        world_accuse(world, "CONCURRENCY", NO_LETTER, 0,
                      "%s serves %zu clients at once; concurrencyincoming is %llu", machine->name,
                      machine->sessions, (unsigned long long) limit);
 }

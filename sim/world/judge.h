@@ -20,12 +20,14 @@
  *              tells of one who did not fail, or says what no remote said
  *   HONESTY    the log does not say that a remote may have taken what is tried again, or says so
  *              without a cause, or tells of a success that no remote has spoken of
- *   SCHEDULE   a try that was not at its time, or of what was held or done; more deliveries at once
- *              than allowed; a message kept beyond its lifetime or given up before
+ *   SCHEDULE   a try that was not at its time, or of what was held or done; a message kept beyond
+ *              its lifetime or given up before
+ *   CONCURRENCY  more deliveries at once than allowed
  *   LEAK       when all is idle a process of the server holds a file that was removed, or a TCP
  *              connection that the other side has ended
  *
- * The others (STAGE, OWNER, LOG, BAD-SMTP, ACTOR) are found while the run goes on.
+ * The others (STAGE, OWNER, LOG, BAD-SMTP, ACTOR ...) are found while the run goes on; oracles.h
+ * has all of them.
  */
 #ifndef SIM_WORLD_JUDGE_H
 #define SIM_WORLD_JUDGE_H

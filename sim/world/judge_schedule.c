@@ -350,7 +350,7 @@ static void judge_concurrency(struct world *world, size_t machine, bool remote)
         *LIST_ADD(open.items, open.count) = attempt;
         if (open.count <= limit || count_open(&open) <= limit)
             continue;
-        world_accuse(world, "SCHEDULE", NO_LETTER, 0, "%zu %s deliveries at once; %s is %llu",
+        world_accuse(world, "CONCURRENCY", NO_LETTER, 0, "%zu %s deliveries at once; %s is %llu",
                      count_open(&open), remote ? "remote" : "local", channels[remote].control,
                      (unsigned long long) limit)
             ->time_ns = attempt->start_ns;

@@ -178,7 +178,7 @@ static void note_status(struct machine *machine, const char *rest)
             return;
         limit = strtoul(slash + 1, &end, 10);
         if (running > limit)
-            world_accuse(machine->world, "SCHEDULE", NO_LETTER, 0,
+            world_accuse(machine->world, "CONCURRENCY", NO_LETTER, 0,
                          "more deliveries at once than allowed: status: local %.100s", rest);
         if (machine->saturated[channel] && running < limit)
             machine->saturated_ns[channel] = kernel_now(machine->world->kernel);

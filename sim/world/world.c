@@ -12,6 +12,7 @@
 #include "sim/world/dialogue.h"
 #include "sim/world/home.h"
 #include "sim/world/internal.h"
+#include "sim/world/oracles.h"
 #include "sim/world/route.h"
 #include "sim/world/words.h"
 
@@ -34,13 +35,34 @@ void world_tell(struct world *world, size_t machine, const char *format, ...)
             world->machines[machine].name, text);
 }
 
+static void free_violation(struct violation *violation)
+{
+    free(violation->recipient);
+    free(violation->text);
+    free(violation->detail);
+}
+
+static struct violation *clear_dropped(struct world *world)
+{
+    free_violation(&world->dropped);
+    memset(&world->dropped, 0, sizeof world->dropped);
+    return &world->dropped;
+}
+
 struct violation *world_accuse(struct world *world, const char *promise, size_t letter,
                                unsigned bounce, const char *format, ...)
 {
-    struct violation *violation = LIST_ADD(world->violations, world->violation_count);
+    unsigned bit = oracle_bit(promise);
+    struct violation *violation;
     char text[1000];
     va_list arguments;
 
+    if (!bit) {
+        fprintf(stderr, "nixie: %s is no oracle\n", promise);
+        abort();
+    }
+    violation = world->without & bit ? clear_dropped(world)
+                                     : LIST_ADD(world->violations, world->violation_count);
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
@@ -138,6 +160,7 @@ struct world *world_create(const struct world_options *options, int *error)
 
     memset(world, 0, sizeof *world);
     world->story = options->story;
+    world->without = options->without;
     marks_make(world);
     world->kernel = kernel_create(&options->kernel);
     home_register_programs(world->kernel);
@@ -224,11 +247,9 @@ static void free_records(struct world *world)
         free_texts(world->upsets[i].lost, world->upsets[i].lost_count);
     }
     free(world->upsets);
-    for (size_t i = 0; i < world->violation_count; i++) {
-        free(world->violations[i].recipient);
-        free(world->violations[i].text);
-        free(world->violations[i].detail);
-    }
+    for (size_t i = 0; i < world->violation_count; i++)
+        free_violation(&world->violations[i]);
+    free_violation(&world->dropped);
     free(world->violations);
 }
 

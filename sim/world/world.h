@@ -274,7 +274,7 @@ struct upset {
     enum upset_kind kind;
     enum order order; /* of ORDER */
     uint64_t number;  /* of the message that the admin meant; 0: of all */
-    char **lost; /* what was not durable and the crash took, in words */
+    char **lost;      /* what was not durable and the crash took, in words */
     size_t lost_count;
 };
 
@@ -393,6 +393,8 @@ struct world {
     size_t copy_count;
     struct violation *violations;
     size_t violation_count;
+    struct violation dropped;   /* the last one of an oracle that is switched off */
+    unsigned without;           /* set of those */
     struct ledger_index *index; /* index.c */
     struct dialogue *dialogue;  /* dialogue.h, after world_collect; else NULL */
     struct mark_table *marks;   /* identify.c */
@@ -417,6 +419,7 @@ struct world_options {
     const struct dns_spec *dns;    /* or NULL */
     const struct disk_model *disk; /* instead of each spec's own; or NULL */
     FILE *story;
+    unsigned without; /* set of oracles that are switched off (oracles.h) */
 };
 
 /* Makes kernel and machines; starts nothing.  NULL if a home cannot be built: *error is errno. */
@@ -488,7 +491,8 @@ const char *entry_name(const struct world *world, const struct entry *entry, cha
 void world_collect(struct world *world);
 void world_judge(struct world *world, bool undelivered_is_fine);
 
-/* Adds a violation; `text` is formatted. */
+/* Adds a violation of a promise of oracles.h; `text` is formatted.  If that oracle is switched off
+ * what is returned is none of the violations, and good until the next call. */
 struct violation *world_accuse(struct world *world, const char *promise, size_t letter,
                                unsigned bounce, const char *format, ...)
     __attribute__((format(printf, 5, 6)));

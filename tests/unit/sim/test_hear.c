@@ -178,7 +178,7 @@ START_TEST(more_clients_than_places_are_seen)
     ck_assert_uint_eq(world->violation_count, 0);
     tell_client(world, 0, "try 2\nin \"220 x\"\n");
     ck_assert_uint_eq(world->violation_count, 1);
-    ck_assert_str_eq(world->violations[0].promise, "SCHEDULE");
+    ck_assert_str_eq(world->violations[0].promise, "CONCURRENCY");
     world_destroy(world);
 }
 END_TEST

@@ -413,7 +413,7 @@ START_TEST(concurrency_is_limited)
         add_attempt(world, i < 2 ? "bob@away.example" : "bob@third.example", 0.1, 'K');
     world->attempts[1].number = 7; /* another message to the same domain */
     world->attempts[2].number = 8;
-    judge(world, "SCHEDULE");
+    judge(world, "CONCURRENCY");
 
     world = make_world(1);
     hosts[0].control_count = 1;

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: ISC */
+#include "sim/world/oracles.h"
+
+#include <string.h>
+
+const struct oracle oracles[] = {
+    {"LOST",
+     "Each recipient of a message that was accepted (queue said so, exit 0, 250) ends with a copy, "
+     "a bounce to the sender, or a message that carries it on.",
+     ORACLE_AT_END, "judge.c"},
+    {"STUCK",
+     "All ends: when nothing goes wrong any more, the spool drains and every submitter and client "
+     "comes to its end.",
+     ORACLE_AT_END, "judge.c"},
+    {"INVENTED",
+     "No copy is there that nobody sent, that is for someone it was not for, or that is from "
+     "another sender; no bounce tells of what did not fail.",
+     ORACLE_AT_END, "judge_copies.c judge_bounces.c judge_clients.c"},
+    {"CHANGED", "A copy's content is what was submitted, to the byte.", ORACLE_AT_END,
+     "judge_copies.c"},
+    {"REFUSED",
+     "A submitter who was told no has sent nothing: no copy and no message in the spool, unless "
+     "something went wrong while he was told.",
+     ORACLE_AT_END, "judge_clients.c judge_copies.c"},
+    {"RELAY", "Mail for another's domain is taken only from clients that may send such mail.",
+     ORACLE_AT_END, "judge_clients.c"},
+    {"DUPLICATE",
+     "A second copy has a reason: an attempt that left one and whose success was not reported, or "
+     "was reported at most 11 seconds before a crash.",
+     ORACLE_AT_END, "judge_duplicates.c judge_clients.c"},
+    {"BOUNCE",
+     "Who failed for good is told of in one bounce, which says what the remote server said.",
+     ORACLE_AT_END, "judge_bounces.c"},
+    {"HONESTY",
+     "The log says that a remote may have taken a message that is tried again, says so only with a "
+     "cause, and tells of no success that no remote has spoken of.",
+     ORACLE_AT_END, "judge_honest.c"},
+    {"SCHEDULE",
+     "Each try after a deferral is at its second; nothing is given up before queuelifetime is over "
+     "or kept beyond it; what is done, held or deleted is not tried.",
+     ORACLE_AT_END, "judge_schedule.c"},
+    {"CONCURRENCY",
+     "No more deliveries and no more sessions of clients at once than the control files allow.",
+     ORACLE_MEANWHILE, "judge_schedule.c log.c hear.c"},
+    {"LEAK",
+     "When all is idle no process of the server holds a file that was removed, or a connection "
+     "that its other side has ended.",
+     ORACLE_AT_END, "judge_leaks.c"},
+    {"STAGE",
+     "A message is in one of the stages S1 to S5 after every call; after a crash before the first "
+     "delivery.",
+     ORACLE_MEANWHILE, "entries.c"},
+    {"OWNER", "Each directory of the spool is changed only by the programs whose it is.",
+     ORACLE_MEANWHILE, "entries.c"},
+    {"EARLY", "Nothing is delivered before the disk is sure to have the message.", ORACLE_MEANWHILE,
+     "contract.c"},
+    {"UNDONE",
+     "A message's todo goes only when the disk is sure to have info, local and remote, or when all "
+     "of its recipients have it.",
+     ORACLE_MEANWHILE, "contract.c"},
+    {"LOG", "Each line of the log has a form that nixie-send(8) documents.", ORACLE_MEANWHILE,
+     "log.c"},
+    {"BAD-SMTP", "What the server says to remote servers and to clients is SMTP.", ORACLE_MEANWHILE,
+     "hear.c"},
+    {"SPIN", "No program makes calls without end and never waits.", ORACLE_MEANWHILE,
+     "scenario/run.c"},
+    {"START", "The server starts, on every disk that a crash may leave.", ORACLE_MEANWHILE,
+     "world.c"},
+    {"ACTOR",
+     "The made-up world itself works: its actors start, speak in records, and end as they should.",
+     ORACLE_MEANWHILE, "hear.c internet.c"},
+};
+const size_t oracle_count = sizeof oracles / sizeof *oracles;
+
+static unsigned bit_of(const char *name, size_t length)
+{
+    for (size_t i = 0; i < oracle_count; i++)
+        if (strlen(oracles[i].name) == length && memcmp(oracles[i].name, name, length) == 0)
+            return 1u << i;
+    return 0;
+}
+
+unsigned oracle_bit(const char *name)
+{
+    return bit_of(name, strlen(name));
+}
+
+int oracles_parse(const char *list, unsigned *set)
+{
+    *set = 0;
+    do {
+        size_t length = strcspn(list, ",");
+        unsigned bit = bit_of(list, length);
+
+        if (!bit)
+            return -1;
+        *set |= bit;
+        list += length;
+    } while (*list++ == ',');
+    return 0;
+}
+
+/* The text in lines of at most 76 bytes, each behind four blanks. */
+static void print_wrapped(FILE *to, const char *text)
+{
+    size_t used = 0;
+
+    while (*text) {
+        size_t length = strcspn(text, " ");
+
+        if (used > 0 && used + 1 + length > 76) {
+            fputc('\n', to);
+            used = 0;
+        }
+        used += (size_t) fprintf(to, "%s%.*s", used ? " " : "    ", (int) length, text);
+        text += length;
+        text += strspn(text, " ");
+    }
+    fputc('\n', to);
+}
+
+void oracles_print(FILE *to)
+{
+    for (size_t i = 0; i < oracle_count; i++) {
+        fprintf(to, "%s\n", oracles[i].name);
+        print_wrapped(to, oracles[i].statement);
+        fprintf(to, "    (%s: %s)\n",
+                oracles[i].when == ORACLE_AT_END ? "at the end" : "while the run goes on",
+                oracles[i].where);
+    }
+}
