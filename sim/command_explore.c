@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "sim/explore/explore.h"
+#include "sim/scenario/fault_words.h"
 #include "sim/scenario/files.h"
 #include "sim/world/oracles.h"
 #include "sim/world/words.h"
@@ -233,22 +234,34 @@ static void write_failure(const char *out, const char *file, const struct explor
         printf("     file: %s\n", why);
 }
 
+/* What went wrong last. */
+#define UPSET_WORDS 160
+static const char *upset_words(const struct explore_failure *failure, char to[UPSET_WORDS])
+{
+    const struct explore_crash *last =
+        failure->crash_count ? &failure->crashes[failure->crash_count - 1] : NULL;
+    char fault[FAULT_WORDS];
+    if (!last)
+        snprintf(to, UPSET_WORDS, "nothing went wrong");
+    else if (last->kind == UPSET_POWER)
+        snprintf(to, UPSET_WORDS, "power lost");
+    else if (last->kind == UPSET_FAULT)
+        snprintf(to, UPSET_WORDS, "fault %s", strchr(fault_words(&last->fault, fault), ',') + 1);
+    else
+        snprintf(to, UPSET_WORDS, "%s killed",
+                 strcmp(last->program, "*") == 0 ? "every program" : last->program);
+    return to;
+}
+
 static void show_failure(const char *file, const char *replay,
                          const struct explore_options *options,
                          const struct explore_failure *failure)
 {
     printf("FAIL %s: %s%s%s\n", file, failure->promise ? failure->promise : "",
            failure->promise ? ": " : "", failure->message);
-    const char *program =
-        failure->crash_count ? failure->crashes[failure->crash_count - 1].program : NULL;
-    char killed[80];
-    snprintf(killed, sizeof killed, "%s killed", program ? program : "");
+    char text[UPSET_WORDS];
     printf("     on %s, seed %llu, %s %s\n", disk_model_name(options->disk),
-           (unsigned long long) options->seed,
-           !program                    ? "power lost"
-           : strcmp(program, "*") == 0 ? "every program killed"
-                                       : killed,
-           failure->crash);
+           (unsigned long long) options->seed, upset_words(failure, text), failure->crash);
     for (size_t i = 0; i < failure->crash_count; i++)
         show_lost(failure->crashes[i].lost);
     if (failure->detail)

@@ -9,6 +9,7 @@
 
 #include "sim/command.h"
 #include "sim/report/report.h"
+#include "sim/scenario/fault_words.h"
 #include "sim/scenario/files.h"
 #include "sim/scenario/run.h"
 #include "sim/world/oracles.h"
@@ -30,6 +31,8 @@ static const char use[] =
     "                    question by question, what the disk then holds; or the program (*: every\n"
     "                    one) is killed\n"
     "  --without ORACLE,...   switches oracles off (nixie explore --oracles tells of them)\n"
+    "  --fault CALL,error=ERRNO|,short[=BYTES]|,slow=NS|,clock=NS|,wakeup|,net|ALLOCATION,memory\n"
+    "                    and ,times=K: that call (or allocation) goes wrong, in that way\n"
     "  --arena-offset N, --fill BYTE, --environment-padding N   must not change a run\n";
 
 #define CUTS_MAX 8
@@ -45,6 +48,7 @@ struct run_command {
     struct choose_random chances[CUTS_MAX];
     uint64_t chance_seeds[CUTS_MAX]; /* 0: none of them */
     struct choose_replay replays[CUTS_MAX];
+    struct fault_plan faults[CUTS_MAX];
     struct answers answers[CUTS_MAX];
     const char **files;
     size_t file_count;
@@ -139,6 +143,19 @@ static int read_cut(struct run_command *run, const char *text)
     return 0;
 }
 
+static int read_fault(struct run_command *run, const char *text)
+{
+    struct run_options *options = &run->options;
+
+    if (!text || options->fault_count == CUTS_MAX ||
+        fault_read(text, &run->faults[options->fault_count]) < 0)
+        return -1;
+    options->faults = run->faults;
+    options->fault_count++;
+    options->only_oracles = true;
+    return 0;
+}
+
 /* An option with a value.  1 if it was one of them, 0 if not, -1 if the value is wrong. */
 static int read_valued(struct run_command *run, const char *option, const char *value)
 {
@@ -162,6 +179,8 @@ static int read_valued(struct run_command *run, const char *option, const char *
         result = run->options.disk ? 0 : -1;
     } else if (strcmp(option, "--cut") == 0) {
         result = read_cut(run, value);
+    } else if (strcmp(option, "--fault") == 0) {
+        result = read_fault(run, value);
     } else if (strcmp(option, "--schedule") == 0) {
         result = read_schedule(value, &run->options.policy);
     } else if (strcmp(option, "--without") == 0) {

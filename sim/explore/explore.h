@@ -13,13 +13,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "sim/explore/points.h"
 #include "sim/scenario/run.h"
-
-enum explore_crashes {
-    EXPLORE_MACHINE = 1,  /* the power goes */
-    EXPLORE_PROGRAMS = 2, /* every program of a machine is killed */
-    EXPLORE_ONE = 4       /* each program of the server by itself */
-};
 
 struct explore_options {
     const struct disk_model *disk; /* instead of what the hosts say; or NULL */
@@ -36,18 +31,24 @@ struct explore_options {
     FILE *story;      /* the story of the first run that fails; or NULL */
 };
 
+/* Something that went wrong, planned. */
 struct explore_crash {
-    int64_t time_ns; /* since the start */
+    enum upset_kind kind; /* POWER, KILL or FAULT */
+    int64_t time_ns;      /* since the start */
     char *host;
-    const char *program; /* that was killed ("*": every one), or NULL: the power went */
-    char *lost; /* what the disk did not keep there, lines as a scenario has them; or NULL */
+    /* KILL: who was killed ("*": every one); FAULT: who made the call; else NULL.  Static. */
+    const char *program;
+    char *lost; /* POWER: what the disk did not keep, lines as a scenario has them; or NULL */
+    struct fault_plan fault; /* FAULT */
+    enum call_id call;       /* FAULT: what the call was; */
+    uint64_t ordinal;        /* it was that program's ordinal-th, in all its processes, from 1 */
 };
 
 struct explore_failure {
-    char *crash; /* the last one: "after call 214, nixie-queue link intd/1 todo/1" */
-    struct explore_crash *crashes;
+    char *crash; /* the last one: "after call 214, nixie-queue link intd/1 todo/1", "in call ..." */
+    struct explore_crash *crashes; /* in the order of the plan */
     size_t crash_count;
-    char *cuts; /* the crashes as options of nixie run: " --cut 214,answers=1.0.2", or "" */
+    char *cuts; /* as options of nixie run: " --cut 214,answers=1.0.2 --fault 300,short", "" */
     const char *promise; /* that broke: "LOST", static; or NULL: none with a name */
     char *message;
     char *detail; /* or NULL */

@@ -48,6 +48,14 @@ int error_named(const char *name)
     return 0;
 }
 
+const char *error_text(int error)
+{
+    for (size_t i = 0; i < ERROR_COUNT; i++)
+        if (errors[i].number == error)
+            return errors[i].name;
+    return "EIO";
+}
+
 /* "send" or "nixie-send" as the name of a program. */
 const char *need_program(struct cursor *cursor)
 {

@@ -177,5 +177,7 @@ enum stage need_stage(struct cursor *cursor);
 /* A signal by name with or without SIG; errno by name; a call of the simulated kernel. */
 int signal_named(const char *name);
 int error_named(const char *name);
+/* The name of an errno that a fault may have; "EIO" for any other. */
+const char *error_text(int error);
 
 #endif

@@ -486,6 +486,8 @@ static void finish(struct run *run)
         expect_judge(run);
     }
     result->summary = summary_of(run);
+    if (run->options->ended)
+        run->options->ended(run->options->ended_context, world, result);
 }
 
 void scenario_run(const struct scenario *scenario, const struct run_options *options,

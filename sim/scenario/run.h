@@ -25,6 +25,26 @@ struct crash_plan {
     bool before;
 };
 
+/* What goes wrong in one call of one of the server's programs. */
+enum fault_kind {
+    FAULT_ERROR,  /* the call fails with `error` */
+    FAULT_SHORT,  /* what reads or writes moves `amount` bytes (0: one) */
+    FAULT_SLOW,   /* the call (a sync, a write) takes `amount` ns more of virtual time */
+    FAULT_CLOCK,  /* the wall clock steps by `amount` ns (either sign) at that call */
+    FAULT_MEMORY, /* an allocation of the server's allocator fails */
+    FAULT_WAKEUP, /* what the call would wake is not woken: the write says success, nothing comes */
+    FAULT_NET     /* the connection that the call writes to or reads from is reset */
+};
+struct fault_plan {
+    uint64_t call_number; /* of the run; of MEMORY: the number of the allocation */
+    enum fault_kind kind;
+    int error;      /* ERROR: errno */
+    int64_t amount; /* SHORT: bytes; SLOW, CLOCK: nanoseconds */
+    uint64_t times; /* calls of the same program and name that fail from there on; 0, 1: one */
+};
+
+struct run_result;
+
 /* How the world is to be seen by an explorer. */
 struct run_options {
     uint64_t seed; /* 0 counts as 1 */
@@ -39,6 +59,9 @@ struct run_options {
     const struct crash_plan *crashes;
     size_t crash_count;
     int64_t boot_delay_ns;
+    /* Faults besides those of the scenario, in the order of their calls. */
+    const struct fault_plan *faults;
+    size_t fault_count;
     /* Judges only by the oracles that are always on, not by `expect`: what a scenario expects need
      * not hold when more goes wrong than it tells. */
     bool only_oracles;
@@ -46,6 +69,9 @@ struct run_options {
     const struct kernel_watch *watch;
     void (*started)(void *context, struct world *world);
     void *started_context;
+    /* Told once, when it has been judged and before the world goes; or NULL. */
+    void (*ended)(void *context, const struct world *world, const struct run_result *result);
+    void *ended_context;
     FILE *story;      /* told as it happens; or NULL */
     unsigned without; /* set of oracles that are switched off (sim/world/oracles.h) */
     /* Tells what became of a letter, for a failure about it: malloc'd lines.  NULL: as the spools
