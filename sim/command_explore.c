@@ -30,7 +30,7 @@ static const char usage[] =
     "  --every N         only each N-th crash point\n"
     "  --runs N          stop after N runs of a scenario\n"
     "  --seeds A..B      the schedules of these seeds (1..1)\n"
-    "  --schedule random|round-robin\n"
+    "  --schedule round-robin|random|priority|starve\n"
     "  --failures N      stop a scenario after N violations (10)\n"
     "  --out DIR         write each violation as a scenario file, which nixie run fails on\n"
     "  --without ORACLE,...  switches oracles off\n"
@@ -107,12 +107,6 @@ static bool parse_crashes(const char *text, struct explore_options *options)
     return true;
 }
 
-static bool parse_policy(const char *text, enum schedule_policy *policy)
-{
-    *policy = strcmp(text, "random") == 0 ? SCHEDULE_RANDOM : SCHEDULE_ROUND_ROBIN;
-    return *policy == SCHEDULE_RANDOM || strcmp(text, "round-robin") == 0;
-}
-
 static bool parse_definition(const char *text, struct arguments *arguments)
 {
     struct definition definition;
@@ -145,7 +139,7 @@ static int parse_option(const char *name, const char *value, struct arguments *a
     if (strcmp(name, "--seeds") == 0)
         return parse_seeds(value, arguments) ? 1 : -1;
     if (strcmp(name, "--schedule") == 0)
-        return parse_policy(value, &options->policy) ? 1 : -1;
+        return schedule_named(value, &options->policy) == 0 ? 1 : -1;
     if (strcmp(name, "--without") == 0) {
         arguments->replay =
             pool_format(&arguments->pool, "%s --without %s", arguments->replay, value);
@@ -266,10 +260,12 @@ static void show_failure(const char *file, const char *replay,
         show_lost(failure->crashes[i].lost);
     if (failure->detail)
         fputs(failure->detail, stdout);
-    char *word = shell_word(file);
+    char *word = shell_word(file), words[40] = "";
+    if (options->policy != SCHEDULE_ROUND_ROBIN)
+        snprintf(words, sizeof words, " --schedule %s", schedule_name(options->policy));
     printf("     replay: nixie run %s%s --disk %s --seed %llu%s%s\n", word, replay,
-           disk_model_name(options->disk), (unsigned long long) options->seed,
-           options->policy == SCHEDULE_RANDOM ? " --schedule random" : "", failure->cuts);
+           disk_model_name(options->disk), (unsigned long long) options->seed, words,
+           failure->cuts);
     free(word);
 }
 

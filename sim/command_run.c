@@ -25,7 +25,7 @@ static const char use[] =
     "  --hash            only a line HASH  FILE for each run\n"
     "for those who change Nixie:\n"
     "  --disk MODEL      instead of what hosts say: honest, ffs, ext4, strict\n"
-    "  --schedule random|round-robin\n"
+    "  --schedule round-robin|random|priority|starve\n"
     "  --cut CALL[,host=NAME][,before][,none|,all|,SEED|,answers=N.N...|,kill=PROGRAM]\n"
     "                    power cut after that call, judged by the oracles only; the answers say,\n"
     "                    question by question, what the disk then holds; or the program (*: every\n"
@@ -72,17 +72,6 @@ static int read_number(const char *text, uint64_t most, uint64_t *number)
         return -1;
     *number = strtoull(text, &end, 0);
     return *end || errno || *number > most ? -1 : 0;
-}
-
-static int read_schedule(const char *text, enum schedule_policy *policy)
-{
-    if (text && strcmp(text, "random") == 0)
-        *policy = SCHEDULE_RANDOM;
-    else if (text && strcmp(text, "round-robin") == 0)
-        *policy = SCHEDULE_ROUND_ROBIN;
-    else
-        return -1;
-    return 0;
 }
 
 /* "4.0.1.2" */
@@ -182,7 +171,7 @@ static int read_valued(struct run_command *run, const char *option, const char *
     } else if (strcmp(option, "--fault") == 0) {
         result = read_fault(run, value);
     } else if (strcmp(option, "--schedule") == 0) {
-        result = read_schedule(value, &run->options.policy);
+        result = value ? schedule_named(value, &run->options.policy) : -1;
     } else if (strcmp(option, "--without") == 0) {
         result = value ? oracles_parse(value, &run->options.without) : -1;
     } else if (strcmp(option, "--arena-offset") == 0) {

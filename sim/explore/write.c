@@ -124,8 +124,8 @@ static int print_scenario(FILE *to, const char *file, const struct explore_optio
         fprintf(to, "# %s%s%s\n# The crash was %s.\n", failure->promise ? failure->promise : "",
                 failure->promise ? ": " : "", failure->message, failure->crash);
         if (options->seed != 1 || options->policy != SCHEDULE_ROUND_ROBIN)
-            fprintf(to, "# nixie run --seed %llu%s\n", (unsigned long long) options->seed,
-                    options->policy == SCHEDULE_RANDOM ? " --schedule random" : "");
+            fprintf(to, "# nixie run --seed %llu --schedule %s\n",
+                    (unsigned long long) options->seed, schedule_name(options->policy));
         fputc('\n', to);
         tree_print(&tree, to);
         for (size_t i = 0; i < failure->crash_count; i++)

@@ -9,6 +9,7 @@
 #include "sim/kernel/coro.h"
 #include "sim/kernel/file.h"
 #include "sim/kernel/kernel.h"
+#include "sim/kernel/policy.h"
 #include "sim/kernel/random.h"
 #include "sim/kernel/timer.h"
 #include "sim/kernel/wait.h"
@@ -61,6 +62,8 @@ struct process {
     struct coro coro;
     int kept_errno;        /* while another runs; also from the start of a call to its end */
     int64_t quantum;       /* calls left before others get their turn */
+    int64_t ready_ns;      /* when it became runnable */
+    uint64_t lot;          /* of PRIORITY: its priority; of STARVE: tells it from others */
     uint64_t busy_calls;   /* since it last waited */
     uint64_t changes_seen; /* of the host, when its call began */
     enum call_id call_id;  /* the last one begun */
@@ -158,6 +161,7 @@ struct kernel {
     char spinner_text[160];
     uint64_t fault_count;
     char fault_text[160];
+    struct policy_state policy;
     struct random schedule_random, disk_random, getrandom_random, boot_random;
     size_t live_files;
     struct process *free_processes;

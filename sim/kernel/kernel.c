@@ -41,6 +41,7 @@ struct kernel *kernel_create(const struct kernel_options *options)
     random_seed(&kernel->disk_random, options->seed, STREAM_DISK);
     random_seed(&kernel->getrandom_random, options->seed, STREAM_GETRANDOM);
     random_seed(&kernel->boot_random, options->seed, STREAM_BOOT);
+    policy_start(kernel);
     return kernel;
 }
 

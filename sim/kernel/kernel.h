@@ -26,7 +26,17 @@ struct host;
 struct process;
 struct sockaddr;
 
-enum schedule_policy { SCHEDULE_ROUND_ROBIN, SCHEDULE_RANDOM };
+/* Who runs when: policy.h. */
+enum schedule_policy {
+    SCHEDULE_ROUND_ROBIN,
+    SCHEDULE_RANDOM,
+    SCHEDULE_PRIORITY,
+    SCHEDULE_STARVE,
+    SCHEDULE_COUNT
+};
+/* "round-robin", "random", "priority", "starve"; and back: 0, or -1 for other names. */
+const char *schedule_name(enum schedule_policy policy);
+int schedule_named(const char *name, enum schedule_policy *policy);
 
 struct kernel_options {
     uint64_t seed;

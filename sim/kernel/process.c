@@ -158,6 +158,7 @@ struct process *process_create(struct host *host, struct process *parent)
         set_default_limits(process);
     }
     inode_ref(process->directory);
+    policy_born(process);
     return process;
 }
 

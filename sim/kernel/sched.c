@@ -9,9 +9,6 @@
 #include "sim/kernel/internal.h"
 #include "sim/kernel/must.h"
 
-#define QUANTUM 8         /* calls in a row, round robin */
-#define QUANTUM_RANDOM 16 /* at most, at random */
-
 struct process *running;
 volatile bool inside_call;
 
@@ -42,6 +39,7 @@ void scheduler_ready(struct process *process)
     *run_slot(kernel, kernel->run_count) = process;
     kernel->run_count++;
     process->state = PROCESS_RUNNABLE;
+    process->ready_ns = kernel->now_ns;
 }
 
 void scheduler_remove(struct process *process)
@@ -58,8 +56,25 @@ void scheduler_remove(struct process *process)
     kernel->run_count = kept;
 }
 
-static struct process *run_take(struct kernel *kernel)
+/* The order of those that stay is kept: who has waited longest stands first.  (At random the first
+ * changes places with the chosen one.) */
+static struct process *run_take_at(struct kernel *kernel, size_t chosen)
 {
+    struct process *process = *run_slot(kernel, chosen);
+    if (kernel->options.policy == SCHEDULE_RANDOM)
+        *run_slot(kernel, chosen) = *run_slot(kernel, 0);
+    else
+        for (; chosen > 0; chosen--)
+            *run_slot(kernel, chosen) = *run_slot(kernel, chosen - 1);
+    kernel->run_first = (kernel->run_first + 1) & (kernel->run_room - 1);
+    kernel->run_count--;
+    return process;
+}
+
+/* NULL: nobody, before *until_ns (INT64_MAX: before something happens). */
+static struct process *run_take(struct kernel *kernel, int64_t *until_ns)
+{
+    *until_ns = INT64_MAX;
     if (kernel->resume) {
         struct process *process = kernel->resume;
         kernel->resume = NULL;
@@ -67,24 +82,8 @@ static struct process *run_take(struct kernel *kernel)
     }
     if (!kernel->run_count)
         return NULL;
-    if (kernel->options.policy == SCHEDULE_RANDOM && kernel->run_count > 1) {
-        size_t chosen = random_below(&kernel->schedule_random, kernel->run_count);
-        struct process *first = *run_slot(kernel, 0);
-        *run_slot(kernel, 0) = *run_slot(kernel, chosen);
-        *run_slot(kernel, chosen) = first;
-    }
-    struct process *process = *run_slot(kernel, 0);
-    kernel->run_first = (kernel->run_first + 1) & (kernel->run_room - 1);
-    kernel->run_count--;
-    return process;
-}
-
-static void quantum_start(struct process *process)
-{
-    struct kernel *kernel = process->kernel;
-    process->quantum = kernel->options.policy == SCHEDULE_RANDOM
-                           ? 1 + (int64_t) random_below(&kernel->schedule_random, QUANTUM_RANDOM)
-                           : QUANTUM;
+    size_t chosen = policy_choose(kernel, until_ns);
+    return chosen == SIZE_MAX ? NULL : run_take_at(kernel, chosen);
 }
 
 /* --- switching -------------------------------------------------------------------------------*/
@@ -95,7 +94,7 @@ static void run(struct kernel *kernel, struct process *process)
     kernel->yield_ns =
         first && first->time_ns < kernel->until_ns ? first->time_ns : kernel->until_ns;
     process->state = PROCESS_RUNNING;
-    quantum_start(process);
+    process->quantum = policy_quantum(kernel);
     kernel->current = running = process;
     int outer_errno = errno;
     errno = process->kept_errno;
@@ -160,7 +159,7 @@ void scheduler_at_call(struct process *process)
         return;
     }
     if (kernel->now_ns < kernel->yield_ns && !kernel->run_count) {
-        quantum_start(process); /* nobody else wants to run */
+        process->quantum = policy_quantum(kernel); /* nobody else wants to run */
         return;
     }
     scheduler_yield();
@@ -210,12 +209,15 @@ static bool step(struct kernel *kernel, enum kernel_end *end)
         *end = KERNEL_UNTIL;
         return false;
     }
-    struct process *process = run_take(kernel);
+    int64_t starved_until;
+    struct process *process = run_take(kernel, &starved_until);
     if (process) {
         run(kernel, process);
         return true;
     }
     int64_t next = kernel_next_timer(kernel);
+    if (starved_until < next)
+        next = starved_until;
     if (next == INT64_MAX) {
         *end = KERNEL_IDLE;
         return false;
