@@ -235,6 +235,7 @@ struct host *host_create(struct kernel *kernel, const struct host_options *optio
     host->kernel = kernel;
     host->name = must(strdup(options->name));
     host->number = ++kernel->host_count;
+    host->steady = options->steady;
     struct random random;
     random_seed(&random, kernel->options.seed, STREAM_VFS + 16 * (uint64_t) host->number);
     struct vfs_options vfs_options = {

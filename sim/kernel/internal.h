@@ -114,7 +114,7 @@ struct host {
     struct host *next;
     char *name;
     unsigned number;
-    bool up;
+    bool up, steady;
     struct vfs *vfs;
     struct inode *null_device;
     uint64_t capacity_bytes;

@@ -69,6 +69,7 @@ struct host_options {
     const struct disk_model *disk;
     uint64_t capacity_bytes; /* 0: no limit */
     uint64_t capacity_inodes;
+    bool steady; /* its processes are never starved, whatever the policy */
 };
 /* A host that is up, with /, /bin, /tmp (1777), /proc/sys/kernel/random/boot_id, /dev/null. */
 struct host *host_create(struct kernel *kernel, const struct host_options *options);

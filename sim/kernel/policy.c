@@ -100,6 +100,8 @@ static uint64_t mix(uint64_t value)
 
 static bool is_starved(const struct policy_state *state, const struct process *process)
 {
+    if (process->host->steady)
+        return false;
     if (state->victim)
         return process->lot == state->victim;
     if (state->program)

@@ -114,11 +114,13 @@ static int make_host(struct world *world, const struct world_options *options, s
     return result < 0 ? result : home_build(machine->host, spec, options->dns);
 }
 
-/* A machine with an actor, which is none of ours and whose disk never loses anything. */
+/* A machine with an actor, which is none of ours and whose disk never loses anything.  It is not
+ * starved: that would say nothing of our server, and what clients tell of it would come late. */
 static int make_actor(struct world *world, struct machine *machine, const char *const *addresses,
                       size_t count)
 {
-    struct host_options host = {.name = machine->name, .disk = disk_model_named("honest")};
+    struct host_options host = {
+        .name = machine->name, .disk = disk_model_named("honest"), .steady = true};
     int result;
 
     machine->host = host_create(world->kernel, &host);
