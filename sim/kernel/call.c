@@ -48,12 +48,6 @@ static bool watch_before(struct kernel *kernel, struct call *call)
     return true;
 }
 
-void kernel_shorten(struct kernel *kernel, size_t size)
-{
-    assert(kernel->current && size > 0);
-    kernel->current->transfer_limit = size;
-}
-
 size_t call_transfer_size(size_t size)
 {
     size_t limit = running->transfer_limit;
@@ -68,6 +62,8 @@ bool call_enter(struct call *call)
     process->kept_errno = errno;
     process->call_id = call->id;
     process->transfer_limit = 0;
+    process->discards = false;
+    process->slow_ns = 0;
     process->busy_calls++;
     kernel->now_ns += (int64_t) kernel->options.call_ns;
     if (--process->quantum <= 0 || kernel->now_ns >= kernel->yield_ns ||

@@ -122,6 +122,8 @@ static ssize_t write_file(int fd, const void *from, size_t size)
         return -EBADF;
     if (!file->operations->write)
         return -EINVAL;
+    if (running->discards)
+        return (ssize_t) size;
     return file->operations->write(file, from, call_transfer_size(size < IO_MAX ? size : IO_MAX));
 }
 

@@ -13,6 +13,12 @@
 static bool shall_fail(struct process *process, size_t size)
 {
     struct kernel *kernel = process->kernel;
+    if (process->counted) {
+        kernel->allocations++;
+        if (kernel->allocation_fails &&
+            kernel->allocation_fails(kernel->allocation_context, process, kernel->allocations))
+            return true;
+    }
     if (size > ALLOCATION_MAX)
         return true;
     if (kernel->fail_countdown == 0 || strcmp(kernel->fail_program, process->name) != 0)

@@ -112,6 +112,8 @@ static ssize_t send_message(int fd, const struct msghdr *header, int flags, stru
     call->data = message.data;
     call->size = message.size;
     call->argument[1] = message.file_count;
+    if (running->discards)
+        return size;
     return file->operations->socket->send(file, &message);
 }
 

@@ -141,6 +141,7 @@ int exec_load(struct process *process, const char *path, char *const *argv,
     process->arena = arena;
     process->name = image.name;
     process->main = image.main;
+    process_count_allocations(process);
     take_identity(process, &image.stat);
     descriptor_close_on_exec(process);
     return 0;

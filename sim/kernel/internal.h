@@ -68,6 +68,9 @@ struct process {
     uint64_t changes_seen; /* of the host, when its call began */
     enum call_id call_id;  /* the last one begun */
     size_t transfer_limit; /* of the call, see kernel_shorten; 0: none */
+    bool discards;         /* of the call, see kernel_discard */
+    int64_t slow_ns;       /* of a sync, see kernel_slow */
+    bool counted;          /* its allocations are, see kernel_count_allocations */
     struct wait_entry *waits;
     struct timer timer; /* the deadline of what it waits for */
     bool timed_out;
@@ -169,7 +172,11 @@ struct kernel {
     struct pipe *free_pipes;
     struct piece *free_pieces; /* of AF_UNIX sockets */
     struct callback *callbacks;
-    struct net *net;    /* NULL: none is used */
+    struct net *net;            /* NULL: none is used */
+    const char *counted_prefix; /* kernel_count_allocations; NULL: none */
+    uint64_t allocations;
+    bool (*allocation_fails)(void *context, const struct process *process, uint64_t number);
+    void *allocation_context;
     char *fail_program; /* kernel_fail_allocation */
     uint64_t fail_countdown;
 };
@@ -281,6 +288,10 @@ void net_destroy(struct kernel *kernel);
 
 /* What a read or write of the running process may move, see kernel_shorten. */
 size_t call_transfer_size(size_t size);
+
+/* --- inject.c ----------------------------------------------------------------------------------*/
+/* The running process is about to begin a program of that name. */
+void process_count_allocations(struct process *process);
 
 /* --- hash.c ------------------------------------------------------------------------------------*/
 /* Mixes a finished call into the run's hash. */

@@ -207,9 +207,38 @@ void kernel_watch(struct kernel *kernel, const struct kernel_watch *watch);
  * survives and the run is continued, the call then takes place). */
 void kernel_stop(struct kernel *kernel);
 
-/* From inside a `before`: the call (reading or writing a file, pipe or stream, with whatever
- * call) moves at most `size` bytes (not 0), as a real one may. */
+/* --- what may go wrong in a call: from inside a `before`, about that call
+ * ------------------------*/
+
+/* The call (reading or writing a file, pipe or stream, with whatever call) moves at most `size`
+ * bytes (not 0), as a real one may. */
 void kernel_shorten(struct kernel *kernel, size_t size);
+
+/* A write or a send says that all bytes went, and nothing arrives. */
+void kernel_discard(struct kernel *kernel);
+
+/* It takes `ns` longer, while others run: a sync ends so much later, every other call takes effect
+ * so much later.  Waits; if the process is killed meanwhile it does not return. */
+void kernel_slow(struct kernel *kernel, int64_t ns);
+
+/* The TCP connection at descriptor `fd` of the process is reset, for both ends (ECONNRESET): now,
+ * or when exactly `bytes` more bytes that this process's end sends have arrived.  Returns 0;
+ * -1: there is no connection. */
+int kernel_reset(struct kernel *kernel, int fd, uint64_t bytes);
+
+/* What a descriptor of a process leads to. */
+enum file_kind {
+    FILE_NONE, /* it is not open */
+    FILE_REGULAR,
+    FILE_DIRECTORY,
+    FILE_PIPE,
+    FILE_FIFO,
+    FILE_UNIX, /* a socket */
+    FILE_TCP,
+    FILE_UDP,
+    FILE_OTHER
+};
+enum file_kind process_file_kind(const struct process *process, int fd);
 
 /* --- time -------------------------------------------------------------------------------------*/
 int64_t kernel_now(const struct kernel *kernel);          /* ns since the start */
@@ -257,6 +286,14 @@ unsigned process_descriptor_count(const struct process *process);
 /* How many of its descriptors are of what is over: files that have no name any more, and
  * TCP connections that the other side has ended.  *what: the first of them in words. */
 unsigned process_stale_count(const struct process *process, const char **what);
+/* Counts allocations of programs whose name begins with `prefix` (not copied), of those that are
+ * started from now on.  `fails` (or NULL) hears each of them before it is made, in the middle of
+ * the program: it may only take notes; true: it fails (ENOMEM). */
+void kernel_count_allocations(struct kernel *kernel, const char *prefix,
+                              bool (*fails)(void *context, const struct process *process,
+                                            uint64_t number),
+                              void *context);
+uint64_t kernel_allocation_count(const struct kernel *kernel);
 /* The n-th allocation from now of a process whose program has that name fails (ENOMEM); n from 1,
  * 0 takes it back. */
 void kernel_fail_allocation(struct kernel *kernel, const char *program, uint64_t n);

@@ -318,6 +318,9 @@ void flow_retime(struct connection *connection, unsigned way);
 void tcp_arrive(struct connection *connection, unsigned way, struct inet_piece *piece);
 /* A SYN that cannot be answered now: the backlog is full. */
 bool tcp_must_drop(struct connection *connection);
+/* A reset for both ends of the socket's connection, when `bytes` more than it has sent so far have
+ * arrived; may free the connection. */
+void tcp_cut_after(struct inet_socket *socket, uint64_t bytes);
 /* Nothing was acknowledged for too long. */
 void tcp_give_up(struct connection *connection, unsigned way);
 

@@ -48,7 +48,8 @@ int sync_wait(struct host *host, struct inode *inode, bool data_only)
     const struct kernel_options *options = &kernel->options;
     struct sync_job *job = must(calloc(1, sizeof *job));
     uint64_t range = options->fsync_max_ns - options->fsync_min_ns;
-    uint64_t duration = options->fsync_min_ns + random_below(&kernel->disk_random, range + 1);
+    uint64_t duration = options->fsync_min_ns + random_below(&kernel->disk_random, range + 1) +
+                        (uint64_t) running->slow_ns;
     job->host = host;
     job->inode = inode;
     if (inode)

@@ -96,6 +96,19 @@ static void cut(struct connection *connection, enum net_cut how)
             tcp_reset(connection->end[side], ECONNRESET);
 }
 
+void tcp_cut_after(struct inet_socket *socket, uint64_t bytes)
+{
+    struct connection *connection = socket->connection;
+    struct flow *flow = &connection->flow[socket->side];
+    uint64_t at = flow->arrived + flow->queued + bytes;
+    if (at <= flow->arrived) {
+        cut(connection, NET_CUT_RESET);
+    } else if (at < flow->cut_at) {
+        flow->cut_at = at;
+        flow->cut_how = NET_CUT_RESET;
+    }
+}
+
 static void arrive_ack(struct connection *connection)
 {
     struct inet_socket *child = connection->end[1];

@@ -11,13 +11,10 @@ static const struct {
     const char *name;
     enum fault_kind kind;
     bool valued, needs_value;
-} kinds[] = {{"error", FAULT_ERROR, true, true},
-             {"short", FAULT_SHORT, true, false},
-             {"slow", FAULT_SLOW, true, true},
-             {"clock", FAULT_CLOCK, true, true},
-             {"memory", FAULT_MEMORY, 0, 0},
-             {"wakeup", FAULT_WAKEUP, 0, 0},
-             {"net", FAULT_NET, 0, 0}};
+} kinds[] = {{"error", FAULT_ERROR, true, true}, {"short", FAULT_SHORT, true, false},
+             {"slow", FAULT_SLOW, true, true},   {"clock", FAULT_CLOCK, true, true},
+             {"memory", FAULT_MEMORY, 0, 0},     {"wakeup", FAULT_WAKEUP, 0, 0},
+             {"net", FAULT_NET, true, false}};
 #define KIND_COUNT (sizeof kinds / sizeof *kinds)
 
 static int read_amount(const char *text, int64_t least, int64_t *amount)
@@ -47,6 +44,30 @@ static int read_value(const char *value, struct fault_plan *fault)
     }
 }
 
+/* ",any", ",for=NS", ",times=K": cut off and read. */
+static int read_tail(char *text, struct fault_plan *fault)
+{
+    char *any = strstr(text, ",any"), *lasts = strstr(text, ",for="), *times;
+    int64_t count;
+    if (any && any[4] == 0) {
+        *any = 0;
+        fault->any = true;
+    }
+    if (lasts) {
+        *lasts = 0;
+        if (read_amount(lasts + 5, 1, &fault->amount) < 0)
+            return -1;
+    }
+    times = strstr(text, ",times=");
+    if (!times)
+        return 0;
+    *times = 0;
+    if (times == text || read_amount(times + 7, 1, &count) < 0)
+        return -1;
+    fault->times = (uint64_t) count;
+    return 0;
+}
+
 static int read_kind(char *word, struct fault_plan *fault)
 {
     char *value = strchr(word, '=');
@@ -63,22 +84,18 @@ static int read_kind(char *word, struct fault_plan *fault)
 
 int fault_read(const char *text, struct fault_plan *fault)
 {
-    char copy[FAULT_WORDS], *end, *times;
+    char copy[FAULT_WORDS], *end;
     memset(fault, 0, sizeof *fault);
     if (*text < '0' || *text > '9' || snprintf(copy, sizeof copy, "%s", text) >= (int) sizeof copy)
         return -1;
     fault->call_number = strtoull(copy, &end, 10);
     if (*end != ',')
         return -1;
-    times = strstr(end, ",times=");
-    if (times) {
-        int64_t count;
-        *times = 0;
-        if (times == end || read_amount(times + 7, 1, &count) < 0)
-            return -1;
-        fault->times = (uint64_t) count;
-    }
-    return read_kind(end + 1, fault);
+    if (read_tail(end, fault) < 0)
+        return -1;
+    if (read_kind(end + 1, fault) < 0)
+        return -1;
+    return fault->kind != FAULT_ERROR && (fault->any || strstr(text, ",for=")) ? -1 : 0;
 }
 
 const char *fault_words(const struct fault_plan *fault, char to[FAULT_WORDS])
@@ -96,7 +113,12 @@ const char *fault_words(const struct fault_plan *fault, char to[FAULT_WORDS])
         length += snprintf(to + length, FAULT_WORDS - (size_t) length, "=%lld",
                            (long long) fault->amount);
     if (fault->times > 1)
-        snprintf(to + length, FAULT_WORDS - (size_t) length, ",times=%llu",
-                 (unsigned long long) fault->times);
+        length += snprintf(to + length, FAULT_WORDS - (size_t) length, ",times=%llu",
+                           (unsigned long long) fault->times);
+    if (fault->kind == FAULT_ERROR && fault->amount > 0)
+        length += snprintf(to + length, FAULT_WORDS - (size_t) length, ",for=%lld",
+                           (long long) fault->amount);
+    if (fault->any)
+        snprintf(to + length, FAULT_WORDS - (size_t) length, ",any");
     return to;
 }

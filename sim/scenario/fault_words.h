@@ -7,9 +7,10 @@
 
 /*
  *   CALL,error=ENOSPC   CALL,short[=BYTES]   CALL,slow=NANOSECONDS   CALL,clock=[-]NANOSECONDS
- *   ALLOCATION,memory   CALL,wakeup          CALL,net
+ *   ALLOCATION,memory   CALL,wakeup          CALL,net[=BYTES]
  *
- * and ",times=K" behind it.  Returns 0, or -1 if it is none of these. */
+ * and ",times=K" behind it; behind an error ",for=NANOSECONDS" and ",any", too.  Returns 0, or -1
+ * if it is none of these. */
 int fault_read(const char *text, struct fault_plan *fault);
 
 /* The same text again; in `to`, which is returned. */

@@ -118,8 +118,14 @@ const struct statement_help statement_help[] = {
     {"HOST disk full|room|free N blocks|bytes", "action: how much space is left from now on; room: "
                                                 "no limit"},
     {"clock forward|back TIME", "action: the wall clock is set; timers do not notice"},
-    {"fault PROGRAM CALL N ERROR [times K] [path PATTERN]",
-     "the N-th such call of that program (and K - 1 more) fails with ERROR"},
+    {"fault PROGRAM|any CALL|any N ERROR [times K|for TIME] [path PATTERN]",
+     "the N-th such call of that program (and K - 1 more, or all within TIME) fails with ERROR; "
+     "\"any\" call: any that may"},
+    {"fault PROGRAM CALL N short [BYTES bytes]|slow TIME|clock forward|back TIME|lost|reset [after "
+     "BYTES bytes]",
+     "that call moves few bytes, takes longer, meets a clock that was set; what it writes gets "
+     "lost; its connection breaks"},
+    {"fault PROGRAM|any allocation N [times K]", "the program gets no memory"},
     {"expect MESSAGE [not] accepted [WHEN]",
      "the submitting program ended with 0; a client got 250 after the data"},
     {"expect MESSAGE [not] refused [with CODE] [WHEN]",

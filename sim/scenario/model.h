@@ -8,6 +8,7 @@
 
 #include "sim/scenario/scenario.h"
 #include "sim/scenario/source.h"
+#include "sim/world/faults.h"
 #include "sim/world/spec.h"
 #include "sim/world/stage.h"
 #include "sim/world/words.h"
@@ -173,11 +174,7 @@ struct event {
 /* "fault queue fsync 1 EIO" */
 struct fault {
     struct position at;
-    const char *program;
-    int call; /* enum call_id */
-    uint64_t first, last;
-    int error;
-    const char *path; /* pattern over the call's path, or NULL */
+    struct fault_rule rule;
 };
 
 enum expect_kind {

@@ -324,13 +324,10 @@ static void add_letters(struct run *run)
         letter->sender = submission->from;
         letter->client = machine_of_actor(run, (struct actor){ACTOR_CLIENT, submission->client});
     }
-    for (size_t i = 0; i < scenario->fault_count; i++) {
-        struct fault_rule *rule = LIST_ADD(world->faults, world->fault_count);
-        const struct fault *fault = &scenario->faults[i];
-
-        *rule = (struct fault_rule){
-            fault->program, fault->call, fault->first, fault->last, fault->error, fault->path, 0};
-    }
+    for (size_t i = 0; i < scenario->fault_count; i++)
+        faults_add_rule(world, &scenario->faults[i].rule);
+    for (size_t i = 0; i < run->options->fault_count; i++)
+        faults_add_plan(world, &run->options->faults[i]);
 }
 
 static void set_hooks(struct run *run)
@@ -469,6 +466,17 @@ static uint64_t disk_hash(const struct world *world)
     return hash;
 }
 
+/* The words of the planned faults. */
+static void tell_faults(struct run *run)
+{
+    struct run_result *result = run->result;
+
+    result->fault_count = run->options->fault_count;
+    result->fault_lines = must_zeroed((result->fault_count + 1) * sizeof *result->fault_lines);
+    for (size_t i = 0; i < result->fault_count; i++)
+        result->fault_lines[i] = fault_line(&run->world->faults[run->scenario->fault_count + i]);
+}
+
 static void finish(struct run *run)
 {
     struct run_result *result = run->result;
@@ -478,6 +486,8 @@ static void finish(struct run *run)
     result->calls = kernel_call_count(world->kernel);
     result->hash = kernel_hash(world->kernel);
     result->disk_hash = disk_hash(world);
+    result->allocations = kernel_allocation_count(world->kernel);
+    tell_faults(run);
     world->finished = true;
     world_index(world);
     if (result->verdict != VERDICT_WRONG) {
@@ -521,6 +531,9 @@ void run_result_free(struct run_result *result)
         free(result->failures[i].message);
         free(result->failures[i].detail);
     }
+    for (size_t i = 0; i < result->fault_count; i++)
+        free(result->fault_lines[i]);
+    free(result->fault_lines);
     free(result->failures);
     free(result->summary);
     memset(result, 0, sizeof *result);

@@ -25,24 +25,6 @@ struct crash_plan {
     bool before;
 };
 
-/* What goes wrong in one call of one of the server's programs. */
-enum fault_kind {
-    FAULT_ERROR,  /* the call fails with `error` */
-    FAULT_SHORT,  /* what reads or writes moves `amount` bytes (0: one) */
-    FAULT_SLOW,   /* the call (a sync, a write) takes `amount` ns more of virtual time */
-    FAULT_CLOCK,  /* the wall clock steps by `amount` ns (either sign) at that call */
-    FAULT_MEMORY, /* an allocation of the server's allocator fails */
-    FAULT_WAKEUP, /* what the call would wake is not woken: the write says success, nothing comes */
-    FAULT_NET     /* the connection that the call writes to or reads from is reset */
-};
-struct fault_plan {
-    uint64_t call_number; /* of the run; of MEMORY: the number of the allocation */
-    enum fault_kind kind;
-    int error;      /* ERROR: errno */
-    int64_t amount; /* SHORT: bytes; SLOW, CLOCK: nanoseconds */
-    uint64_t times; /* calls of the same program and name that fail from there on; 0, 1: one */
-};
-
 struct run_result;
 
 /* How the world is to be seen by an explorer. */
@@ -104,7 +86,11 @@ struct run_result {
     uint64_t hash;
     size_t crashes;         /* that took place, of plan and scenario */
     size_t planned_crashes; /* of the plan only */
-    uint64_t disk_hash;     /* of all hosts' trees at the end */
+    char **fault_lines;     /* of each planned fault: as a line of a scenario, "fault queue fsync
+                               3 EIO"; NULL: its call never came */
+    size_t fault_count;
+    uint64_t allocations; /* of the server's programs */
+    uint64_t disk_hash;   /* of all hosts' trees at the end */
 };
 
 void scenario_run(const struct scenario *scenario, const struct run_options *options,

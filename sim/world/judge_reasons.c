@@ -58,6 +58,7 @@ bool reason_unknown(const struct world *world, const struct entry *entry, int64_
 
         if (is_about(upset, entry) && upset->time_ns >= from && upset->time_ns <= to &&
             (upset->kind == UPSET_FAULT || upset->kind == UPSET_CLOCK ||
+             upset->kind == UPSET_SLOW ||
              (upset->kind == UPSET_ORDER && upset->order == ORDER_OTHER)))
             return true;
     }

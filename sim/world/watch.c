@@ -30,37 +30,6 @@ static bool is_program(const struct call *call, const char *name)
     return strcmp(process_name(call->process), name) == 0;
 }
 
-/* --- faults ----------------------------------------------------------------------------------*/
-
-static int fault_for(struct machine *machine, const struct call *call)
-{
-    struct world *world = machine->world;
-    struct upset *upset;
-
-    for (size_t i = 0; i < world->fault_count; i++) {
-        struct fault_rule *fault = &world->faults[i];
-
-        if (fault->call != (int) call->id || !is_program(call, fault->program))
-            continue;
-        if (fault->path &&
-            (!call->path || !pattern_found(fault->path, call->path, strlen(call->path), false)))
-            continue;
-        fault->seen++;
-        if (fault->seen < fault->first || fault->seen > fault->last)
-            continue;
-        upset = LIST_ADD(world->upsets, world->upset_count);
-        upset->machine = machine->index;
-        upset->time_ns = call->time_ns;
-        upset->kind = UPSET_FAULT;
-        if (world->story)
-            world_tell(world, machine->index, "fault     %s %s%s%s: %s",
-                       process_name(call->process), call_name(call->id), call->path ? " " : "",
-                       call->path ? call->path : "", strerror(fault->error));
-        return fault->error;
-    }
-    return 0;
-}
-
 /* --- calls -----------------------------------------------------------------------------------*/
 
 static int before_call(void *context, const struct call *call)
@@ -72,16 +41,17 @@ static int before_call(void *context, const struct call *call)
     world->call = call;
     if (!machine || world->finished)
         return 0;
+    if (world->fault_count > 0) {
+        error = faults_before(machine, call); /* others may have run meanwhile */
+        world->call = call;
+        if (error)
+            return error;
+    }
     if (!is_ours(machine)) {
         if (world->hooks.before_taking && call->id == CALL_write && call->fd == 1 && call->data &&
             machine->kind == MACHINE_REMOTE)
             hear_before_write(machine, call->data, call->size);
         return 0;
-    }
-    if (world->fault_count > 0) {
-        error = fault_for(machine, call);
-        if (error)
-            return error;
     }
     if (world->hooks.before_stage && (call->path || call->path2))
         entries_foresee(machine, call);

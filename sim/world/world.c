@@ -167,6 +167,7 @@ struct world *world_create(const struct world_options *options, int *error)
     world->kernel = kernel_create(&options->kernel);
     home_register_programs(world->kernel);
     declared_register(world);
+    kernel_count_allocations(world->kernel, "nixie-", NULL, NULL);
     world->machines =
         must_zeroed((options->spec_count + options->remote_count + options->client_count + 1) *
                     sizeof *world->machines);
@@ -282,7 +283,7 @@ void world_destroy(struct world *world)
     index_free(world);
     dialogue_free(world);
     marks_free(world);
-    free(world->faults);
+    faults_free(world);
     free_entries(world);
     free_outcomes(world);
     free_records(world);
@@ -312,11 +313,23 @@ static void tree_output(void *context, struct process *process, int fd, const ch
     world_tell(machine->world, machine->index, "output%d   %.*s", fd, (int) size, data);
 }
 
-static void tree_ended(void *context, struct process *process, int status)
+/* Whoever watches over the server (init, systemd) starts it again if a fault has ended it. */
+static void start_again(void *context)
 {
     struct machine *machine = context;
 
+    if (!machine->world->finished && !machine->stopped)
+        world_start(machine->world, machine->index);
+}
+
+static void tree_ended(void *context, struct process *process, int status)
+{
+    struct machine *machine = context;
+    struct kernel *kernel = machine->world->kernel;
+
     machine->tree = NULL;
+    if (!machine->world->finished && machine->faulted && !machine->stopped && status != -1)
+        kernel_at(kernel, kernel_now(kernel) + NANOSECONDS, start_again, machine);
     if (!machine->world->finished && status != -1)
         world_tell(machine->world, machine->index, "server    %s ended with status %d",
                    process_name(process), WIFEXITED(status) ? WEXITSTATUS(status) : -status);
@@ -330,6 +343,7 @@ void world_start(struct world *world, size_t index)
     if (machine->tree || !host_is_up(machine->host))
         return;
     world_tell(world, index, "start     the server");
+    machine->stopped = false;
     machine->tree =
         home_start(machine->host, machine->spec, tree_output, tree_ended, machine, &error);
     if (!machine->tree)
@@ -370,6 +384,7 @@ void world_stop(struct world *world, size_t index)
     struct machine *machine = &world->machines[index];
 
     note_upset(world, index, UPSET_ORDER)->order = ORDER_STOP;
+    machine->stopped = true;
 
     world_tell(world, index, "stop      the server");
     if (machine->tree)

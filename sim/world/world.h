@@ -17,6 +17,7 @@
 
 #include "sim/kernel/kernel.h"
 #include "sim/world/pool.h"
+#include "sim/world/faults.h"
 #include "sim/world/records.h"
 #include "sim/world/bounce_report.h"
 #include "sim/world/spec.h"
@@ -254,6 +255,7 @@ enum upset_kind {
     UPSET_KILL,
     UPSET_FAULT,
     UPSET_CLOCK, /* excuses no copy, but the schedule */
+    UPSET_SLOW,  /* a slow disk, a lost wake-up: as CLOCK */
     UPSET_ORDER  /* a signal, a stop, a wish of the admin: as CLOCK */
 };
 /* What was ordered: by a signal to nixie-send, or as its log says that the admin wished. */
@@ -317,6 +319,8 @@ struct machine {
     size_t sessions;         /* of clients that were greeted and have not ended */
     bool has_listened;       /* on a port, since the run began */
     bool arrived;            /* a file came into a Maildir in this call */
+    bool stopped;            /* world_stop: nobody starts it again */
+    bool faulted;            /* some call of its programs went wrong: faults.h */
     bool saturated[2];       /* local, remote: as many deliveries run as may */
     int64_t saturated_ns[2]; /* when that ended last; -1: it never was so */
     size_t suspects;         /* entries that a crash left odd */
@@ -325,15 +329,6 @@ struct machine {
     size_t by_number_size;
     uint64_t *program_runs; /* counts, a program of the spec each */
     bool sync_pending;      /* some entry waits to become durable */
-};
-
-struct fault_rule {
-    const char *program;
-    int call;
-    uint64_t first, last;
-    int error;
-    const char *path;
-    uint64_t seen;
 };
 
 /* What the runner wants to hear at once.  Any may be NULL. */
@@ -398,8 +393,9 @@ struct world {
     struct ledger_index *index; /* index.c */
     struct dialogue *dialogue;  /* dialogue.h, after world_collect; else NULL */
     struct mark_table *marks;   /* identify.c */
-    struct fault_rule *faults;
+    struct fault_rule *faults;  /* faults.h */
     size_t fault_count;
+    struct fault_counts *fault_counts; /* for plans; or NULL */
     struct world_hooks hooks;
     FILE *story;             /* what happens, as it happens; or NULL */
     const struct call *call; /* the call that is being made */

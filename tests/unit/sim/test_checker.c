@@ -54,6 +54,14 @@ static const char valid[] =
     "at 7s mail disk room\n"
     "at 8s clock back 1h\n"
     "fault queue fsync 1 EIO times 2 path mess/*\n"
+    "fault any any 40 ENOSPC for 1m\n"
+    "fault send write 7 short\n"
+    "fault send write 7 short 100 bytes times 3\n"
+    "fault local fsync 1 slow 30s\n"
+    "fault send clock 5 clock back 3h\n"
+    "fault queue write 9 lost\n"
+    "fault smtp-server write 1 reset after 7 bytes\n"
+    "fault send allocation 12\n"
     "expect m1 accepted at 5m\n"
     "expect m.* not refused with 53\n"
     "expect m1@bob@example.com delivered once in 5s..10s\n"
@@ -168,6 +176,14 @@ static const struct {
     {HOST "fault queue fsink 1 EIO\n", "test:3:13: unknown call \"fsink\""},
     {HOST "fault queue fsync 0 EIO\n", "test:3:19: expected a number from 1"},
     {HOST "fault queue fsync 1 EOI\n", "test:3:21: unknown error \"EOI\"; did you mean \"EIO\"?"},
+    {HOST "fault queue fsync 1 shrt\n", "unknown error \"shrt\"; did you mean \"short\"?"},
+    {HOST "fault queue write 1 short 0 bytes\n", "expected a number from 1"},
+    {HOST "fault queue fsync 1 slow\n", "expected a time"},
+    {HOST "fault queue fsync 1 slow 0s\n", "is not slow"},
+    {HOST "fault queue clock 1 clock 3h\n", "expected \"forward\""},
+    {HOST "fault queue any 1 short\n", "with which error it fails"},
+    {HOST "fault queue any 1 EPERM\n", "name the call"},
+    {HOST "fault smtp-server write 1 EIO\n", "only \"reset\" is for it"},
     {HOST "at 0s a sends m to b\nbefore m@b enters S4 boot mail\n",
      "test:4:8: a message is in a stage as a whole"},
     {HOST "at 0s a sends m to b\nexpect m@c delivered\n", "test:4:8: m is not sent to \"c\""},
