@@ -32,9 +32,8 @@ static const char *keep(struct world *world, const struct record_line *line, siz
     if (index >= line->count)
         return "";
     text = pool_copy(&world->told, line->words[index].text, line->words[index].size);
-    for (size_t i = 0; i < line->words[index].size; i++)
-        if (!text[i])
-            text[i] = '?';
+    for (char *nul; (nul = memchr(text, 0, line->words[index].size));)
+        *nul = '?';
     return text;
 }
 
@@ -123,6 +122,8 @@ static void hear_spoken(struct machine *machine, const struct record_line *line,
     char who[24];
 
     note_spoken(machine, find_connection(machine, number(line, 1)), NO_LETTER, by_client, text);
+    if (!machine->world->story)
+        return;
     snprintf(who, sizeof who, "%" PRIu64, number(line, 1));
     tell_spoken(machine, who, !by_client, text);
 }

@@ -42,6 +42,8 @@ static bool form_matches(const char *form, const char *text)
 {
     for (; *form; form++) {
         if (*form == '*') {
+            if (!form[1])
+                return true;
             for (const char *rest = text;; rest++) {
                 if (form_matches(form + 1, rest))
                     return true;
@@ -297,7 +299,10 @@ void log_note_write(struct machine *machine, pid_t writer, const char *data, siz
         log->partial_size = 0;
     if (size > LINE_MAX_BYTES)
         return;
-    log->partial = must_resize(log->partial, log->partial_size + size + 1);
+    if (log->partial_size + size + 1 > log->partial_room) {
+        log->partial_room = 2 * (log->partial_size + size + 1);
+        log->partial = must_resize(log->partial, log->partial_room);
+    }
     memcpy(log->partial + log->partial_size, data, size);
     log->partial_size += size;
     for (;;) {

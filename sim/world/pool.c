@@ -2,6 +2,7 @@
 #include "sim/world/pool.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,7 +25,11 @@ static void give_up(void)
 
 void *must_alloc(size_t size)
 {
-    return must_resize(NULL, size);
+    void *block = malloc(size ? size : 1);
+
+    if (!block)
+        give_up();
+    return block;
 }
 
 void *must_resize(void *block, size_t size)
@@ -50,7 +55,8 @@ char *must_copy(const void *bytes, size_t size)
     return copy;
 }
 
-void *pool_alloc(struct pool *pool, size_t size)
+/* `size` bytes, of any content. */
+static void *take(struct pool *pool, size_t size)
 {
     struct pool_block *block = pool->blocks;
     void *result;
@@ -67,16 +73,21 @@ void *pool_alloc(struct pool *pool, size_t size)
     }
     result = (char *) block->bytes + block->used;
     block->used += size;
-    memset(result, 0, size);
     return result;
+}
+
+void *pool_alloc(struct pool *pool, size_t size)
+{
+    return memset(take(pool, size), 0, size);
 }
 
 char *pool_copy(struct pool *pool, const void *bytes, size_t size)
 {
-    char *copy = pool_alloc(pool, size + 1);
+    char *copy = take(pool, size + 1);
 
     if (size > 0)
         memcpy(copy, bytes, size);
+    copy[size] = 0;
     return copy;
 }
 
@@ -114,28 +125,32 @@ void pool_free(struct pool *pool)
     pool->blocks = NULL;
 }
 
-/* How many items an array of `count` has room for. */
-static size_t room_for(size_t count)
-{
-    size_t room = 4;
+#define ROOM_MIN 4 /* items */
 
-    while (room < count)
-        room *= 2;
-    return count ? room : 0;
+/* An array of `count` has room for the next power of two of items. */
+static bool is_full(size_t count)
+{
+    return count == 0 || (count >= ROOM_MIN && (count & (count - 1)) == 0);
+}
+
+/* How many items it gets room for when it is full. */
+static size_t more_room(size_t count)
+{
+    return count ? 2 * count : ROOM_MIN;
 }
 
 void *list_grow(void *array, size_t count, size_t item_size)
 {
-    if (count == room_for(count))
-        array = must_resize(array, room_for(count + 1) * item_size);
+    if (is_full(count))
+        array = must_resize(array, more_room(count) * item_size);
     memset((char *) array + count * item_size, 0, item_size);
     return array;
 }
 
 void *pool_grow(struct pool *pool, void *array, size_t count, size_t item_size)
 {
-    if (count == room_for(count)) {
-        void *larger = pool_alloc(pool, room_for(count + 1) * item_size);
+    if (is_full(count)) {
+        void *larger = pool_alloc(pool, more_room(count) * item_size);
 
         if (count > 0)
             memcpy(larger, array, count * item_size);

@@ -65,19 +65,27 @@ static int read_quoted(const char **from, const char *end, char **to)
     return *from < end && **from != ' ' ? -1 : 0;
 }
 
-struct word_list {
-    struct record_word *words;
-    size_t count;
-    char *text; /* of all of them */
-};
+static struct record_word *add_word(struct record_words *list)
+{
+    if (list->count == list->room) {
+        list->room = list->room ? 2 * list->room : 8;
+        list->words = must_resize(list->words, list->room * sizeof *list->words);
+    }
+    return &list->words[list->count++];
+}
 
 /* Parts a line into words.  NULL, or what is wrong. */
-static const char *split_words(const char *line, size_t size, struct word_list *list)
+static const char *split_words(const char *line, size_t size, struct record_words *list)
 {
     const char *at = line, *end = line + size;
     char *to;
 
-    list->text = to = must_alloc(2 * size + 1); /* each word has a byte before it, or is quoted */
+    list->count = 0;
+    if (2 * size + 1 > list->text_room) { /* each word has a byte before it, or is quoted */
+        list->text_room = 2 * size + 1;
+        list->text = must_resize(list->text, list->text_room);
+    }
+    to = list->text;
     for (;;) {
         struct record_word *word;
 
@@ -85,7 +93,7 @@ static const char *split_words(const char *line, size_t size, struct word_list *
             at++;
         if (at == end)
             return list->count > 0 ? NULL : "an empty line";
-        word = LIST_ADD(list->words, list->count);
+        word = add_word(list);
         word->text = to;
         if (*at == '"') {
             at++;
@@ -143,7 +151,7 @@ static void tell_trouble(struct telling *telling, const char *line, size_t size,
 
 /* The raw bytes that this record has behind it: *size.  False: it should have, but does not say
  * how many. */
-static bool data_size(const struct word_list *list, uint64_t *size)
+static bool data_size(const struct record_words *list, uint64_t *size)
 {
     *size = 0;
     if (!record_word_is(&list->words[0], "took"))
@@ -151,29 +159,39 @@ static bool data_size(const struct word_list *list, uint64_t *size)
     return list->count >= 5 && record_number(&list->words[4], size) && *size <= RECORD_DATA_MAX;
 }
 
+static void free_words(struct record_words *list)
+{
+    free(list->words);
+    free(list->text);
+}
+
 /* A line is whole; with `data` its raw bytes are there too. */
 static void take_line(struct telling *telling, const char *line, size_t size, const char *data,
                       size_t data_count)
 {
-    struct word_list list = {NULL, 0, NULL};
-    const char *trouble = split_words(line, size, &list);
+    struct record_reader *reader = telling->reader;
+    struct record_words list = reader->last;
+    const char *trouble;
     uint64_t want = 0;
+
+    reader->last = (struct record_words){0}; /* while they are told they are nobody else's */
+    trouble = split_words(line, size, &list);
 
     if (!trouble && !data_size(&list, &want))
         trouble = "\"took\" without the size of its message";
     if (trouble) {
         tell_trouble(telling, line, size, trouble);
     } else if (!data && record_word_is(&list.words[0], "took")) {
-        telling->reader->want = (size_t) want + 1;
-        telling->reader->line = must_copy(line, size);
+        reader->want = (size_t) want + 1;
+        reader->line = must_copy(line, size);
     } else {
         struct record_line record = {
             .words = list.words, .count = list.count, .data = data, .size = data_count};
 
         telling->tell(telling->context, &record);
     }
-    free(list.words);
-    free(list.text);
+    free_words(&reader->last);
+    reader->last = list;
 }
 
 /* The raw bytes are all there, with the newline behind them. */
@@ -268,5 +286,6 @@ void records_free(struct record_reader *reader)
 {
     free(reader->bytes);
     free(reader->line);
+    free_words(&reader->last);
     memset(reader, 0, sizeof *reader);
 }

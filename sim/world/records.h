@@ -42,6 +42,12 @@ struct record_reader { /* zeroed: at the start of a line */
     size_t want;   /* raw bytes and a newline that are still to come; 0: a line */
     char *line;    /* whose raw data are being read */
     bool skipping; /* the line was too long: until its end */
+    struct record_words {
+        struct record_word *words;
+        size_t count, room;
+        char *text; /* of all of them */
+        size_t text_room;
+    } last; /* memory for the words of the next line */
 };
 
 /* Takes `size` more bytes and tells each record that they complete. */

@@ -55,7 +55,7 @@ const char *bits_format(unsigned bits, char to[BITS_TEXT])
 
 bool spool_path_parse(const char *path, enum spool_bit *bit, uint64_t *number)
 {
-    const char *slash = strrchr(path, '/'), *name = path, *c;
+    const char *slash = strrchr(path, '/'), *name, *c;
 
     if (!slash || !slash[1] || strlen(slash + 1) > 19)
         return false;
@@ -64,9 +64,8 @@ bool spool_path_parse(const char *path, enum spool_bit *bit, uint64_t *number)
         *number = *number * 10 + (uint64_t) (*c - '0');
     if (*c)
         return false;
-    for (c = path; c < slash; c++)
-        if (*c == '/')
-            name = c + 1;
+    for (name = slash; name > path && name[-1] != '/';)
+        name--;
     for (unsigned i = 0; i < BIT_COUNT; i++)
         if (strlen(directories[i]) == (size_t) (slash - name) &&
             memcmp(directories[i], name, (size_t) (slash - name)) == 0) {

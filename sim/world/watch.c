@@ -180,9 +180,10 @@ static void note_arrival(struct machine *machine, const char *path)
     arrival->time_ns = kernel_now(world->kernel);
 }
 
+/* `with` begins with a slash, `path` need not. */
 static bool starts_with(const char *path, const char *with)
 {
-    return strncmp(path, with, strlen(with)) == 0;
+    return strncmp(*path == '/' ? path + 1 : path, with + 1, strlen(with + 1)) == 0;
 }
 
 #define PATH_ROOM 4200
@@ -200,24 +201,21 @@ static void note_change(void *context, enum vfs_change change, const char *path,
                         const char *old_path)
 {
     struct machine *machine = context;
-    char absolute[2][PATH_ROOM];
-    bool home;
+    char absolute[PATH_ROOM];
 
     if (machine->world->finished || change == VFS_DURABLE || change == VFS_ATTRIBUTE)
         return;
-    path = make_absolute(path, absolute[0]);
-    old_path = old_path ? make_absolute(old_path, absolute[1]) : NULL;
     if (starts_with(path, HOME_QUEUE "/") || (old_path && starts_with(old_path, HOME_QUEUE "/"))) {
         if (change == VFS_WRITE)
             return;
         if (change == VFS_RENAME && old_path)
-            entries_note_name(machine, old_path, false);
-        entries_note_name(machine, path, change != VFS_UNLINK);
+            entries_note_name(machine, make_absolute(old_path, absolute), false);
+        entries_note_name(machine, make_absolute(path, absolute), change != VFS_UNLINK);
         return;
     }
-    home = starts_with(path, "/home/") || starts_with(path, HOME_DIRECTORY "/alias/");
-    if (!home)
+    if (!starts_with(path, "/home/") && !starts_with(path, HOME_DIRECTORY "/alias/"))
         return;
+    path = make_absolute(path, absolute);
     if ((change == VFS_LINK || change == VFS_RENAME || change == VFS_CREATE) && is_new_mail(path))
         note_arrival(machine, path);
     else if (change == VFS_WRITE)

@@ -296,7 +296,7 @@ struct log_state {
     pid_t writer;         /* the nixie-send that wrote last; 0: none since the boot */
     size_t first_attempt; /* in attempts[], of those that it has begun */
     char *partial;
-    size_t partial_size;
+    size_t partial_size, partial_room;
 };
 
 enum machine_kind { MACHINE_HOST, MACHINE_REMOTE, MACHINE_CLIENT, MACHINE_DNS };
