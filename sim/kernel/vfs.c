@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* The file system itself, the life of inodes, and their attributes. */
+#include "sim/kernel/pool.h"
 #include "sim/kernel/vfs_internal.h"
 
 #include <stdio.h>
@@ -23,6 +24,34 @@ void *vfs_reallocate(void *old, size_t size)
         abort();
     }
     return new;
+}
+
+/* Objects of similar size share a pool. */
+#define OBJECT_STEP 32u
+#define OBJECT_MAX 512u
+static struct pool objects[OBJECT_MAX / OBJECT_STEP + 1];
+
+void *vfs_take(size_t size)
+{
+    if (size > OBJECT_MAX)
+        return vfs_reallocate(NULL, size);
+    size_t steps = (size + OBJECT_STEP - 1) / OBJECT_STEP;
+    return pool_take(&objects[steps], steps * OBJECT_STEP);
+}
+
+void *vfs_take_zeroed(size_t size)
+{
+    return memset(vfs_take(size), 0, size);
+}
+
+void vfs_give(void *object, size_t size)
+{
+    if (!object)
+        return;
+    if (size > OBJECT_MAX)
+        free(object);
+    else
+        pool_give(&objects[(size + OBJECT_STEP - 1) / OBJECT_STEP], object);
 }
 
 /* --- inode numbers: always the lowest free one ------------------------------------------------*/
@@ -218,7 +247,7 @@ struct inode *inode_create(struct vfs *vfs, mode_t mode, uid_t uid, gid_t gid)
     uint64_t limit = vfs->options.capacity_inodes;
     if (limit && vfs->inodes_used >= limit)
         return NULL;
-    struct inode *inode = vfs_allocate(sizeof *inode);
+    struct inode *inode = vfs_take_zeroed(sizeof *inode);
     inode->vfs = vfs;
     inode->number = vfs->root ? numbers_pop(vfs) : VFS_ROOT_NUMBER;
     inode->mode = mode;
@@ -245,7 +274,7 @@ void inode_destroy(struct inode *inode)
     *(inode->previous ? &inode->previous->next : &vfs->first) = inode->next;
     *(inode->next ? &inode->next->previous : &vfs->last) = inode->previous;
     struct inode *parent = inode->parent_referenced ? inode->parent : NULL;
-    free(inode);
+    vfs_give(inode, sizeof *inode);
     if (parent)
         inode_unref(parent);
 }

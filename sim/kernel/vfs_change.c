@@ -59,7 +59,7 @@ static void own_remove(struct change *change)
 
 static struct change *change_new(struct inode *inode, enum change_kind kind)
 {
-    struct change *change = vfs_allocate(sizeof *change);
+    struct change *change = vfs_take_zeroed(sizeof *change);
     change->kind = kind;
     change->inode = inode;
     change->operation = inode->vfs->operation;
@@ -220,7 +220,7 @@ void change_drop(struct change *change)
         free(change->data.saved);
         free(change->data.fresh);
     }
-    free(change);
+    vfs_give(change, sizeof *change);
     if (old)
         inode_drop(old);
 }

@@ -12,7 +12,7 @@ static struct inode *copy_of(const struct inode *inode)
 
 static struct inode *copy_inode(struct vfs *to, const struct inode *inode)
 {
-    struct inode *copy = vfs_allocate(sizeof *copy);
+    struct inode *copy = vfs_take(sizeof *copy);
     *copy = *inode;
     copy->vfs = to;
     copy->scratch = 0;
@@ -23,7 +23,7 @@ static struct inode *copy_inode(struct vfs *to, const struct inode *inode)
     copy->table = (struct slot_table){0};
     copy->metadata = copy->data = (struct change_list){0};
     if (inode->content.bytes) {
-        copy->content.bytes = vfs_allocate(inode->content.capacity);
+        copy->content.bytes = vfs_reallocate(NULL, inode->content.capacity);
         memcpy(copy->content.bytes, inode->content.bytes, inode->content.held);
     }
     copy->next = NULL;
@@ -35,8 +35,8 @@ static struct inode *copy_inode(struct vfs *to, const struct inode *inode)
 
 static struct slot *copy_slot(const struct slot *slot, struct inode *directory)
 {
-    size_t size = sizeof *slot + slot->length + 1u;
-    struct slot *copy = vfs_allocate(size);
+    size_t size = slot_size(slot->length);
+    struct slot *copy = vfs_take(size);
     memcpy(copy, slot, size);
     copy->next = NULL;
     copy->directory = directory;
@@ -54,7 +54,7 @@ static void copy_table(struct inode *from)
     if (!table->buckets)
         return;
     to->table = *table;
-    to->table.buckets = vfs_allocate(sizeof *table->buckets << table->bits);
+    to->table.buckets = vfs_take_zeroed(table_size(table->bits));
     for (size_t i = 0; i < (size_t) 1 << table->bits; i++) {
         struct slot **at = &to->table.buckets[i];
         for (struct slot *slot = table->buckets[i]; slot; slot = slot->next) {
@@ -77,7 +77,7 @@ static void copy_names(const struct inode *from)
 static void copy_changes(const struct change_list *changes)
 {
     for (const struct change *change = changes->first; change; change = change->log_next) {
-        struct change *copy = vfs_allocate(sizeof *copy);
+        struct change *copy = vfs_take(sizeof *copy);
         *copy = *change;
         copy->inode = copy_of(change->inode);
         if (change->kind == CHANGE_NAME) {
@@ -85,7 +85,7 @@ static void copy_changes(const struct change_list *changes)
             copy->name.old = copy_of(change->name.old);
             copy->name.later = NULL;
         } else if (change->kind >= CHANGE_WRITE && change->data.saved) {
-            copy->data.saved = vfs_allocate(change->data.saved_size + 1);
+            copy->data.saved = vfs_reallocate(NULL, change->data.saved_size + 1);
             memcpy(copy->data.saved, change->data.saved, change->data.saved_size);
         }
         change_append(copy);

@@ -193,6 +193,10 @@ struct disk_model {
 /* memory that must be there: ends the program otherwise */
 void *vfs_allocate(size_t size); /* zeroed */
 void *vfs_reallocate(void *old, size_t size);
+/* The same for objects that come and go: from pools, to be given back with their size. */
+void *vfs_take(size_t size); /* what is in it is not defined */
+void *vfs_take_zeroed(size_t size);
+void vfs_give(void *object, size_t size); /* or NULL */
 
 /* vfs.c */
 void vfs_operation(struct vfs *vfs); /* begins an operation */
@@ -240,6 +244,14 @@ struct slot *slot_find_or_add(struct inode *directory, const char *name, size_t 
 void slot_assign(struct slot *slot, struct inode *inode);
 /* The same without log and freeing, during a crash. */
 void slot_forget_if_empty(struct slot *slot);
+static inline size_t table_size(unsigned bits)
+{
+    return sizeof(struct slot *) << bits;
+}
+static inline size_t slot_size(size_t length)
+{
+    return sizeof(struct slot) + length + 1;
+}
 /* First slot, and the one after `slot`, in order of the hash. */
 struct slot *directory_first(const struct inode *directory);
 struct slot *directory_next(const struct slot *slot);
