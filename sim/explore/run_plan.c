@@ -204,6 +204,7 @@ bool run_plan(const struct plan_run *run, struct explore_failure *failure)
                                   .watch = &watch,
                                   .started = note_world,
                                   .started_context = &runner,
+                                  .template = run->template,
                                   .story = run->story};
     scenario_run(run->scenario, &options, &result);
     bool failed = result.verdict != VERDICT_HELD;

@@ -183,6 +183,10 @@ void vfs_crash(struct vfs *vfs, const struct chooser *chooser);
  * either. */
 struct vfs *vfs_clone(const struct vfs *vfs);
 
+/* A copy of a file system that is settled and of which no file is open, to go on with, by this
+ * clock (as in the options; NULL: time stands at 0).  Without an observer. */
+struct vfs *vfs_copy(const struct vfs *vfs, int64_t (*clock)(void *context), void *context);
+
 /* Makes everything durable at once, as a clean unmount does (set-up of a scenario). */
 void vfs_settle(struct vfs *vfs);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* A copy of a file system at the moment the power goes, to try out what may be found. */
+/* A copy of a file system: at the moment the power goes, to try out what may be found; or of one
+ * that was set up, to go on with. */
 #include "sim/kernel/vfs_internal.h"
 
 #include <string.h>
@@ -92,7 +93,9 @@ static void copy_changes(const struct change_list *changes)
     }
 }
 
-struct vfs *vfs_clone(const struct vfs *vfs)
+/* All but references and pending changes.  The `scratch` of each inode stays as copy_of needs it.
+ */
+static struct vfs *copy_tree(const struct vfs *vfs)
 {
     struct vfs *to = vfs_allocate(sizeof *to);
     to->options = vfs->options;
@@ -112,11 +115,39 @@ struct vfs *vfs_clone(const struct vfs *vfs)
         if (inode->links > 0) /* of a removed one it may be gone */
             copy_of(inode)->parent = copy_of(inode->parent);
     }
-    copy_changes(&vfs->metadata);
-    copy_changes(&vfs->data);
     to->root = copy_of(vfs->root);
+    return to;
+}
+
+static void forget_copies(const struct vfs *vfs)
+{
     for (struct inode *inode = vfs->first; inode; inode = inode->next)
         inode->scratch = 0;
+}
+
+struct vfs *vfs_clone(const struct vfs *vfs)
+{
+    struct vfs *to = copy_tree(vfs);
+    copy_changes(&vfs->metadata);
+    copy_changes(&vfs->data);
+    forget_copies(vfs);
     vfs_power_off(to);
+    return to;
+}
+
+struct vfs *vfs_copy(const struct vfs *vfs, int64_t (*clock)(void *context), void *context)
+{
+    assert(!vfs->metadata.count && !vfs->data.count && !vfs->syncs && !vfs->power_off);
+    struct vfs *to = copy_tree(vfs);
+    forget_copies(vfs);
+    to->options.clock = clock;
+    to->options.clock_context = context;
+    to->root->references = 1;
+    to->free_count = to->free_capacity = vfs->free_count;
+    if (vfs->free_count) {
+        size_t size = vfs->free_count * sizeof *vfs->free_numbers;
+        to->free_numbers = vfs_reallocate(NULL, size);
+        memcpy(to->free_numbers, vfs->free_numbers, size);
+    }
     return to;
 }
