@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #include "sim/explore/explore.h"
-#include "sim/explore/write.h"
 #include "sim/scenario/fault_words.h"
 #include "sim/scenario/files.h"
 #include "sim/world/oracles.h"
@@ -24,7 +23,8 @@ static const char usage[] =
     "boots from every disk that may then be found, and judges what becomes of the mail.\n"
     "  --crash KIND,...  machine: the power goes (the default); programs: every program is\n"
     "                    killed; one: each program of the server by itself; all\n"
-    "  --disk MODEL|all  the disk's model (strict); all: honest, ffs, ext4, strict\n"
+    "  --disk MODEL|all  the disk's model (strict); all: " DISK_MODEL_NAMES ";\n"
+    "                    MODEL+OVERLAY: " DISK_OVERLAY_NAMES "\n"
     "  --states N        look at every state of a crash point up to N, else at a choice (256)\n"
     "  -D NAME=VALUE     the value of a parameter\n"
     "  --depth 2         cut the power again during each recovery\n"
@@ -33,10 +33,7 @@ static const char usage[] =
     "  --seeds A..B      the schedules of these seeds (1..1)\n"
     "  --schedule round-robin|random|priority|starve\n"
     "  --failures N      stop a scenario after N violations (10)\n"
-    "  --out DIR         write each violation as a scenario file, which nixie run fails on, made "
-    "as\n"
-    "                    small as it can be\n"
-    "  --no-shrink       write it as it was found\n"
+    "  --out DIR         write each violation as a scenario file, which nixie run fails on\n"
     "  --without ORACLE,...  switches oracles off\n"
     "  --oracles         tells of all oracles, and ends\n"
     "  -v                tell progress, and the story of the first run that fails\n"
@@ -53,7 +50,6 @@ struct arguments {
     const char *replay; /* the parameters, as they are given to run; a space before each */
     const char *disk;
     const char *out; /* or NULL */
-    bool raw;        /* what goes there is not shrunk */
     struct explore_options options;
     uint64_t first_seed, last_seed;
 };
@@ -186,10 +182,6 @@ static int parse_arguments(int argc, char **argv, struct arguments *arguments)
             }
             continue;
         }
-        if (strcmp(argv[i], "--no-shrink") == 0) {
-            arguments->raw = true;
-            continue;
-        }
         if (strcmp(argv[i], "-v") == 0) {
             arguments->options.progress = stderr;
             arguments->options.story = stdout;
@@ -216,12 +208,25 @@ static void show_lost(const char *lines)
     }
 }
 
-static void write_failure(struct explore_writer *writer, const struct explore_options *options,
+/* DIR/NAME-1.scenario, or the first number that is free. */
+static void write_failure(const char *out, const char *file, const struct explore_options *options,
                           const struct explore_failure *failure)
 {
-    const char *path, *why;
-    printf("     file: %s\n",
-           explore_write(writer, options, failure, &path, &why) == 0 ? path : why);
+    const char *slash = strrchr(file, '/'), *name = slash ? slash + 1 : file, *why;
+    const char *dot = strrchr(name, '.');
+    int length = dot && dot > name ? (int) (dot - name) : (int) strlen(name);
+    char path[PATH_MAX];
+    for (unsigned number = 1; number < 10000; number++) {
+        if (snprintf(path, sizeof path, "%s/%.*s-%u.scenario", out, length, name, number) >=
+            (int) sizeof path)
+            return;
+        if (access(path, F_OK) < 0)
+            break;
+    }
+    if (explore_write(path, file, options, failure, &why) == 0)
+        printf("     file: %s\n", path);
+    else
+        printf("     file: %s\n", why);
 }
 
 /* What went wrong last. */
@@ -277,7 +282,7 @@ static void add_up(struct explore_result *total, const struct explore_result *re
 
 static void explore_one(const char *file, const struct scenario *scenario,
                         const struct disk_model *disk, const struct arguments *arguments,
-                        struct explore_writer *writer, struct explore_result *total)
+                        struct explore_result *total)
 {
     for (uint64_t seed = arguments->first_seed; seed <= arguments->last_seed; seed++) {
         struct explore_options options = arguments->options;
@@ -288,7 +293,7 @@ static void explore_one(const char *file, const struct scenario *scenario,
         for (size_t i = 0; i < result.failure_count; i++) {
             show_failure(file, arguments->replay, &options, &result.failures[i]);
             if (arguments->out)
-                write_failure(writer, &options, &result.failures[i]);
+                write_failure(arguments->out, file, &options, &result.failures[i]);
         }
         printf("%s  %-40s %-6s %llu crash points, %llu states, %llu distinct, %llu runs%s\n",
                result.violations ? "FAIL" : "ok", file, disk_model_name(disk),
@@ -314,16 +319,9 @@ static int explore_files(const struct arguments *arguments)
             scenario_free(scenario);
             return STATUS_WRONG;
         }
-        struct explore_writer writer = {.folder = arguments->out,
-                                        .file = file,
-                                        .definitions = arguments->definitions,
-                                        .definition_count = arguments->definition_count,
-                                        .raw = arguments->raw};
-        for (size_t d = 0; disk_models[d]; d++)
-            if (strcmp(arguments->disk, "all") == 0 ||
-                strcmp(arguments->disk, disk_model_name(disk_models[d])) == 0)
-                explore_one(file, scenario, disk_models[d], arguments, &writer, &total);
-        explore_writer_free(&writer);
+        const struct disk_model *one[] = {disk_model_named(arguments->disk), NULL};
+        for (const struct disk_model *const *disk = one[0] ? one : disk_models; *disk; disk++)
+            explore_one(file, scenario, *disk, arguments, &total);
         scenario_free(scenario);
     }
     clock_gettime(CLOCK_MONOTONIC, &end);

@@ -7,7 +7,6 @@
 #include "sim/explore/run_plan.h"
 #include "sim/explore/seen.h"
 #include "sim/world/pool.h"
-#include "sim/world/template.h"
 
 struct explorer {
     const struct scenario *scenario;
@@ -17,7 +16,6 @@ struct explorer {
     size_t plan_count, next;
     struct seen seen;
     struct plan plan; /* that is under way */
-    struct template template;
 };
 
 /* The plan that is under way with one more upset, which the caller fills in. */
@@ -75,8 +73,7 @@ static void explore_plan(struct explorer *explorer)
     struct plan_run run = {.scenario = explorer->scenario,
                            .options = options,
                            .plan = plan,
-                           .points = plan->count < depth ? &points : NULL,
-                           .template = &explorer->template};
+                           .points = plan->count < depth ? &points : NULL};
     struct explore_failure failure;
     result->runs++;
     bool failed = run_plan(&run, &failure);
@@ -127,7 +124,6 @@ void explore_run(const struct scenario *scenario, const struct explore_options *
         plan_free(&explorer.plans[explorer.next]);
     free(explorer.plans);
     seen_free(&explorer.seen);
-    template_free(&explorer.template);
 }
 
 void explore_result_free(struct explore_result *result)

@@ -39,7 +39,6 @@ struct explore_crash {
     /* KILL: who was killed ("*": every one); FAULT: who made the call; else NULL.  Static. */
     const char *program;
     char *lost; /* POWER: what the disk did not keep, lines as a scenario has them; or NULL */
-    char *line; /* FAULT: as a scenario has it, "fault queue fsync 3 EIO"; or NULL */
     struct fault_plan fault; /* FAULT */
     enum call_id call;       /* FAULT: what the call was; */
     uint64_t ordinal;        /* it was that program's ordinal-th, in all its processes, from 1 */
@@ -70,5 +69,11 @@ struct explore_result {
 void explore_run(const struct scenario *scenario, const struct explore_options *options,
                  struct explore_result *result);
 void explore_result_free(struct explore_result *result);
+
+/* write.c: writes the violation as a scenario file: that of `file` without what it expects, with
+ * the crashes and what the disk lost.  `options` are those of the run.  The file is there only if
+ * running it fails with the same message.  Returns 0, or -1: see *why (words, static). */
+int explore_write(const char *path, const char *file, const struct explore_options *options,
+                  const struct explore_failure *failure, const char **why);
 
 #endif

@@ -127,18 +127,6 @@ static void note_world(void *context, struct world *world)
 
 /* --- running ----------------------------------------------------------------------------------*/
 
-/* The planned fault that is upset number `index` as a line of a scenario, or NULL. */
-static char *line_of_fault(const struct plan *plan, size_t index, const struct run_result *result)
-{
-    size_t number = 0;
-    if (plan->upsets[index].kind != UPSET_FAULT)
-        return NULL;
-    for (size_t i = 0; i < index; i++)
-        number += plan->upsets[i].kind == UPSET_FAULT;
-    const char *line = result->fault_lines ? result->fault_lines[number] : NULL;
-    return line ? must_copy(line, strlen(line)) : NULL;
-}
-
 static void note_failure(struct runner *runner, const struct run_result *result,
                          struct explore_failure *failure)
 {
@@ -160,7 +148,6 @@ static void note_failure(struct runner *runner, const struct run_result *result,
         if (!crash->host)
             crash->host = must_copy("", 0);
         crash->lost = teller->lost ? must_copy(teller->lost, teller->length) : NULL;
-        crash->line = line_of_fault(plan, i, result);
     }
 }
 
@@ -217,7 +204,6 @@ bool run_plan(const struct plan_run *run, struct explore_failure *failure)
                                   .watch = &watch,
                                   .started = note_world,
                                   .started_context = &runner,
-                                  .template = run->template,
                                   .story = run->story};
     scenario_run(run->scenario, &options, &result);
     bool failed = result.verdict != VERDICT_HELD;
@@ -241,7 +227,6 @@ void explore_failure_free(struct explore_failure *failure)
     for (size_t i = 0; i < failure->crash_count; i++) {
         free(failure->crashes[i].host);
         free(failure->crashes[i].lost);
-        free(failure->crashes[i].line);
     }
     free(failure->crashes);
     free(failure->cuts);

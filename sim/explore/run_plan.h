@@ -11,9 +11,8 @@ struct plan_run {
     const struct scenario *scenario;
     const struct explore_options *options; /* disk, seed and policy of them */
     const struct plan *plan;
-    struct points *points;     /* is told of the calls of the run; or NULL */
-    struct template *template; /* of the scenario's worlds, see run_options; or NULL */
-    FILE *story;               /* or NULL */
+    struct points *points; /* is told of the calls of the run; or NULL */
+    FILE *story;           /* or NULL */
 };
 
 /* Returns true if the run broke a promise: then *failure (which may be NULL) tells which; else it

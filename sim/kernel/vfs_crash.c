@@ -63,16 +63,17 @@ static void forget_changes(struct vfs *vfs)
                 slot_forget_if_empty(slot);
             }
         }
-        vfs_give(change, sizeof *change);
+        free(change);
     }
     for (struct change *change = vfs->data.first, *next; change; change = next) {
         next = change->log_next;
         free(change->data.saved);
         free(change->data.fresh);
-        vfs_give(change, sizeof *change);
+        free(change);
     }
     vfs->metadata = vfs->data = (struct change_list){0};
-    vfs->marks = 0;
+    vfs->marks = vfs->sure = 0;
+    vfs->failures = false;
     for (struct inode *inode = vfs->first; inode; inode = inode->next) {
         inode->metadata = inode->data = (struct change_list){0};
         inode->holds = 0;

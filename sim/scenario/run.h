@@ -47,8 +47,6 @@ struct run_options {
     /* Judges only by the oracles that are always on, not by `expect`: what a scenario expects need
      * not hold when more goes wrong than it tells. */
     bool only_oracles;
-    /* A run that makes so many calls ends there with VERDICT_WRONG; 0: no limit. */
-    uint64_t calls_max;
     /* Sees every call, after the world has; `world` is told once, before the run. */
     const struct kernel_watch *watch;
     void (*started)(void *context, struct world *world);
@@ -56,8 +54,6 @@ struct run_options {
     /* Told once, when it has been judged and before the world goes; or NULL. */
     void (*ended)(void *context, const struct world *world, const struct run_result *result);
     void *ended_context;
-    /* Remembers how the machines are set up, for runs of the same scenario; or NULL. */
-    struct template *template;
     FILE *story;      /* told as it happens; or NULL */
     unsigned without; /* set of oracles that are switched off (sim/world/oracles.h) */
     /* Tells what became of a letter, for a failure about it: malloc'd lines.  NULL: as the spools

@@ -415,8 +415,7 @@ struct world_options {
     const struct dns_spec *dns;    /* or NULL */
     const struct disk_model *disk; /* instead of each spec's own; or NULL */
     FILE *story;
-    unsigned without;          /* set of oracles that are switched off (oracles.h) */
-    struct template *template; /* template.h; or NULL */
+    unsigned without; /* set of oracles that are switched off (oracles.h) */
 };
 
 /* Makes kernel and machines; starts nothing.  NULL if a home cannot be built: *error is errno. */

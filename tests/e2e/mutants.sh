@@ -51,7 +51,7 @@ explore_it() {
     local file words line options
     { read -r file words && read -r line; } <"tests/mutants/$1.explore"
     read -r -a options <<<"${line-}"
-    check_status 1 "$1: found by exploring" "$BUILD/mutants/$1/nixie" explore "$file" "${size[@]}" "${options[@]}" --no-shrink --out "$tmp/$1"
+    check_status 1 "$1: found by exploring" "$BUILD/mutants/$1/nixie" explore "$file" "${size[@]}" "${options[@]}" --out "$tmp/$1"
     check "$1: says what broke: $words" grep -qE "^FAIL .*($words)" <<<"$output"
     note "$1" "explore: $(sed -n 's/^explored: \([0-9]* states\).* \([0-9]* runs\).*/\1, \2/p' <<<"$output")"
     replayed "$1"
