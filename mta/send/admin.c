@@ -192,13 +192,15 @@ static const char *expire(struct send *send, struct message *message)
     return NULL;
 }
 
-/* The line comes first: whoever finds the message gone finds out why. */
+/* The line comes before anything is removed: whoever finds the message gone finds out why.  It
+ * comes behind the mark: who is killed in between has not said what is not done, and the next one
+ * says it. */
 static const char *delete_message(struct send *send, struct message *message)
 {
-    log_verb(send, ADMIN_DELETE, message->number);
     const char *reason = mark(send, message, MARK_DELETE);
     if (reason)
         return reason;
+    log_verb(send, ADMIN_DELETE, message->number);
     for (int i = 0; i < CHANNEL_COUNT; i++)
         message_not_due(&send->messages, message, (enum due_kind) i);
     message->removed = true;

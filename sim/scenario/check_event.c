@@ -158,10 +158,29 @@ static void need_machine_action(struct cursor *cursor, struct action *action)
     }
 }
 
+/* "hold MESSAGE|all [on HOST]". */
+static bool take_order(struct cursor *cursor, struct action *action)
+{
+    for (enum order order = ORDER_RETRY; order <= ORDER_DELETE; order++) {
+        if (!cursor_take(cursor, order_name(order)))
+            continue;
+        action->kind = ACTION_ORDER;
+        action->order = order;
+        if (!cursor_take(cursor, "all"))
+            need_selector(cursor, &action->message);
+        if (action->message.recipient)
+            cursor_fail(cursor, "the admin's orders are for whole messages");
+        action->host = need_on_host(cursor);
+        return true;
+    }
+    return false;
+}
+
 static void need_action(struct cursor *cursor, struct action *action)
 {
-    static const char *const names[] = {"crash",  "boot",  "stop",    "start", "kill",
-                                        "signal", "clock", "network", "sends", NULL};
+    static const char *const names[] = {"crash",  "boot",    "stop",    "start",  "kill",
+                                        "signal", "clock",   "network", "sends",  "retry",
+                                        "hold",   "release", "expire",  "delete", NULL};
     const char *word = cursor_peek(cursor);
     struct actor actor;
 
@@ -186,6 +205,8 @@ static void need_action(struct cursor *cursor, struct action *action)
     } else if (cursor_take(cursor, "network")) {
         action->kind = ACTION_NETWORK;
         need_network(cursor, &action->network);
+    } else if (take_order(cursor, action)) {
+        return;
     } else if (word && find_actor(cursor->checker, word, &actor)) {
         need_machine_action(cursor, action);
     } else if (word) {

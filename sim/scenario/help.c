@@ -115,6 +115,9 @@ const struct statement_help statement_help[] = {
     {"start HOST", "action: starts the server without a boot"},
     {"kill PROGRAM [on HOST]", "action: KILL to a running program, `send` for `nixie-send`"},
     {"signal PROGRAM SIGNAL [on HOST]", "action: a signal to a running program"},
+    {"retry|hold|release|expire|delete MESSAGE|all [on HOST]",
+     "action: the admin says so (`nixie mta hold`) of what is in the queue of the message then, or "
+     "of all that is there"},
     {"HOST disk full|room|free N blocks|bytes", "action: how much space is left from now on; room: "
                                                 "no limit"},
     {"clock forward|back TIME", "action: the wall clock is set; timers do not notice"},

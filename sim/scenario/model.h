@@ -12,6 +12,7 @@
 #include "sim/world/spec.h"
 #include "sim/world/stage.h"
 #include "sim/world/words.h"
+#include "sim/world/world.h"
 
 /* What a name of the scenario stands for: a machine.  Hosts, remotes, clients and the DNS share one
  * name space, and messages keep out of it. */
@@ -134,7 +135,8 @@ enum action_kind {
     ACTION_NETWORK,
     ACTION_DOWN, /* power off of a remote, client or the DNS ("HOST down" is CRASH, keep none) */
     ACTION_UP,   /* and on: the actor starts anew, its counters at zero ("HOST up" is BOOT) */
-    ACTION_CLIENT_STOP /* a client tries no more: TERM to its processes */
+    ACTION_CLIENT_STOP, /* a client tries no more: TERM to its processes */
+    ACTION_ORDER        /* of the admin, for messages in the queue */
 };
 
 enum keep { KEEP_ALL, KEEP_NONE, KEEP_RANDOM, KEEP_STAGE };
@@ -162,8 +164,10 @@ struct action {
     int signal;
     uint64_t free_bytes; /* UINT64_MAX: no limit */
     int64_t clock_ns;
-    struct actor actor;     /* DOWN, UP, CLIENT_STOP */
-    struct network network; /* NETWORK */
+    struct actor actor;      /* DOWN, UP, CLIENT_STOP */
+    struct network network;  /* NETWORK */
+    enum order order;        /* ORDER: retry, hold, release, expire or delete */
+    struct selector message; /* ORDER; its name is NULL: all that are in the queue */
 };
 
 struct event {

@@ -237,6 +237,9 @@ static void do_action(struct run *run, const struct event *event, size_t repeat,
     case ACTION_CLIENT_STOP:
         world_stop_client(world, machine_of_actor(run, action->actor));
         break;
+    case ACTION_ORDER:
+        order_give(run, action);
+        break;
     }
 }
 

@@ -41,6 +41,9 @@ void schedule_event(struct run *run, const struct event *event, int64_t time_ns)
 /* triggers.c: what is due at a time is scheduled, and the world tells of what events wait for. */
 void triggers_start(struct run *run);
 
+/* run_order.c: the admin's order. */
+void order_give(struct run *run, const struct action *action);
+
 /* run_network.c: the machine in the world; SIZE_MAX for "any". */
 size_t machine_of_actor(const struct run *run, struct actor actor);
 /* What a network statement says holds from now on. */

@@ -8,6 +8,7 @@
 
 #include "sim/world/dialogue.h"
 #include "sim/world/internal.h"
+#include "sim/world/judge_reasons.h"
 #include "sim/world/route.h"
 
 bool upset_excuses(const struct world *world, size_t machine, int64_t from, int64_t to)
@@ -179,7 +180,7 @@ static void judge_entry(struct world *world, size_t index, bool undelivered_is_f
             continue;
         if (!in_spool(entry))
             accuse_lost(world, entry, recipient);
-        else if (!undelivered_is_fine)
+        else if (!undelivered_is_fine && !reason_kept(world, entry))
             accuse_stuck(world, entry, recipient);
     }
     if (!undelivered_is_fine && in_spool(entry) && entry->recipient_count == 0)

@@ -67,8 +67,11 @@ bool reason_unknown(const struct world *world, const struct entry *entry, int64_
 
 /* Since when the upset makes the message due at once; -1: it does not. */
 static int64_t due_since(const struct world *world, const struct entry *entry,
-                         const struct upset *upset, const struct attempt *before)
+                         const struct upset *upset, const struct attempt *before,
+                         const struct attempt *then)
 {
+    int64_t start = reason_last_start(world, entry->machine, then->start_ns);
+
     if (upset->kind == UPSET_POWER || upset->kind == UPSET_KILL) {
         int64_t forget = upset->kind == UPSET_POWER ? FORGET_NS : WRITE_NS;
 
@@ -81,10 +84,12 @@ static int64_t due_since(const struct world *world, const struct entry *entry,
         return -1;
     switch (upset->order) {
     case ORDER_ALARM:
+        return upset->time_ns;
     case ORDER_RETRY:
     case ORDER_RELEASE:
     case ORDER_EXPIRE:
-        return upset->time_ns;
+        /* Given while no nixie-send ran, it is obeyed at the start of the next. */
+        return start > upset->time_ns ? start : upset->time_ns;
     default:
         return -1;
     }
@@ -104,7 +109,7 @@ int64_t reason_early(const struct world *world, const struct entry *entry,
         if (!is_about(upset, entry) || upset->time_ns < before->start_ns ||
             upset->time_ns > then->start_ns)
             continue;
-        due = due_since(world, entry, upset, before);
+        due = due_since(world, entry, upset, before, then);
         if (due > since && due <= then->start_ns)
             since = due;
     }
@@ -154,6 +159,34 @@ const struct upset *reason_held(const struct world *world, const struct entry *e
             held = may_be_forgotten(world, upset) ? NULL : upset;
         else if (upset->order == ORDER_RELEASE)
             held = NULL;
+    }
+    return held;
+}
+
+/* A crash, a kill or a fault so soon after the order that nobody knows whether it was obeyed. */
+static bool may_be_unheard(const struct world *world, const struct upset *order)
+{
+    for (size_t i = 0; i < world->upset_count; i++)
+        if (world->upsets[i].kind <= UPSET_FAULT && world->upsets[i].machine == order->machine &&
+            world->upsets[i].time_ns >= order->time_ns &&
+            world->upsets[i].time_ns <= order->time_ns + FORGET_NS)
+            return !order->answered;
+    return false;
+}
+
+bool reason_kept(const struct world *world, const struct entry *entry)
+{
+    bool held = false;
+
+    for (size_t i = 0; i < world->upset_count; i++) {
+        const struct upset *upset = &world->upsets[i];
+
+        if (upset->kind != UPSET_ORDER || upset->number == 0 || !is_about(upset, entry))
+            continue;
+        if (upset->order == ORDER_HOLD)
+            held = true;
+        else if (upset->order == ORDER_RELEASE && !may_be_unheard(world, upset))
+            held = false;
     }
     return held;
 }

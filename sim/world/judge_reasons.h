@@ -42,6 +42,10 @@ int64_t reason_late(const struct world *world, const struct entry *entry,
 const struct upset *reason_held(const struct world *world, const struct entry *entry,
                                 int64_t time_ns);
 
+/* The admin may have left it held for good: he never let it go again, or a crash may have taken
+ * that order. */
+bool reason_kept(const struct world *world, const struct entry *entry);
+
 /* The admin wanted the message to be given up before that. */
 bool reason_expired(const struct world *world, const struct entry *entry, int64_t time_ns);
 

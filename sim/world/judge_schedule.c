@@ -149,20 +149,39 @@ static bool had_to_wait(const struct world *world, const struct entry *entry,
            had_trouble(world, entry->machine, before->start_ns, then->start_ns);
 }
 
-/* The try `then` came after `before`, which was deferred or never came back; returns its window. */
+#define NO_WINDOW ((struct window){-1, -1})
+
+/* `before` came before its time, by an order, and a crash or a kill took its result: the disk still
+ * says when it would have come. */
+static bool is_as_stored(const struct world *world, const struct entry *entry,
+                         const struct attempt *before, struct window stored,
+                         const struct attempt *then)
+{
+    return stored.from >= 0 && reason_forgotten(world, entry, before) &&
+           then->start_ns + SLACK_NS >= stored.from * NANOSECONDS &&
+           then->start_ns < (stored.to + 1) * NANOSECONDS + SLACK_NS;
+}
+
+/* The try `then` came after `before`, which was deferred or never came back; returns its window.
+ * *stored: when `before` was due, if it came too early, else NO_WINDOW; then the same of `then`. */
 static struct window judge_next(struct world *world, const struct entry *entry,
                                 const struct attempt *before, struct window pass,
-                                const struct attempt *then)
+                                const struct attempt *then, struct window *stored)
 {
     int64_t birth = entry->birth_ns / NANOSECONDS, skip = channels[then->remote].skip;
     struct window due = {next_try(birth, pass.from, skip), next_try(birth, pass.to, skip)};
     struct window next = pass_window(then, due.from);
+    struct window was_stored = *stored;
     int64_t since, until;
 
+    *stored = NO_WINDOW;
     if (reason_unknown(world, entry, before->start_ns, then->start_ns) ||
         reason_lost_age(world, entry, then->start_ns))
         return (struct window){next.from < due.from ? next.from : due.from, next.to};
     if (then->start_ns + SLACK_NS < due.from * NANOSECONDS) {
+        if (is_as_stored(world, entry, before, was_stored, then))
+            return pass_window(then, was_stored.from);
+        *stored = due;
         since = reason_early(world, entry, before, then);
         if (since < 0 ||
             (then->start_ns > since + PROMPT_NS && !had_to_wait(world, entry, before, then, since)))
@@ -244,7 +263,7 @@ static bool is_named_again(const struct entry *entry, const struct attempt *atte
 static void judge_recipient(struct world *world, const struct entry *entry, struct range attempts)
 {
     const struct attempt *before = &world->attempts[attempts.items[0]];
-    struct window pass = pass_window(before, entry->birth_ns / NANOSECONDS);
+    struct window pass = pass_window(before, entry->birth_ns / NANOSECONDS), stored = NO_WINDOW;
 
     if (is_named_again(entry, before))
         return;
@@ -258,8 +277,9 @@ static void judge_recipient(struct world *world, const struct entry *entry, stru
         if (before->result == 'K' || before->result == 'D') {
             judge_done(world, entry, before, attempt);
             pass = pass_window(attempt, -1);
+            stored = NO_WINDOW;
         } else {
-            pass = judge_next(world, entry, before, pass, attempt);
+            pass = judge_next(world, entry, before, pass, attempt, &stored);
         }
         judge_lifetime(world, entry, attempt, pass);
         judge_held(world, entry, attempt);

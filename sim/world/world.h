@@ -276,6 +276,7 @@ struct upset {
     enum upset_kind kind;
     enum order order; /* of ORDER */
     uint64_t number;  /* of the message that the admin meant; 0: of all */
+    bool answered;    /* the admin was told that it is done */
     char **lost;      /* what was not durable and the crash took, in words */
     size_t lost_count;
 };
@@ -426,6 +427,11 @@ void world_destroy(struct world *world);
 void world_start(struct world *world, size_t machine);
 /* TERM to its process tree. */
 void world_stop(struct world *world, size_t machine);
+/* The admin says so, by nixie-admin, of the messages with those numbers (none: of all). */
+void world_order(struct world *world, size_t machine, enum order order, const uint64_t *numbers,
+                 size_t count);
+/* "retry", "hold", "release", "expire", "delete" */
+const char *order_name(enum order order);
 /* Power loss.  Not from inside a watcher. */
 void world_crash(struct world *world, size_t machine, const struct chooser *chooser);
 void world_kill_all(struct world *world, size_t machine);
