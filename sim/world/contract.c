@@ -43,6 +43,10 @@ void contract_delivery_starts(struct machine *machine, struct entry *entry)
     struct pending pending = {.found = false};
     char name[ENTRY_NAME];
 
+    if (!entry->checked) {
+        entry->checked = true;
+        files_check(machine, entry, FILES_DELIVERED);
+    }
     if (entry->tried)
         return;
     entry->tried = true;

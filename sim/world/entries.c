@@ -274,6 +274,25 @@ static void check_owner(struct machine *machine, struct entry *entry, enum spool
                  bits_format(bit, bits));
 }
 
+/* queue has made a first file of that number, or has renamed one over another. */
+static void check_number(struct machine *machine, struct entry *entry, enum spool_bit bit)
+{
+    const struct call *call = machine->world->call;
+    char name[ENTRY_NAME];
+    bool again = bit == BIT_MESS && (entry->bits & BIT_MESS);
+
+    if (!call || (call->id != CALL_open && call->id != CALL_rename))
+        return;
+    if (bit == BIT_PID) {
+        again = entry->given;
+        entry->given = true;
+    }
+    if (again)
+        world_accuse(machine->world, "NUMBER", entry->letter, entry->bounce,
+                     "the number %llu is given again: %s had it",
+                     (unsigned long long) entry->number, entry_name(machine->world, entry, name));
+}
+
 void entries_note_name(struct machine *machine, const char *path, bool added)
 {
     struct world *world = machine->world;
@@ -287,6 +306,10 @@ void entries_note_name(struct machine *machine, const char *path, bool added)
     entry = entry_get(world, machine, number);
     before = entry->bits;
     check_owner(machine, entry, bit, added);
+    if (added)
+        check_number(machine, entry, bit);
+    if (added && bit == BIT_INFO && world->call)
+        entry->prepared = true;
     entry->bits = added ? entry->bits | bit : entry->bits & ~(unsigned) bit;
     entry->dirty = true;
     machine->alive += (entry->bits != 0) - (before != 0);
@@ -299,7 +322,7 @@ static void change_stage(struct machine *machine, struct entry *entry, enum stag
     char name[ENTRY_NAME];
 
     entry->stage = stage;
-    change->time_ns = kernel_now(world->kernel);
+    world->changed_ns = change->time_ns = kernel_now(world->kernel);
     change->stage = stage;
     if (world->story)
         world_tell(world, machine->index, "stage     %s (%llu) %s %s",
@@ -334,6 +357,7 @@ static void settle_entry(struct machine *machine, struct entry *entry)
         identify_entry(machine, entry, "mess");
     if (stage == STAGE_S4 && before == STAGE_S3) {
         read_envelope(machine, entry);
+        files_note_accepted(machine, entry);
         entry->queue_pid = world->call ? process_pid(world->call->process) : 0;
         machine->sync_pending = true;
     }
@@ -345,6 +369,8 @@ static void settle_entry(struct machine *machine, struct entry *entry)
                      entry_name(world, entry, name), (unsigned long long) entry->number,
                      stage_name(stage), bits_format(entry->bits, bits));
     change_stage(machine, entry, stage);
+    if (stage == STAGE_S5 && before == STAGE_S4)
+        files_check(machine, entry, FILES_PREPARED);
 }
 
 void entries_settle(struct machine *machine)
@@ -535,6 +561,7 @@ void entries_reread(struct machine *machine)
             continue;
         machine->alive += entry->bits != 0;
         entry->dirty = false;
+        entry->checked = entry->prepared = false;
         entry->suspect = stage == STAGE_ODD;
         machine->suspects += entry->suspect;
         entry->queue_pid = 0;

@@ -32,11 +32,32 @@ void entries_check_recovered(struct machine *machine);
 void contract_delivery_starts(struct machine *machine, struct entry *entry);
 void contract_todo_removed(struct machine *machine, struct entry *entry);
 
+/* --- files.c --- */
+/* The message came into S4: its text is what it must be from now on. */
+void files_note_accepted(struct machine *machine, struct entry *entry);
+/* Looks at all files of the message. */
+enum files_moment { FILES_PREPARED, FILES_DELIVERED, FILES_BOUNCED };
+void files_check(struct machine *machine, struct entry *entry, enum files_moment moment);
+
 /* --- log.c --- */
 /* `writer`: the nixie-send that has written that.  Attempts of one before it never come back. */
 void log_note_write(struct machine *machine, pid_t writer, const char *data, size_t size);
 /* Power loss or kill: attempts that are open never come back. */
 void log_note_crash(struct machine *machine);
+
+/* "PREFIX N REST" at the start of a line: N, and REST behind it.  False: it is none. */
+bool line_number(const char *text, const char *prefix, uint64_t *number, const char **rest);
+
+/* --- log_pairs.c --- */
+/* After log.c has taken the line; `pairs_free`: another nixie-send, which begins anew. */
+void pairs_note_line(struct machine *machine, const char *text);
+void pairs_judge(struct machine *machine);
+void pairs_free(struct machine *machine);
+
+/* --- idle.c --- */
+/* A message is about to be submitted, or the run is at its end. */
+void idle_note(struct world *world);
+void idle_free(struct world *world);
 
 /* True if the log would have that text so (mta/lib/logtext.h), letters in any case. */
 bool logged_is(const char *logged, const char *text);

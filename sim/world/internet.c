@@ -271,6 +271,7 @@ void world_submit_smtp(struct world *world, size_t index)
         await_host(world, letter);
         return;
     }
+    idle_note(world);
     config = make_client_config(world, letter, &spec.input_size);
     spec.input = config;
     letter->sent_ns = kernel_now(world->kernel);

@@ -262,6 +262,14 @@ void judge_losses(struct world *world, bool undelivered_is_fine)
             judge_entry(world, i, undelivered_is_fine);
 }
 
+static void judge_deaths(struct world *world)
+{
+    if (kernel_fault_count(world->kernel) > 0)
+        world_accuse(world, "DIED", NO_LETTER, 0, "%llu processes died of their own faults: %s",
+                     (unsigned long long) kernel_fault_count(world->kernel),
+                     kernel_fault(world->kernel));
+}
+
 void world_judge(struct world *world, bool undelivered_is_fine)
 {
     world_index(world);
@@ -275,6 +283,13 @@ void world_judge(struct world *world, bool undelivered_is_fine)
     judge_bounces(world);
     judge_honesty(world);
     judge_schedule(world);
-    if (!undelivered_is_fine)
-        judge_leaks(world);
+    judge_fairness(world);
+    judge_verdicts(world);
+    judge_deaths(world);
+    if (undelivered_is_fine)
+        return;
+    judge_leaks(world);
+    judge_cleanup(world);
+    for (size_t i = 0; i < world->host_count && world_is_quiet(world); i++)
+        pairs_judge(&world->machines[i]);
 }

@@ -22,6 +22,11 @@
  *              without a cause, or tells of a success that no remote has spoken of
  *   SCHEDULE   a try that was not at its time, or of what was held or done; a message kept beyond
  *              its lifetime or given up before
+ *   FAIRNESS   a first try that waited though a place was free, or for a message that came later
+ *   VERDICT    a failure for good that no remote gave, or a refusal for good that is tried again
+ *   CLEANUP    files that are left of what is over
+ *   LIMIT      a message larger than control/databytes was accepted
+ *   DIED       a program of the server died of a fault of its own
  *   CONCURRENCY  more deliveries at once than allowed
  *   LEAK       when all is idle a process of the server holds a file that was removed, or a TCP
  *              connection that the other side has ended
@@ -51,6 +56,12 @@ void judge_honesty(struct world *world);
 void judge_schedule(struct world *world);
 /* judge_leaks.c: LEAK */
 void judge_leaks(struct world *world);
+/* judge_fairness.c: FAIRNESS */
+void judge_fairness(struct world *world);
+/* judge_verdict.c: VERDICT */
+void judge_verdicts(struct world *world);
+/* judge_cleanup.c: CLEANUP */
+void judge_cleanup(struct world *world);
 
 /* A report this long before a crash may be forgotten by it: marks are made durable within 10 s,
  * and a sync takes its time. */
@@ -68,6 +79,8 @@ static inline bool same_message(const struct entry *entry, size_t letter, unsign
 
 /* True if a crash, a kill or a fault in that time may have lost what was not durable. */
 bool upset_excuses(const struct world *world, size_t machine, int64_t from, int64_t to);
+/* True if a line of that time tells of trouble: deliveries may have waited for it. */
+bool had_trouble(const struct world *world, size_t machine, int64_t from, int64_t to);
 /* True if the attempt is one at that recipient. */
 bool attempt_is_at(const struct attempt *attempt, const struct route *route);
 /* True if a bounce says that the message could not be delivered to the recipient. */

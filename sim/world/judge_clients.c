@@ -104,6 +104,21 @@ static void judge_acceptances(struct world *world, size_t index)
                      letter->name, count, times_accepted(letter));
 }
 
+/* --- size ------------------------------------------------------------------------------------*/
+
+/* What the client sent has at least its content's size: each line end has two bytes there. */
+static void judge_size(struct world *world, size_t index)
+{
+    const struct letter *letter = &world->letters[index];
+    const struct machine *machine = &world->machines[letter->machine];
+    uint64_t limit = control_value(machine, "databytes", 0);
+
+    if (letter->path == LETTER_BY_SMTP && letter->told_yes > 0 && limit > 0 &&
+        letter->content.size > limit)
+        world_accuse(world, "LIMIT", index, 0, "%s has %zu bytes; databytes is %llu", letter->name,
+                     letter->content.size, (unsigned long long) limit);
+}
+
 /* --- relaying --------------------------------------------------------------------------------*/
 
 /* "192.0.2.0/24" or an address, as bytes of a family; false: it is none. */
@@ -239,8 +254,10 @@ void judge_clients(struct world *world)
 {
     for (size_t i = 0; i < world->copy_count; i++)
         judge_refused(world, &world->copies[i]);
-    for (size_t i = 0; i < world->letter_count; i++)
+    for (size_t i = 0; i < world->letter_count; i++) {
         judge_acceptances(world, i);
+        judge_size(world, i);
+    }
     for (size_t i = 0; i < world->entry_count; i++)
         judge_relaying(world, i);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/* At rest no process keeps what is over (judge.h). */
+/* At rest no process keeps what is over; idle.c looks at what grows (judge.h). */
 #include <string.h>
 
+#include "sim/world/internal.h"
 #include "sim/world/judge.h"
 
 static bool is_server(const struct world *world, const struct process *process)
@@ -32,6 +33,8 @@ static void judge_process(void *context, const struct process *process, size_t l
 
 void judge_leaks(struct world *world)
 {
-    if (world_is_quiet(world))
-        kernel_tell_processes(world->kernel, judge_process, world);
+    if (!world_is_quiet(world))
+        return;
+    idle_note(world);
+    kernel_tell_processes(world->kernel, judge_process, world);
 }

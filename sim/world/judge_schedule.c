@@ -41,8 +41,7 @@ uint64_t control_value(const struct machine *machine, const char *name, uint64_t
 
 /* --- what is not judged ----------------------------------------------------------------------*/
 
-/* A line that tells of trouble: deliveries may have waited for it. */
-static bool had_trouble(const struct world *world, size_t machine, int64_t from, int64_t to)
+bool had_trouble(const struct world *world, size_t machine, int64_t from, int64_t to)
 {
     size_t low = 0, high = world->line_count;
 

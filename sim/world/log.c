@@ -87,8 +87,7 @@ bool logged_is(const char *logged, const char *text)
     return !*logged && !*text;
 }
 
-/* The number behind `prefix` at the start of the line; *rest is what follows.  False: no match. */
-static bool number_after(const char *text, const char *prefix, uint64_t *number, const char **rest)
+bool line_number(const char *text, const char *prefix, uint64_t *number, const char **rest)
 {
     size_t length = strlen(prefix);
     char *end;
@@ -109,7 +108,7 @@ static void note_start(struct machine *machine, uint64_t delivery, const char *r
     const char *to;
     bool remote;
 
-    if (!number_after(rest, ": msg ", &number, &to))
+    if (!line_number(rest, ": msg ", &number, &to))
         return;
     if (machine->suspects > 0)
         entries_check_recovered(machine);
@@ -197,11 +196,14 @@ static void note_bounce(struct machine *machine, uint64_t parent, const char *re
     struct entry *entry;
     uint64_t number;
 
-    if (!number_after(rest, " qp ", &number, &rest))
+    if (!line_number(rest, " qp ", &number, &rest))
         return;
     entry = world_entry(machine->world, machine->index, number);
     if (entry)
         entry->parent = parent;
+    entry = world_entry(machine->world, machine->index, parent);
+    if (entry)
+        files_check(machine, entry, FILES_BOUNCED);
 }
 
 /* "msg N ... by the admin" */
@@ -244,21 +246,22 @@ static void note_line(struct machine *machine, const char *text)
     if (world->story)
         world_tell(world, machine->index, "log       %s", text);
     check_form(machine, text);
-    if (number_after(text, "starting delivery ", &number, &rest))
+    if (line_number(text, "starting delivery ", &number, &rest))
         note_start(machine, number, rest);
-    else if (number_after(text, "delivery ", &number, &rest))
+    else if (line_number(text, "delivery ", &number, &rest))
         note_end(machine, number, rest);
     else if (strncmp(text, "status: local ", 14) == 0)
         note_status(machine, text + 14);
-    else if (number_after(text, "bounce msg ", &number, &rest))
+    else if (line_number(text, "bounce msg ", &number, &rest))
         note_bounce(machine, number, rest);
-    else if (number_after(text, "triple bounce: discarding bounce/", &number, &rest)) {
+    else if (line_number(text, "triple bounce: discarding bounce/", &number, &rest)) {
         entry = world_entry(world, machine->index, number);
         if (entry)
             entry->discarded = true;
-    } else if (number_after(text, "msg ", &number, &rest)) {
+    } else if (line_number(text, "msg ", &number, &rest)) {
         note_order(machine, number, rest);
     }
+    pairs_note_line(machine, text);
 }
 
 /* Those that are open never come back: their numbers may be given again. */
@@ -270,6 +273,7 @@ static void end_attempts(struct machine *machine)
         if (world->attempts[i].machine == machine->index && !world->attempts[i].result)
             world->attempts[i].gone_ns = kernel_now(world->kernel);
     machine->log.first_attempt = world->attempt_count;
+    pairs_free(machine);
 }
 
 /* One that cannot start, because another still runs, takes nothing over from it. */

@@ -39,27 +39,53 @@ const struct oracle oracles[] = {
      "Each try after a deferral is at its second; nothing is given up before queuelifetime is over "
      "or kept beyond it; what is done, held or deleted is not tried.",
      ORACLE_AT_END, "judge_schedule.c"},
+    {"FAIRNESS",
+     "The first try of an accepted message begins within 5 seconds while a place of its channel is "
+     "free, however slow other destinations are; while none is, no message that was accepted more "
+     "than 5 seconds later comes first.",
+     ORACLE_AT_END, "judge_fairness.c"},
+    {"VERDICT",
+     "A failure for good is a remote's 5xx, and no 5xx that was heard is tried again; the DNS's "
+     "trouble is no failure for good.",
+     ORACLE_AT_END, "judge_verdict.c"},
+    {"LIMIT", "No message larger than control/databytes is accepted.", ORACLE_AT_END,
+     "judge_clients.c"},
     {"CONCURRENCY",
      "No more deliveries and no more sessions of clients at once than the control files allow.",
      ORACLE_MEANWHILE, "judge_schedule.c log.c hear.c"},
     {"LEAK",
      "When all is idle no process of the server holds a file that was removed, or a connection "
-     "that its other side has ended.",
-     ORACLE_AT_END, "judge_leaks.c"},
+     "that its other side has ended; and none has more descriptors or memory each time that it is "
+     "idle, 8 times in a row.",
+     ORACLE_AT_END, "judge_leaks.c idle.c"},
+    {"CLEANUP",
+     "What a crash or a client that went away leaves is removed within 36 hours and a look's "
+     "interval; when all is over the spool is empty.",
+     ORACLE_AT_END, "judge_cleanup.c"},
+    {"DIED", "No program of the server dies of a fault of its own.", ORACLE_AT_END, "judge.c"},
     {"STAGE",
      "A message is in one of the stages S1 to S5 after every call; after a crash before the first "
      "delivery.",
      ORACLE_MEANWHILE, "entries.c"},
     {"OWNER", "Each directory of the spool is changed only by the programs whose it is.",
      ORACLE_MEANWHILE, "entries.c"},
+    {"NUMBER", "No number is given to two messages, whatever a crash leaves.", ORACLE_MEANWHILE,
+     "entries.c"},
+    {"PLACE",
+     "What a message's files hold is what was written of this message and of no other: looked at "
+     "when it comes into S5, at its first delivery after each start, and when its bounce is sent.",
+     ORACLE_MEANWHILE, "files.c"},
     {"EARLY", "Nothing is delivered before the disk is sure to have the message.", ORACLE_MEANWHILE,
      "contract.c"},
     {"UNDONE",
      "A message's todo goes only when the disk is sure to have info, local and remote, or when all "
      "of its recipients have it.",
      ORACLE_MEANWHILE, "contract.c"},
-    {"LOG", "Each line of the log has a form that nixie-send(8) documents.", ORACLE_MEANWHILE,
-     "log.c"},
+    {"LOG",
+     "Each line of the log has a form that nixie-send(8) documents; deliveries start and end once, "
+     "with numbers that go up by one; status lines have the right counts; messages have their own "
+     "sender and size, and end once.",
+     ORACLE_MEANWHILE, "log.c log_pairs.c"},
     {"BAD-SMTP", "What the server says to remote servers and to clients is SMTP.", ORACLE_MEANWHILE,
      "hear.c"},
     {"SPIN", "No program makes calls without end and never waits.", ORACLE_MEANWHILE,

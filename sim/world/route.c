@@ -125,18 +125,20 @@ static void route_recipient(const struct machine *machine, const char *recipient
 
 /* --- all of them -----------------------------------------------------------------------------*/
 
+void routes_make_for(const struct world *world, struct entry *entry)
+{
+    while (entry->route_count < entry->recipient_count) {
+        const char *recipient = entry->recipients[entry->route_count];
+
+        route_recipient(&world->machines[entry->machine], recipient,
+                        LIST_ADD(entry->routes, entry->route_count));
+    }
+}
+
 void routes_make(struct world *world)
 {
-    for (size_t i = 0; i < world->entry_count; i++) {
-        struct entry *entry = &world->entries[i];
-
-        while (entry->route_count < entry->recipient_count) {
-            const char *recipient = entry->recipients[entry->route_count];
-
-            route_recipient(&world->machines[entry->machine], recipient,
-                            LIST_ADD(entry->routes, entry->route_count));
-        }
-    }
+    for (size_t i = 0; i < world->entry_count; i++)
+        routes_make_for(world, &world->entries[i]);
 }
 
 const struct route *route_to(const struct entry *entry, const char *address)

@@ -17,6 +17,7 @@ struct route {
 
 /* Works out the routes of all recipients of all entries; those that are there stay. */
 void routes_make(struct world *world);
+void routes_make_for(const struct world *world, struct entry *entry);
 void routes_free(struct entry *entry);
 /* The recipient of the entry that is delivered to that address (letters in any case); NULL: none.
  */

@@ -263,6 +263,7 @@ void world_destroy(struct world *world)
         kernel_destroy(world->kernel);
     for (size_t i = 0; i < world->machine_count; i++) {
         free(world->machines[i].log.partial);
+        pairs_free(&world->machines[i]);
         free(world->machines[i].by_number);
         free(world->machines[i].program_runs);
         records_free(&world->machines[i].records);
@@ -283,6 +284,7 @@ void world_destroy(struct world *world)
     index_free(world);
     dialogue_free(world);
     marks_free(world);
+    idle_free(world);
     faults_free(world);
     free_entries(world);
     free_outcomes(world);
@@ -524,7 +526,7 @@ static void letter_ended(void *context, struct process *process, int status)
     struct letter *letter = &world->letters[process_tag(process) - 1];
 
     letter->process = NULL;
-    letter->ended_ns = kernel_now(world->kernel);
+    world->changed_ns = letter->ended_ns = kernel_now(world->kernel);
     letter_rests(world, letter);
     if (status == -1 || !WIFEXITED(status)) {
         letter->state = LETTER_CUT;
@@ -625,6 +627,7 @@ void world_submit(struct world *world, size_t index, const struct submitter *sub
                                 .context = world};
     int error = 0;
 
+    idle_note(world);
     fill_texts(&texts, machine, submitter);
     spec.path = texts.path;
     spec.directory = texts.home;

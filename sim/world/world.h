@@ -109,8 +109,12 @@ struct entry {
     bool suspect; /* found in none of S1 to S5 after a crash, not yet put right */
     bool durable; /* the disk holds it in S4 */
     int64_t durable_ns;
-    bool tried;  /* a delivery was started */
-    char *chain; /* Delivered-To values at its top, newest first, each with a newline */
+    bool tried;         /* a delivery was started */
+    bool given;         /* queue has made a file of that number */
+    bool prepared;      /* its info was written since the server came up */
+    bool checked;       /* its files were looked at since the server came up */
+    uint64_t mess_hash; /* of mess, when it came into S4; 0: not known */
+    char *chain;        /* Delivered-To values at its top, newest first, each with a newline */
     char *sender;
     char **recipients;
     size_t recipient_count;
@@ -298,6 +302,7 @@ struct log_state {
     size_t first_attempt; /* in attempts[], of those that it has begun */
     char *partial;
     size_t partial_size, partial_room;
+    struct log_pairs *pairs; /* log_pairs.c; or NULL */
 };
 
 enum machine_kind { MACHINE_HOST, MACHINE_REMOTE, MACHINE_CLIENT, MACHINE_DNS };
@@ -394,6 +399,8 @@ struct world {
     struct ledger_index *index; /* index.c */
     struct dialogue *dialogue;  /* dialogue.h, after world_collect; else NULL */
     struct mark_table *marks;   /* identify.c */
+    struct idle_ledger *idle;   /* idle.c; or NULL */
+    int64_t changed_ns;         /* when a spool last changed, a submitter ended, or idle.c looked */
     struct fault_rule *faults;  /* faults.h */
     size_t fault_count;
     struct fault_counts *fault_counts; /* for plans; or NULL */

@@ -89,7 +89,7 @@ START_TEST(sees_who_is_told_of_without_a_failure)
     struct world *world = make_failed(1, 'Z');
 
     add_bounce(world, GROUP("bob@away.example", "5.1.1", SAID));
-    judge(world, "BOUNCE");
+    judge(world, "BOUNCE VERDICT");
     world = make_failed(2, 'D'); /* carol was delivered */
     add_bounce(world,
                GROUP("bob@away.example", "5.1.1", SAID) GROUP("carol@away.example", "5.1.1", SAID));

@@ -199,7 +199,7 @@ static const struct {
     {'Z', DOUBT, "250 ok", "354 go", NULL, true, ""},
     {'Z', DOUBT, "250 ok", "354 go", NULL, false, ""}, /* the dot may not have come */
     {'Z', "198.51.100.1_failed/", "250 ok", "354 go", NULL, true, "HONESTY"},
-    {'D', "198.51.100.1_failed/", "250 ok", "354 go", NULL, true, "BOUNCE HONESTY"},
+    {'D', "198.51.100.1_failed/", "250 ok", "354 go", NULL, true, "BOUNCE HONESTY VERDICT"},
     {'Z', DOUBT, "451 later", "503 no recipients", NULL, false, "HONESTY"},
     {'Z', DOUBT, "250 ok", NULL, NULL, false, "HONESTY"},
     {'Z', "nixie-remote_crashed._Possible_duplicate!_(#4.3.0)/", "250 ok", NULL, NULL, false, ""},

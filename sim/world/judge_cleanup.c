@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Left-overs go (judge.h): what a crash or a client that went away leaves of a message that nobody
+ * was promised is removed within the time that the rules give, and when all is over no file of any
+ * message is left in the spool.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "sim/world/home.h"
+#include "sim/world/internal.h"
+#include "sim/world/judge.h"
+#include "sim/world/words.h"
+
+/* A left-over is one when it is 36 hours old; every 76431 s they are looked for. */
+#define LEFT_OVER_NS ((36 * 3600 + 76431 + 60) * NANOSECONDS)
+
+/* The last upset of the machine at or before that time; 0: none. */
+static int64_t last_upset(const struct world *world, size_t machine, int64_t time_ns)
+{
+    int64_t last = 0;
+
+    for (size_t i = 0; i < world->upset_count && world->upsets[i].time_ns <= time_ns; i++)
+        if (world->upsets[i].machine == machine)
+            last = world->upsets[i].time_ns;
+    return last;
+}
+
+/* For how long its files were there after the last thing that went wrong. */
+static int64_t time_left(const struct world *world, const struct entry *entry)
+{
+    int64_t end = kernel_now(world->kernel), begin;
+
+    if (entry->history_count == 0)
+        return 0;
+    begin = entry->history[0].time_ns;
+    if (entry->bits == 0)
+        end = entry->history[entry->history_count - 1].time_ns;
+    if (last_upset(world, entry->machine, end) > begin)
+        begin = last_upset(world, entry->machine, end);
+    return end - begin;
+}
+
+static void judge_entry(struct world *world, const struct entry *entry)
+{
+    char name[ENTRY_NAME], bits[BITS_TEXT], time[TIME_TEXT];
+    bool is_mail =
+        entry->answer == ANSWER_YES && (entry->stage == STAGE_S4 || entry->stage == STAGE_S5);
+
+    if (entry->bits && !is_mail)
+        world_accuse(world, "CLEANUP", entry->letter, entry->bounce,
+                     "%s (%llu) is over, but its files are left: %s",
+                     entry_name(world, entry, name), (unsigned long long) entry->number,
+                     bits_format(entry->bits, bits));
+    else if (entry->answer != ANSWER_YES && time_left(world, entry) > LEFT_OVER_NS)
+        world_accuse(world, "CLEANUP", entry->letter, entry->bounce,
+                     "%s (%llu), which nobody was promised, was left for %s",
+                     entry_name(world, entry, name), (unsigned long long) entry->number,
+                     time_format(time, time_left(world, entry)));
+}
+
+/* What the admin wished of messages: marks go with them. */
+static void judge_marks(struct world *world, const struct machine *machine)
+{
+    char **names;
+
+    if (host_list_directory(machine->host, HOME_QUEUE "/mark", &names) < 0)
+        return;
+    for (size_t i = 0; names[i]; i++) {
+        struct entry *entry = world_entry(world, machine->index, strtoull(names[i], NULL, 10));
+
+        if (!entry || entry->bits == 0)
+            world_accuse(world, "CLEANUP", entry ? entry->letter : NO_LETTER,
+                         entry ? entry->bounce : 0, "mark/%.100s is left of a message that is gone",
+                         names[i]);
+        free(names[i]);
+    }
+    free(names);
+}
+
+void judge_cleanup(struct world *world)
+{
+    for (size_t i = 0; i < world->entry_count; i++)
+        if (world->machines[world->entries[i].machine].tree)
+            judge_entry(world, &world->entries[i]);
+    for (size_t i = 0; i < world->host_count; i++)
+        if (world->machines[i].tree)
+            judge_marks(world, &world->machines[i]);
+}

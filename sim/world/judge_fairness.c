@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Nobody waits without need (judge.h).  nixie-send takes the recipients that are due in the order
+ * in which they became due, and starts as many as there are places: so the first try of an accepted
+ * message begins within seconds while a place of its channel is free, however slow other
+ * destinations are; and while none is, no message that was accepted later comes first.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "sim/world/internal.h"
+#include "sim/world/judge.h"
+#include "sim/world/judge_reasons.h"
+#include "sim/world/words.h"
+
+/* From its acceptance to its first try: queue tells of it at once, and send works in whole
+ * seconds; one with many recipients waits for a sync. */
+#define FIRST_NS (5 * NANOSECONDS)
+
+/* A message that had a first try in a channel. */
+struct turn {
+    const struct entry *entry;
+    const struct attempt *attempt;
+    int64_t due_ns;
+};
+
+static bool is_upset(const struct world *world, size_t machine, int64_t from, int64_t to)
+{
+    for (size_t i = 0; i < world->upset_count; i++)
+        if (world->upsets[i].machine == machine && world->upsets[i].time_ns >= from &&
+            world->upsets[i].time_ns <= to)
+            return true;
+    return false;
+}
+
+static const struct attempt *first_attempt(const struct world *world, size_t index, bool remote)
+{
+    struct range attempts = world_attempts_of(world, index);
+
+    for (size_t i = 0; i < attempts.count; i++)
+        if (world->attempts[attempts.items[i]].remote == remote)
+            return &world->attempts[attempts.items[i]];
+    return NULL;
+}
+
+/* Turns that something else explains are left out: an upset since a little before it was accepted,
+ * a nixie-send that has just started, trouble that the log tells of. */
+static bool find_turn(const struct world *world, size_t index, bool remote, struct turn *turn)
+{
+    const struct entry *entry = &world->entries[index];
+    const struct attempt *attempt = first_attempt(world, index, remote);
+
+    if (entry->answer != ANSWER_YES || entry->answer_ns == 0 || !attempt ||
+        attempt->start_ns < entry->answer_ns)
+        return false;
+    *turn = (struct turn){entry, attempt, entry->answer_ns};
+    return !is_upset(world, entry->machine, turn->due_ns - FORGET_NS, attempt->start_ns) &&
+           reason_last_start(world, entry->machine, attempt->start_ns) < turn->due_ns &&
+           !had_trouble(world, entry->machine, turn->due_ns, attempt->start_ns);
+}
+
+static void accuse(struct world *world, const struct turn *turn, const char *why)
+{
+    char name[ENTRY_NAME], time[TIME_TEXT];
+
+    world_accuse(world, "FAIRNESS", turn->entry->letter, turn->entry->bounce,
+                 "%s for %s waited %s for its first try, %s", entry_name(world, turn->entry, name),
+                 turn->attempt->recipient,
+                 time_format(time, turn->attempt->start_ns - turn->due_ns), why)
+        ->time_ns = turn->attempt->start_ns;
+}
+
+static int compare_turns(const void *left, const void *right)
+{
+    const struct turn *a = left, *b = right;
+
+    if (a->attempt->start_ns != b->attempt->start_ns)
+        return a->attempt->start_ns < b->attempt->start_ns ? -1 : 1;
+    return a->entry->number < b->entry->number ? -1 : a->entry->number > b->entry->number;
+}
+
+static void judge_turns(struct world *world, struct turn *turns, size_t count)
+{
+    int64_t latest = INT64_MIN;
+
+    if (count > 0)
+        qsort(turns, count, sizeof *turns, compare_turns);
+    for (size_t i = 0; i < count; i++) {
+        const struct turn *turn = &turns[i];
+        int64_t full = turn->attempt->saturated_ns, since = turn->due_ns;
+
+        if (full > since)
+            since = full;
+        if (turn->attempt->start_ns > since + FIRST_NS)
+            accuse(world, turn, "though a place was free");
+        else if (latest > turn->due_ns + FIRST_NS)
+            accuse(world, turn, "and one that was accepted later came first");
+        if (turn->due_ns > latest)
+            latest = turn->due_ns;
+    }
+}
+
+void judge_fairness(struct world *world)
+{
+    for (unsigned k = 0; k < 2 * world->host_count; k++) {
+        struct turn *turns = NULL, turn;
+        size_t count = 0;
+
+        for (size_t i = 0; i < world->entry_count; i++)
+            if (world->entries[i].machine == k / 2 && find_turn(world, i, k % 2, &turn))
+                *LIST_ADD(turns, count) = turn;
+        judge_turns(world, turns, count);
+        free(turns);
+    }
+}

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * A try's result is what the remote server said (judge.h): a failure for good has a 5xx to the
+ * envelope or to the message, and no 5xx that was heard is tried again; a domain is only said not
+ * to be there if the DNS said so.  Words of the log are asked for one thing only: whether the
+ * server has heard what the remote said.
+ */
+#include <string.h>
+#include <strings.h>
+
+#include "sim/world/dialogue.h"
+#include "sim/world/internal.h"
+#include "sim/world/judge.h"
+
+static bool says(const struct attempt *attempt, const char *words)
+{
+    return attempt->text && strstr(attempt->text, words);
+}
+
+/* The last transaction of the attempt that has its recipient; NULL: there is none. */
+static const struct transaction *last_transaction(const struct world *world,
+                                                  const struct attempt *attempt)
+{
+    const struct dialogue *dialogue = world->dialogue;
+    const struct transaction *last = NULL;
+
+    for (size_t i = dialogue_from(dialogue, attempt->start_ns);
+         i < dialogue->transaction_count && dialogue->transactions[i].begin_ns <= attempt->end_ns;
+         i++)
+        if (dialogue->transactions[i].host == attempt->machine &&
+            transaction_for(&dialogue->transactions[i], attempt->recipient))
+            last = &dialogue->transactions[i];
+    return last;
+}
+
+/* The worst class of reply that it got for that recipient; 0: none. */
+static unsigned worst_reply(const struct transaction *transaction, const char *recipient)
+{
+    const char *const replies[] = {transaction->mail_reply,
+                                   transaction_for(transaction, recipient)->reply,
+                                   transaction->data_reply, transaction->end_reply};
+    unsigned worst = 0;
+
+    for (size_t i = 0; i < sizeof replies / sizeof *replies; i++)
+        if (reply_class(replies[i]) > worst)
+            worst = reply_class(replies[i]);
+    return worst;
+}
+
+/* The DNS had trouble with a question about the domain while the try went on. */
+static bool had_dns_trouble(const struct world *world, const struct attempt *attempt)
+{
+    const char *at = strrchr(attempt->recipient, '@');
+    bool trouble = false;
+
+    for (size_t i = 0; at && i < world->query_count; i++) {
+        const struct query *query = &world->queries[i];
+
+        if (query->time_ns < attempt->start_ns || query->time_ns > attempt->end_ns ||
+            strcasecmp(query->name, at + 1) != 0)
+            continue;
+        if (query->answer && strcmp(query->answer, "nxdomain") == 0)
+            return false;
+        trouble |= !query->answer || strcmp(query->answer, "servfail") == 0 ||
+                   strcmp(query->answer, "refused") == 0;
+    }
+    return trouble;
+}
+
+static void accuse(struct world *world, const struct entry *entry, const struct attempt *attempt,
+                   const char *what)
+{
+    char name[ENTRY_NAME];
+    struct violation *violation =
+        world_accuse(world, "VERDICT", entry->letter, entry->bounce, "%s for %s %s: %.300s",
+                     entry_name(world, entry, name), attempt->recipient, what, attempt->text);
+
+    violation->time_ns = attempt->end_ns;
+    violation->recipient = must_copy(attempt->recipient, strlen(attempt->recipient));
+}
+
+static void judge_attempt(struct world *world, const struct entry *entry,
+                          const struct attempt *attempt)
+{
+    const struct transaction *transaction = last_transaction(world, attempt);
+    bool expired = says(attempt, "been_in_the_queue_too_long");
+    bool failed = attempt->result == 'D' && !expired;
+    unsigned worst = transaction ? worst_reply(transaction, attempt->recipient) : 0;
+
+    if (failed && transaction && worst < 5)
+        accuse(world, entry, attempt, "failed for good though no remote has refused it");
+    else if (failed && !transaction && had_dns_trouble(world, attempt))
+        accuse(world, entry, attempt, "failed for good though only the DNS had trouble");
+    else if ((attempt->result == 'Z' || expired) && worst == 5 &&
+             says(attempt, "Remote_host_said:_5") && !says(attempt, "Remote_host_said:_4"))
+        accuse(world, entry, attempt, "is tried again though the remote has refused it for good");
+}
+
+void judge_verdicts(struct world *world)
+{
+    for (size_t i = 0; i < world->attempt_count; i++) {
+        const struct attempt *attempt = &world->attempts[i];
+        const struct entry *entry = world_entry(world, attempt->machine, attempt->number);
+
+        if (attempt->remote && (attempt->result == 'D' || attempt->result == 'Z') && entry)
+            judge_attempt(world, entry, attempt);
+    }
+}

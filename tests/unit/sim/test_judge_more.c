@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: ISC */
+/* The oracles about turns, verdicts, sizes, left-overs and numbers, and those that read the log and
+ * the spool's files while the run goes on: each must see what it is for, and keep silent else. */
+#include "sim/world/home.h"
+#include "sim/world/judge.h"
+#include "tests/unit/sim/net_ledger.h"
+
+/* A second message to carol, accepted at `answer` s. */
+static void add_second(struct world *world, double answer)
+{
+    struct entry *entry = entry_get(world, &world->machines[0], 2);
+
+    entry->letter = NO_LETTER;
+    entry->stage = STAGE_S1;
+    entry->answer = ANSWER_YES;
+    entry->answer_ns = (int64_t) (answer * 1e9);
+}
+
+/* --- FAIRNESS --------------------------------------------------------------------------------*/
+
+static const struct {
+    double first, saturated, second_answer, second; /* seconds; second 0: there is none */
+    double upset;
+    const char *want;
+} turns[] = {
+    {1.5, -1, 0, 0, 0, ""},
+    {7, -1, 0, 0, 0, "FAIRNESS"},
+    {7, 6, 0, 0, 0, ""},             /* no place was free */
+    {20, 6, 0, 0, 0, "FAIRNESS"},    /* but then one was */
+    {7, -1, 0, 0, 3, ""},            /* something went wrong */
+    {50, 49, 30, 40, 0, "FAIRNESS"}, /* another came first */
+    {50, 49, 3, 40, 0, ""},          /* that came about as early */
+    {50, 49, 30, 60, 0, ""},
+};
+
+START_TEST(turns_are_fair)
+{
+    struct world *world = make_world(1);
+
+    world->entries[0].answer_ns = NANOSECONDS;
+    add_attempt(world, "bob@away.example", turns[_i].first, 'K')->saturated_ns =
+        (int64_t) (turns[_i].saturated * 1e9);
+    if (turns[_i].second > 0) {
+        add_second(world, turns[_i].second_answer);
+        add_attempt(world, "carol@away.example", turns[_i].second, 'K')->number = 2;
+        world->attempts[1].saturated_ns = (int64_t) ((turns[_i].second - 1) * 1e9);
+    }
+    if (turns[_i].upset > 0)
+        add_upset(world, turns[_i].upset, UPSET_CLOCK);
+    add_taking(world, "bob@away.example");
+    judge(world, turns[_i].want);
+}
+END_TEST
+
+/* --- VERDICT ---------------------------------------------------------------------------------*/
+
+static const struct {
+    char result;
+    const char *text, *rcpt, *data, *end, *want;
+} verdicts[] = {
+    {'Z', "x_failed/Remote_host_said:_451_no/", "250 ok", "354 go", "451 no", ""},
+    {'Z', "x_failed/Remote_host_said:_550_no/", "250 ok", "354 go", "550 no", "VERDICT"},
+    {'Z', "x_failed/Remote_host_said:_550_no/", "550 no", "503 no", NULL, "VERDICT"},
+    {'Z', "Connected_but_connection_died/", "550 no", NULL, NULL, ""},
+    {'Z', "x_failed/Remote_host_said:_451_no/", "250 ok", "451 no", NULL, ""},
+};
+
+START_TEST(verdicts_are_the_remotes)
+{
+    struct world *world = make_world(1);
+
+    set_text(add_attempt(world, "bob@away.example", 1.5, verdicts[_i].result), verdicts[_i].text);
+    talk(world, 1.51, verdicts[_i].rcpt, verdicts[_i].data, verdicts[_i].end);
+    world->entries[0].stage = STAGE_S5;
+    judge_all(world, true, verdicts[_i].want);
+}
+END_TEST
+
+START_TEST(trouble_of_the_dns_is_no_failure)
+{
+    static const struct {
+        const char *name, *answer;
+        double time;
+        const char *want;
+    } answers[] = {{"away.example", "servfail", 1.52, "BOUNCE VERDICT"},
+                   {"away.example", NULL, 1.52, "BOUNCE VERDICT"},
+                   {"away.example", "nxdomain", 1.52, "BOUNCE"},
+                   {"third.example", "servfail", 1.52, "BOUNCE"},
+                   {"away.example", "servfail", 1.2, "BOUNCE"}};
+
+    for (size_t i = 0; i < sizeof answers / sizeof *answers; i++) {
+        struct world *world = make_world(1);
+        struct query *query = LIST_ADD(world->queries, world->query_count);
+
+        *query = (struct query){.time_ns = (int64_t) (answers[i].time * 1e9),
+                                .name = answers[i].name,
+                                .type = "MX",
+                                .answer = answers[i].answer};
+        set_text(add_attempt(world, "bob@away.example", 1.5, 'D'), "no_host_named_that/");
+        add_taking(world, "bob@away.example"); /* else it is lost, too */
+        judge(world, answers[i].want);
+    }
+}
+END_TEST
+
+/* --- LIMIT -----------------------------------------------------------------------------------*/
+
+START_TEST(large_messages_are_not_accepted)
+{
+    for (unsigned limit = 0; limit < 100; limit += 10) {
+        struct world *world = make_world(1);
+        char text[20];
+
+        snprintf(text, sizeof text, "%u\n", limit);
+        controls[0] = (struct named_text){"databytes", {text, strlen(text)}};
+        hosts[0].control_count = 1;
+        world->letters[0].told_yes = 1;
+        add_taking(world, "bob@away.example");
+        judge(world, limit > 0 && limit < sizeof CONTENT - 1 ? "LIMIT" : "");
+    }
+}
+END_TEST
+
+/* --- a host that runs ------------------------------------------------------------------------*/
+
+static struct world *start_world(void)
+{
+    struct world *world = make_world(1);
+
+    world_start(world, 0);
+    ck_assert_ptr_nonnull(world->machines[0].tree);
+    kernel_run(world->kernel, 5 * NANOSECONDS);
+    ck_assert_uint_eq(world->violation_count, 0);
+    return world;
+}
+
+static void write_spool(struct world *world, const char *path, const char *data, size_t size)
+{
+    char whole[200];
+
+    snprintf(whole, sizeof whole, HOME_QUEUE "/%s", path);
+    ck_assert_int_eq(host_write_file(world->machines[0].host, whole, data, size, 0, 0, 0644), 0);
+}
+
+/* What was accused while it ran; ends the world. */
+static void expect(struct world *world, const char *want)
+{
+    char got[600] = "";
+
+    for (size_t i = 0; i < world->violation_count; i++)
+        sprintf(got + strlen(got), "%s%s", i ? " " : "", world->violations[i].promise);
+    ck_assert_str_eq(got, want);
+    world_destroy(world);
+}
+
+/* --- CLEANUP ---------------------------------------------------------------------------------*/
+
+START_TEST(left_overs_go)
+{
+    struct world *world = start_world();
+    struct entry *entry = entry_get(world, &world->machines[0], 7);
+
+    judge_cleanup(world);
+    ck_assert_uint_eq(world->violation_count, 0);
+    entry->bits = BIT_MESS;
+    entry->stage = STAGE_S2;
+    judge_cleanup(world);
+    entry->answer = ANSWER_YES; /* that is a message; others judge it */
+    entry->bits = BIT_MESS | BIT_TODO;
+    entry->stage = STAGE_S4;
+    judge_cleanup(world);
+    expect(world, "CLEANUP");
+}
+END_TEST
+
+START_TEST(left_overs_go_in_time)
+{
+    for (int hours = 50; hours < 70; hours += 10) {
+        struct world *world = start_world();
+        struct entry *entry = entry_get(world, &world->machines[0], 7);
+        int64_t times[] = {NANOSECONDS, (1 + 3600 * (int64_t) hours) * NANOSECONDS};
+
+        for (size_t i = 0; i < 2; i++)
+            LIST_ADD(entry->history, entry->history_count)->time_ns = times[i];
+        entry->stage = STAGE_S1;
+        judge_cleanup(world);
+        if (hours > 57)
+            add_upset(world, 3600 * 30, UPSET_POWER);
+        judge_cleanup(world);
+        expect(world, hours > 57 ? "CLEANUP" : "");
+    }
+}
+END_TEST
+
+START_TEST(marks_of_the_admin_go)
+{
+    struct world *world = start_world();
+
+    write_spool(world, "mark/7.hold", "", 0);
+    judge_cleanup(world);
+    entry_get(world, &world->machines[0], 7)->bits = BIT_MESS | BIT_INFO;
+    world->entries[1].stage = STAGE_S5;
+    world->entries[1].answer = ANSWER_YES;
+    judge_cleanup(world);
+    expect(world, "CLEANUP");
+}
+END_TEST
+
+/* --- PLACE -----------------------------------------------------------------------------------*/
+
+/* A file as the server writes them, but for the checksum, at which nobody looks here. */
+static void write_records(struct world *world, const char *kind, uint64_t number,
+                          const char *records, size_t size)
+{
+    char data[400], path[40];
+    int used = snprintf(data, sizeof data, "nixie1 %-6s %020llu %010zu %016d\n", kind,
+                        (unsigned long long) number, size, 0);
+
+    ck_assert_int_eq(used, 63);
+    memcpy(data + used, records, size);
+    snprintf(path, sizeof path, "%s/1", kind);
+    write_spool(world, path, data, (size_t) used + size);
+}
+#define RECORDS(text) (text), sizeof(text)
+
+/* Message 1 is in S5; each of these may be another's. */
+static const struct {
+    const char *kind;
+    uint64_t number;
+    const char *records;
+    size_t size;
+    const char *want;
+} places[] = {
+    {"info", 1, RECORDS("u0\0p1\0t0\0m5 0\0Frobot@app.example"), ""},
+    {"info", 1, RECORDS("u0\0p1\0t0\0m5 0\0Feve@app.example"), "PLACE"},
+    {"info", 2, RECORDS("u0\0p1\0t0\0m5 0\0Frobot@app.example"), "PLACE"},
+    {"remote", 1, RECORDS("n0 0\0Tbob@away.example"), ""},
+    {"remote", 1, RECORDS("n0 0\0Dbob@away.example"), ""},
+    {"remote", 1, RECORDS("n0 0\0Tdave@away.example"), "PLACE"},
+    {"remote", 1, RECORDS("n0 0\0Tbob@away.example\0Tdave@away.example"), "PLACE PLACE"},
+    {"remote", 1, RECORDS("n0 0"), "PLACE"},
+    {"local", 1, RECORDS("n0 0\0Tbob@away.example"), "PLACE PLACE"},
+    {"bounce", 1, RECORDS("rbob@away.example\0xno"), ""},
+    {"bounce", 1, RECORDS("rcarol@away.example\0xno"), "PLACE"},
+    {"todo", 1, RECORDS("u0\0Frobot@app.example\0Tbob@away.example"), ""},
+    {"todo", 1, RECORDS("u0\0Frobot@app.example\0Tdave@away.example"), "PLACE"},
+    {"mess", 0, RECORDS("hello"), ""},
+    {"mess", 0, RECORDS("hullo"), "PLACE"},
+};
+
+START_TEST(files_are_the_messages_own)
+{
+    struct world *world = start_world();
+    struct entry *entry = &world->entries[0];
+
+    write_spool(world, "mess/1", "hello", 6);
+    files_note_accepted(&world->machines[0], entry);
+    write_records(world, "info", 1, RECORDS("u0\0p1\0t0\0m5 0\0Frobot@app.example"));
+    write_records(world, "remote", 1, RECORDS("n0 0\0Tbob@away.example"));
+    if (places[_i].number)
+        write_records(world, places[_i].kind, places[_i].number, places[_i].records,
+                      places[_i].size);
+    else
+        write_spool(world, "mess/1", places[_i].records, places[_i].size);
+    entry->bits = BIT_MESS | BIT_INFO | BIT_LOCAL | BIT_REMOTE | BIT_BOUNCE;
+    if (strcmp(places[_i].kind, "todo") == 0)
+        entry->bits |= BIT_TODO;
+    entry->prepared = true;
+    world->violation_count = 0;
+    files_check(&world->machines[0], entry, FILES_PREPARED);
+    expect(world, places[_i].want);
+}
+END_TEST
+
+/* --- NUMBER ----------------------------------------------------------------------------------*/
+
+START_TEST(numbers_are_given_once)
+{
+    struct world *world = start_world();
+    struct machine *machine = &world->machines[0];
+    struct process *queue = host_find_process(machine->host, "nixie-queue");
+    struct call call = {.id = CALL_open, .process = queue};
+
+    ck_assert_ptr_nonnull(queue);
+    world->call = &call;
+    entries_note_name(machine, HOME_QUEUE "/pid/8", true);
+    entries_note_name(machine, HOME_QUEUE "/pid/8", false);
+    entries_note_name(machine, HOME_QUEUE "/pid/9", true);
+    ck_assert_uint_eq(world->violation_count, 0);
+    entries_note_name(machine, HOME_QUEUE "/pid/8", true);
+    ck_assert_uint_eq(world->violation_count, 1);
+    call.id = CALL_rename; /* one over the other */
+    entries_note_name(machine, HOME_QUEUE "/mess/8", true);
+    entries_note_name(machine, HOME_QUEUE "/mess/8", true);
+    world->call = NULL;
+    expect(world, "NUMBER NUMBER");
+}
+END_TEST
+
+/* --- LOG -------------------------------------------------------------------------------------*/
+
+static const struct {
+    const char *lines; /* behind "starting delivery 1" of a local one and its status */
+    const char *want;
+} logs[] = {
+    {"delivery 1: success: did_1+0+0/\nstatus: local 0/10 remote 0/20\nend msg 1\n", ""},
+    {"delivery 2: success: did_1+0+0/\n", "LOG"},
+    {"delivery 1: success: did_1+0+0/\ndelivery 1: success: did_1+0+0/\n", "LOG"},
+    {"status: local 0/10 remote 0/20\n", "LOG"},
+    {"status: local 2/10 remote 0/20\n", "LOG"},
+    {"status: local 1/10 remote 1/20\n", "LOG"},
+    {"delivery 1: success: did_1+0+0/\nstatus: local 1/10 remote 0/20\n", "LOG"},
+    {"starting delivery 3: msg 1 to local a\n", "LOG"},
+    {"starting delivery 1: msg 1 to local a\n", "LOG"},
+    {"starting delivery 2: msg 5 to local a\n", "LOG"},
+    {"end msg 1\n", "LOG"},
+    {"delivery 1: success: x\nend msg 1\nend msg 1\n", "LOG"},
+    {"starting delivery 2: msg 1 to remote a\nstarting delivery 3: msg 1 to remote b\n"
+     "status: local 1/10 remote 1/20\n",
+     ""},
+    {"info msg 1: bytes 5 from <robot@app.example> qp 1 uid 0\n", ""},
+    {"info msg 1: bytes 4 from <robot@app.example> qp 1 uid 0\n", "LOG"},
+    {"info msg 1: bytes 5 from <eve@app.example> qp 1 uid 0\n", "LOG"},
+    {"info msg 1: bytes 5 from <robot@app.example> qp 2 uid 0\n", "LOG"},
+    {"hello\n", "LOG"},
+};
+
+START_TEST(lines_fit_together)
+{
+    static const char start[] =
+        "starting delivery 1: msg 1 to local bob@away.example\nstatus: local 1/10 remote 0/20\n";
+
+    for (int fault = 0; fault < 2; fault++) {
+        struct world *world = start_world();
+
+        write_spool(world, "mess/1", "hello", 5);
+        world->violation_count = 0;
+        if (fault)
+            add_upset(world, 1, UPSET_FAULT);
+        log_note_write(&world->machines[0], 99, start, sizeof start - 1);
+        log_note_write(&world->machines[0], 99, logs[_i].lines, strlen(logs[_i].lines));
+        expect(world, fault && strcmp(logs[_i].lines, "hello\n") != 0 ? "" : logs[_i].want);
+    }
+}
+END_TEST
+
+START_TEST(deliveries_end)
+{
+    static const char start[] =
+        "starting delivery 1: msg 1 to local bob@away.example\nstatus: local 1/10 remote 0/20\n";
+    struct world *world = start_world();
+
+    log_note_write(&world->machines[0], 99, start, sizeof start - 1);
+    pairs_judge(&world->machines[0]);
+    expect(world, "LOG");
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("judge_more");
+    TCase *tests = tcase_create("judge_more");
+    SRunner *runner;
+    int failed;
+
+    tcase_add_loop_test(tests, turns_are_fair, 0, sizeof turns / sizeof *turns);
+    tcase_add_loop_test(tests, verdicts_are_the_remotes, 0, sizeof verdicts / sizeof *verdicts);
+    tcase_add_test(tests, trouble_of_the_dns_is_no_failure);
+    tcase_add_test(tests, large_messages_are_not_accepted);
+    tcase_add_test(tests, left_overs_go);
+    tcase_add_test(tests, left_overs_go_in_time);
+    tcase_add_test(tests, marks_of_the_admin_go);
+    tcase_add_loop_test(tests, files_are_the_messages_own, 0, sizeof places / sizeof *places);
+    tcase_add_test(tests, numbers_are_given_once);
+    tcase_add_loop_test(tests, lines_fit_together, 0, sizeof logs / sizeof *logs);
+    tcase_add_test(tests, deliveries_end);
+    suite_add_tcase(suite, tests);
+    runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}
