@@ -11,7 +11,8 @@ enum exit_status {
     STATUS_FAILED = 1,  /* an expectation or an oracle */
     STATUS_WRONG = 2,   /* the command or a file */
     STATUS_LACKING = 3, /* this machine lacks something, or everything was skipped */
-    STATUS_BROKEN = 4   /* Nixie itself */
+    STATUS_BROKEN = 4,  /* Nixie itself */
+    STATUS_INTERRUPTED = 130
 };
 
 /* True if one of the arguments is --help or -h; none behind "--" is. */

@@ -140,17 +140,16 @@ static int make_intd(struct entry *entry, const struct envelope *envelope)
     return result;
 }
 
-/* S3 to S4.  The old name goes at once: a directory that stays small costs the commit less. */
+/* S3 to S4. */
 static int make_todo(struct entry *entry)
 {
     char from[SPOOL_PATH_SIZE];
     char to[SPOOL_PATH_SIZE];
     spool_path(from, SPOOL_INTD, entry->number);
     spool_path(to, SPOOL_TODO, entry->number);
-    if (link(from, to) < 0)
+    if (rename(from, to) < 0)
         return entry_result(errno, QUEUE_TODO);
     entry->stage = ENTRY_TODO;
-    unlink(from);
     return QUEUE_OK;
 }
 

@@ -106,7 +106,7 @@ static void start_one(struct send *send, struct channel *channel, struct deliver
     delivery->warned = false;
     job->outstanding++;
     if (job->message->direct)
-        job->message->direct->started = true;
+        direct_started(send, job->message);
     channel->used++;
     channel->running++;
     logline(&send->log, "starting delivery %n: msg %n to %s %t", delivery->id, job->message->number,

@@ -47,8 +47,16 @@ int direct_begin(struct send *send, struct message *message, const char *sender,
         if (message->has[i])
             message_due(&send->messages, message, (enum due_kind) i, send->time.now);
     }
-    later(send, message, DIRECT_SECONDS);
     return 0;
+}
+
+void direct_started(struct send *send, struct message *message)
+{
+    if (message->direct->started)
+        return;
+    message->direct->started = true;
+    if (message->state == MESSAGE_DIRECT)
+        later(send, message, DIRECT_SECONDS);
 }
 
 /* --- to S5 --------------------------------------------------------------------------------- */

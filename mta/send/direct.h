@@ -4,10 +4,11 @@
  * written for it: results are held in memory, and when all recipients have it todo and mess go.
  * That needs no wait for the disk, since a crash before merely repeats deliveries.
  *
- * Anything else than success, a wish of the admin, the end of send or DIRECT_SECONDS passed take
- * it to S5 first, with what is done marked: info, local and remote are written, made durable, and
- * todo is removed.  Deliveries under way go on meanwhile and mark in the files afterwards.  Only
- * in S5 are failures written to the bounce and deferred recipients tried again.
+ * Anything else than success, a wish of the admin, the end of send or DIRECT_SECONDS since the
+ * first delivery began take it to S5 first, with what is done marked: info, local and remote are
+ * written, made durable, and todo is removed.  Deliveries under way go on meanwhile and mark in the
+ * files afterwards.  Only in S5 are failures written to the bounce and deferred recipients tried
+ * again.
  */
 #ifndef MTA_SEND_DIRECT_H
 #define MTA_SEND_DIRECT_H
@@ -21,13 +22,16 @@ struct send;
 
 #define DIRECT_RECIPIENTS 10 /* at most */
 #define DIRECT_BYTES 16384   /* of the todo file, at most */
-#define DIRECT_MAX 1000      /* messages at a time */
-#define DIRECT_SECONDS 2     /* then it moves */
+#define DIRECT_MAX 4000      /* messages at a time */
+#define DIRECT_SECONDS 2     /* from the first delivery on; then it moves */
 
 /* A new message starts so.  Takes the contents of `info` and of the channels' files out of the
  * bufs. 0, or -1 with ENOMEM: nothing was taken. */
 int direct_begin(struct send *send, struct message *message, const char *sender, struct buf *info,
                  struct buf channels[CHANNEL_COUNT]);
+
+/* A delivery of it begins: only from then on is there something that a crash would forget. */
+void direct_started(struct send *send, struct message *message);
 
 /* Takes it to S5, if it is not on its way. */
 void direct_move(struct send *send, struct message *message);

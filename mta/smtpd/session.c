@@ -49,13 +49,17 @@ static int wait_for(struct session *session, struct pollfd *polls, nfds_t count,
     }
 }
 
-/* Sends what can be sent without waiting; poll has found that something can. */
-static ssize_t send_some(int fd, const char *bytes, size_t size)
+/* Sends what can be sent without waiting.  No socket is written to before poll has found that
+ * something can be: that might wait. */
+static ssize_t send_some(int fd, const char *bytes, size_t size, bool polled)
 {
     ssize_t count = send(fd, bytes, size, MSG_DONTWAIT | MSG_NOSIGNAL);
-    if (count < 0 && errno == ENOTSOCK)
-        count = write(fd, bytes, size < PIPE_BUF ? size : PIPE_BUF);
-    return count;
+    if (count >= 0 || errno != ENOTSOCK)
+        return count;
+    if (polled)
+        return write(fd, bytes, size < PIPE_BUF ? size : PIPE_BUF);
+    errno = EAGAIN;
+    return -1;
 }
 
 int session_flush(struct session *session)
@@ -63,16 +67,21 @@ int session_flush(struct session *session)
     struct buf *replies = &session->replies;
     size_t sent = 0;
     int64_t deadline_ms = 0;
+    bool polled = false;
     while (sent < replies->length) {
+        ssize_t count =
+            send_some(session->out, replies->data + sent, replies->length - sent, polled);
+        if (count < 0 && errno != EINTR && errno != EAGAIN)
+            return session_end(session, "connection lost");
+        sent += count > 0 ? (size_t) count : 0;
+        if (sent == replies->length)
+            break;
         struct pollfd ready = {.fd = session->out, .events = POLLOUT};
         if (!deadline_ms)
             deadline_ms = clock_monotonic_ms() + session->settings->timeout_ms;
         if (wait_for(session, &ready, 1, deadline_ms) < 0)
             return -1;
-        ssize_t count = send_some(session->out, replies->data + sent, replies->length - sent);
-        if (count < 0 && errno != EINTR && errno != EAGAIN)
-            return session_end(session, "connection lost");
-        sent += count > 0 ? (size_t) count : 0;
+        polled = true;
     }
     buf_reset(replies);
     return 0;

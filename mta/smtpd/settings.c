@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "mta/lib/clock.h"
+
 #define TIMEOUT_DEFAULT 1200 /* seconds */
 #define TIMEOUT_MAX 1000000
 
@@ -97,9 +99,15 @@ static int load_maps(struct settings *settings, const char **failed)
 int settings_refresh(struct settings *settings, const char **failed)
 {
     struct stat now[SETTINGS_FILES];
-    if (look(now, settings->seen) && settings->loaded)
+    int64_t now_ms = clock_monotonic_ms();
+    if (settings->loaded && now_ms < settings->looked_ms + SETTINGS_LOOK_MS)
+        return 0;
+    bool same = look(now, settings->seen) && settings->loaded;
+    settings->looked_ms = now_ms;
+    if (same)
         return 0;
     settings_free(settings);
+    settings->looked_ms = now_ms;
     memcpy(settings->seen, now, sizeof now);
     if (load_lines(settings, failed) == 0 && load_maps(settings, failed) == 0) {
         settings->loaded = true;

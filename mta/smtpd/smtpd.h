@@ -32,9 +32,11 @@
 /* --- settings.c: the control files --- */
 
 #define SETTINGS_FILES 12
+#define SETTINGS_LOOK_MS 500
 
 struct settings {
     bool loaded;
+    int64_t looked_ms;                /* monotonic: when the files were looked at */
     struct stat seen[SETTINGS_FILES]; /* the files as they were when read; zeroed: missing */
     struct buf me;
     struct buf greeting;
@@ -51,7 +53,8 @@ struct settings {
     struct buf relayclients;           /* NUL-ended lines: ADDRESS[/BITS] [SUFFIX] */
 };
 
-/* Reads the files below the current directory, the home, if any has changed since they were read.
+/* Reads the files below the current directory, the home, if any has changed since they were read;
+ * looks for that once in SETTINGS_LOOK_MS at most.
  * Returns 0, or -1 with errno (*failed names the file, nothing is then held). */
 int settings_refresh(struct settings *settings, const char **failed);
 void settings_free(struct settings *settings);

@@ -1,135 +1,237 @@
 /* SPDX-License-Identifier: ISC */
 #include "sim/explore/explore.h"
 
+#include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
-#include "sim/explore/run_plan.h"
-#include "sim/explore/seen.h"
+#include "sim/explore/jobs.h"
+#include "sim/explore/unit.h"
+#include "sim/explore/work.h"
 #include "sim/world/pool.h"
 
+#define PROGRESS_NS (NANOSECONDS / 4)
+#define STATUS_RUNS 1000 /* a line of status for so many */
+
 struct explorer {
-    const struct scenario *scenario;
-    const struct explore_options *options;
-    struct explore_result *result;
-    struct plan *plans; /* a queue: `next` is the first that was not run yet */
-    size_t plan_count, next;
-    struct seen seen;
-    struct plan plan; /* that is under way */
+    const struct exploration *exploration;
+    struct jobs *jobs;
+    struct unit_search **open; /* in the order of their indexes */
+    int64_t *ends_ns;          /* when the time of each is up */
+    size_t open_count;
+    size_t next_unit;
+    int64_t start_ns, end_ns, told_ns;
+    bool time_up, shows;
+    uint64_t told_runs;
+    struct explore_result sum; /* of the units that are done; only numbers */
 };
 
-/* The plan that is under way with one more upset, which the caller fills in. */
-static struct planned *add_plan(struct explorer *explorer)
+static volatile sig_atomic_t interrupted;
+
+static void interrupt(int signal)
 {
-    struct plan *plan = LIST_ADD(explorer->plans, explorer->plan_count);
-    plan_copy(plan, &explorer->plan);
-    return &plan->upsets[plan->count++];
+    (void) signal;
+    interrupted = 1;
 }
 
-static void note_state(void *context, const struct point *point, uint64_t hash,
-                       const unsigned *answers, size_t count)
+static int64_t now_ns(void)
 {
-    struct explorer *explorer = context;
-    explorer->result->states++;
-    hash = hash * 0x9e3779b97f4a7c15u ^ point->ledger;
-    if (!seen_add(&explorer->seen, hash + point->host * 0xd1b54a32d192ed03u))
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * NANOSECONDS + now.tv_nsec;
+}
+
+/* --- units ------------------------------------------------------------------------------------*/
+
+static size_t units_left(const struct explorer *explorer)
+{
+    return explorer->exploration->unit_count - explorer->next_unit;
+}
+
+/* Opens the next unit; its share of the time is that of each one that is left. */
+static void open_unit(struct explorer *explorer)
+{
+    const struct exploration *exploration = explorer->exploration;
+    struct explore_unit unit = {0};
+    size_t index = explorer->next_unit++;
+    if (exploration->load(exploration->context, index, &unit) < 0)
         return;
-    explorer->result->distinct++;
-    struct planned planned = {.kind = UPSET_POWER,
-                              .call = point->call,
-                              .host = point->host,
-                              .answers = (unsigned *) answers,
-                              .answer_count = count};
-    planned_copy(add_plan(explorer), &planned);
+    struct unit_search *search = unit_start(index, &unit, exploration->jobs);
+    int64_t now = now_ns(), end = INT64_MAX;
+    if (exploration->time_ns)
+        end = now + (explorer->end_ns - now) / (int64_t) (units_left(explorer) + 1);
+    size_t count = explorer->open_count;
+    *LIST_ADD(explorer->open, explorer->open_count) = search;
+    *LIST_ADD(explorer->ends_ns, count) = end;
 }
 
-static void note_kill(void *context, const struct point *point, const char *program)
+static void add_up(struct explore_result *sum, const struct explore_result *result)
 {
-    struct explorer *explorer = context;
-    struct planned planned = {
-        .kind = UPSET_KILL, .call = point->call, .host = point->host, .program = program};
-    explorer->result->states++;
-    explorer->result->distinct++;
-    planned_copy(add_plan(explorer), &planned);
+    sum->points += result->points;
+    sum->states += result->states;
+    sum->distinct += result->distinct;
+    sum->runs += result->runs;
+    sum->situations += result->situations;
+    sum->violations += result->violations;
 }
 
-/* Runs explorer->plan, and finds more of them. */
-static void explore_plan(struct explorer *explorer)
+/* The first of those that are open: it is finished. */
+static void close_unit(struct explorer *explorer)
 {
-    const struct explore_options *options = explorer->options;
-    struct explore_result *result = explorer->result;
-    const struct plan *plan = &explorer->plan;
-    unsigned depth = options->depth ? options->depth : 1;
-    struct points_options wanted = {
-        .crashes = options->crashes ? options->crashes : EXPLORE_MACHINE,
-        .states = options->states ? options->states : 256,
-        .seed = options->seed,
-        .every = options->every,
-        .after = plan->count ? plan->upsets[plan->count - 1].call : 0,
-    };
-    struct points_hearer hearer = {.state = note_state, .kill = note_kill, .context = explorer};
-    struct points points;
-    points_start(&points, &wanted, &hearer);
-    struct plan_run run = {.scenario = explorer->scenario,
-                           .options = options,
-                           .plan = plan,
-                           .points = plan->count < depth ? &points : NULL};
-    struct explore_failure failure;
-    result->runs++;
-    bool failed = run_plan(&run, &failure);
-    result->points += points.looked_at;
-    result->complete &= points.complete;
-    if (!failed)
-        return;
-    result->violations++;
-    if (result->failure_count < 100)
-        *LIST_ADD(result->failures, result->failure_count) = failure;
-    else
-        explore_failure_free(&failure);
-    if (options->story && result->violations == 1) {
-        run.points = NULL;
-        run.story = options->story;
-        run_plan(&run, NULL);
-    }
+    const struct exploration *exploration = explorer->exploration;
+    struct unit_search *search = explorer->open[0];
+    struct explore_unit unit = *unit_of_search(search);
+    add_up(&explorer->sum, unit_result(search));
+    if (explorer->shows)
+        fputs("\r\033[K", exploration->progress);
+    explorer->shows = false;
+    exploration->done(exploration->context, &unit, unit_result(search));
+    unit_free(search);
+    if (exploration->release)
+        exploration->release(exploration->context, &unit);
+    explorer->open_count--;
+    memmove(explorer->open, explorer->open + 1, explorer->open_count * sizeof *explorer->open);
+    memmove(explorer->ends_ns, explorer->ends_ns + 1,
+            explorer->open_count * sizeof *explorer->ends_ns);
 }
 
-static void tell_progress(const struct explorer *explorer)
+static struct unit_search *find_open(const struct explorer *explorer, uint64_t index)
 {
-    const struct explore_result *result = explorer->result;
-    if (explorer->options->progress && result->runs % 1000 == 0)
-        fprintf(explorer->options->progress, "%llu runs, %zu to go, %llu violations\n",
-                (unsigned long long) result->runs, explorer->plan_count - explorer->next,
-                (unsigned long long) result->violations);
+    for (size_t i = 0; i < explorer->open_count; i++)
+        if (unit_index(explorer->open[i]) == index)
+            return explorer->open[i];
+    return NULL;
 }
 
-void explore_run(const struct scenario *scenario, const struct explore_options *options,
-                 struct explore_result *result)
+/* --- tasks ------------------------------------------------------------------------------------*/
+
+static uint64_t id_of(const struct unit_search *search, uint32_t number)
 {
-    struct explorer explorer = {.scenario = scenario, .options = options, .result = result};
-    size_t failures_max = options->failures ? options->failures : 10;
-    size_t violations = result->violations, runs = result->runs;
-    explore_plan(&explorer); /* as told; finds the first crash points */
-    while (explorer.next < explorer.plan_count) {
-        if (result->violations - violations >= failures_max ||
-            (options->runs && result->runs - runs >= options->runs)) {
-            result->complete = false;
-            break;
+    return (uint64_t) unit_index(search) << 32 | number;
+}
+
+/* Gives one task of the first unit that has one; opens more units if none has. */
+static bool give_one(struct explorer *explorer)
+{
+    const struct exploration *exploration = explorer->exploration;
+    struct wire task = {0};
+    bool given = false;
+    for (size_t i = 0; !given; i++) {
+        uint32_t number;
+        if (i == explorer->open_count) {
+            if (explorer->next_unit == exploration->unit_count ||
+                explorer->open_count >= 2 * (size_t) exploration->jobs + 2)
+                break;
+            open_unit(explorer);
+            if (i == explorer->open_count) {
+                i--; /* it could not be had */
+                continue;
+            }
         }
-        explorer.plan = explorer.plans[explorer.next++];
-        explore_plan(&explorer);
-        plan_free(&explorer.plan);
-        tell_progress(&explorer);
+        given = unit_next(explorer->open[i], &task, &number);
+        if (given)
+            jobs_give(explorer->jobs, id_of(explorer->open[i], number), task.bytes, task.size);
     }
-    for (; explorer.next < explorer.plan_count; explorer.next++)
-        plan_free(&explorer.plans[explorer.next]);
-    free(explorer.plans);
-    seen_free(&explorer.seen);
+    wire_free(&task);
+    return given;
 }
 
-void explore_result_free(struct explore_result *result)
+static void stop_units(struct explorer *explorer)
 {
-    for (size_t i = 0; i < result->failure_count; i++)
-        explore_failure_free(&result->failures[i]);
-    free(result->failures);
-    memset(result, 0, sizeof *result);
+    int64_t now = now_ns();
+    for (size_t i = 0; i < explorer->open_count; i++) {
+        if (interrupted)
+            unit_stop(explorer->open[i], MISSING_REST);
+        else if (now >= explorer->ends_ns[i] || explorer->time_up)
+            unit_stop(explorer->open[i], MISSING_TIME);
+    }
+}
+
+/* --- progress ---------------------------------------------------------------------------------*/
+
+static void tell_progress(struct explorer *explorer)
+{
+    const struct exploration *exploration = explorer->exploration;
+    struct explore_result sum = explorer->sum;
+    int64_t now = now_ns();
+    for (size_t i = 0; i < explorer->open_count; i++)
+        add_up(&sum, unit_result(explorer->open[i]));
+    if (exploration->status && sum.runs / STATUS_RUNS > explorer->told_runs / STATUS_RUNS) {
+        explorer->told_runs = sum.runs;
+        fprintf(exploration->status, "%llu runs, %llu violations\n", (unsigned long long) sum.runs,
+                (unsigned long long) sum.violations);
+    }
+    if (!exploration->progress || now - explorer->told_ns < PROGRESS_NS)
+        return;
+    explorer->told_ns = now;
+    explorer->shows = true;
+    double seconds = (double) (now - explorer->start_ns) / 1e9;
+    fprintf(exploration->progress,
+            "\r\033[K%.0f s, unit %zu of %zu: %llu runs, %.0f a second, %llu situations, "
+            "%llu violations",
+            seconds, explorer->next_unit - explorer->open_count + 1, exploration->unit_count,
+            (unsigned long long) sum.runs, (double) sum.runs / seconds,
+            (unsigned long long) sum.situations, (unsigned long long) sum.violations);
+    fflush(exploration->progress);
+}
+
+/* --- all --------------------------------------------------------------------------------------*/
+
+static int explore_units(struct explorer *explorer)
+{
+    const struct exploration *exploration = explorer->exploration;
+    for (;;) {
+        explorer->time_up = exploration->time_ns && now_ns() >= explorer->end_ns;
+        while (!interrupted && !explorer->time_up && jobs_has_room(explorer->jobs) &&
+               give_one(explorer))
+            ;
+        stop_units(explorer);
+        while (explorer->open_count && unit_is_finished(explorer->open[0]))
+            close_unit(explorer);
+        if (explorer->open_count == 0 &&
+            (interrupted || explorer->time_up || explorer->next_unit == exploration->unit_count))
+            return 0;
+        struct jobs_answer answer;
+        int taken = jobs_take(explorer->jobs, 100, &answer);
+        if (taken < 0)
+            return -1;
+        struct unit_search *search = taken ? find_open(explorer, answer.id >> 32) : NULL;
+        if (search)
+            unit_answer(search, (uint32_t) answer.id, &answer);
+        tell_progress(explorer);
+    }
+}
+
+int explore(const struct exploration *exploration, size_t *begun)
+{
+    struct exploration own = *exploration;
+    struct explorer explorer = {.exploration = &own, .start_ns = now_ns()};
+    struct sigaction action = {.sa_handler = interrupt}, outer;
+    own.jobs = own.jobs ? own.jobs : 1;
+    explorer.end_ns = explorer.start_ns + own.time_ns;
+    struct work *work = work_start(&own);
+    interrupted = 0;
+    sigaction(SIGINT, &action, &outer);
+    explorer.jobs = jobs_start(own.jobs, work_do, work);
+    int result = explorer.jobs ? explore_units(&explorer) : -1;
+    int error = errno;
+    if (explorer.shows)
+        fputs("\r\033[K", own.progress);
+    if (explorer.jobs)
+        jobs_end(explorer.jobs);
+    sigaction(SIGINT, &outer, NULL);
+    work_end(work);
+    for (size_t i = 0; i < explorer.open_count; i++)
+        unit_free(explorer.open[i]);
+    free(explorer.open);
+    free(explorer.ends_ns);
+    *begun = explorer.next_unit;
+    errno = error;
+    if (result < 0)
+        return -1;
+    if (interrupted)
+        return EXPLORE_INTERRUPTED;
+    return explorer.time_up && explorer.next_unit < own.unit_count ? EXPLORE_TIME_UP : EXPLORE_ALL;
 }

@@ -30,6 +30,92 @@ void plan_free(struct plan *plan)
     memset(plan, 0, sizeof *plan);
 }
 
+/* --- to and from a worker ---------------------------------------------------------------------*/
+
+static void fault_put(struct wire *wire, const struct fault_plan *fault)
+{
+    wire_put(wire, fault->call_number);
+    wire_put(wire, fault->kind);
+    wire_put_signed(wire, fault->error);
+    wire_put_signed(wire, fault->amount);
+    wire_put(wire, fault->times);
+    wire_put(wire, fault->any);
+}
+
+static void fault_get(struct wire_reader *reader, struct fault_plan *fault)
+{
+    fault->call_number = wire_get(reader);
+    fault->kind = (enum fault_kind) wire_get(reader);
+    fault->error = (int) wire_get_signed(reader);
+    fault->amount = wire_get_signed(reader);
+    fault->times = wire_get(reader);
+    fault->any = wire_get(reader);
+}
+
+void planned_put(struct wire *wire, const struct planned *planned)
+{
+    wire_put(wire, planned->kind);
+    wire_put(wire, planned->call);
+    wire_put(wire, planned->host);
+    if (planned->kind == UPSET_KILL)
+        wire_put_text(wire, planned->program);
+    if (planned->kind == UPSET_FAULT)
+        fault_put(wire, &planned->fault);
+    if (planned->kind != UPSET_POWER)
+        return;
+    wire_put(wire, planned->chance);
+    wire_put(wire, planned->answer_count);
+    for (size_t i = 0; i < planned->answer_count; i++)
+        wire_put(wire, planned->answers[i]);
+}
+
+static void answers_get(struct wire_reader *reader, struct planned *planned)
+{
+    planned->chance = wire_get(reader);
+    planned->answer_count = wire_get_count(reader);
+    planned->answers = must_alloc((planned->answer_count + 1) * sizeof *planned->answers);
+    for (size_t i = 0; i < planned->answer_count; i++)
+        planned->answers[i] = (unsigned) wire_get(reader);
+}
+
+void plan_get_one(struct wire_reader *reader, struct plan *plan)
+{
+    if (plan->count == PLAN_UPSETS_MAX) {
+        reader->broken = true;
+        return;
+    }
+    struct planned *planned = &plan->upsets[plan->count++];
+    memset(planned, 0, sizeof *planned);
+    planned->kind = (enum upset_kind) wire_get(reader);
+    planned->call = wire_get(reader);
+    planned->host = wire_get(reader);
+    if (planned->kind == UPSET_KILL) {
+        char *program = wire_get_text(reader);
+        planned->program = program_named(program ? program : "");
+        free(program);
+    } else if (planned->kind == UPSET_FAULT) {
+        fault_get(reader, &planned->fault);
+    } else {
+        answers_get(reader, planned);
+    }
+}
+
+void plan_put(struct wire *wire, const struct plan *plan)
+{
+    wire_put(wire, plan->count);
+    for (size_t i = 0; i < plan->count; i++)
+        planned_put(wire, &plan->upsets[i]);
+}
+
+void plan_get(struct wire_reader *reader, struct plan *plan)
+{
+    memset(plan, 0, sizeof *plan);
+    for (uint64_t count = wire_get(reader); count > 0 && !reader->broken; count--)
+        plan_get_one(reader, plan);
+}
+
+/* --- in words ---------------------------------------------------------------------------------*/
+
 static void print_cut(const struct planned *planned, const struct scenario *scenario, FILE *to)
 {
     fprintf(to, " --cut %llu,", (unsigned long long) planned->call);
@@ -37,6 +123,8 @@ static void print_cut(const struct planned *planned, const struct scenario *scen
         fprintf(to, "host=%s,", scenario->hosts[planned->host].name);
     if (planned->kind == UPSET_KILL)
         fprintf(to, "kill=%s", planned->program);
+    else if (planned->chance)
+        fprintf(to, "%llu", (unsigned long long) planned->chance);
     else
         fputs(planned->answer_count ? "answers=" : "none", to);
     for (size_t i = 0; i < planned->answer_count; i++)
@@ -66,5 +154,5 @@ const char *program_named(const char *name)
     for (const struct program *program = programs; program->name; program++)
         if (strcmp(program->name, name) == 0)
             return program->name;
-    return "?";
+    return strcmp(name, "*") == 0 ? "*" : "?";
 }

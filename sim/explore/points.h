@@ -2,16 +2,12 @@
 /*
  * The points of a run at which something may go wrong.  A crash point is a call that changes a
  * disk or what was promised; there the power may go, in every way that the disk model allows, and
- * programs may be killed.
+ * programs may be killed.  Faults may be in every call of the server's programs.
  */
 #ifndef SIM_EXPLORE_POINTS_H
 #define SIM_EXPLORE_POINTS_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include "sim/world/world.h"
+#include "sim/explore/plan.h"
 
 enum explore_crashes {
     EXPLORE_MACHINE = 1,  /* the power goes */
@@ -19,44 +15,48 @@ enum explore_crashes {
     EXPLORE_ONE = 4       /* each program of the server by itself */
 };
 
-struct point {
-    uint64_t call;   /* its number */
-    size_t host;     /* what happens to it */
-    uint64_t ledger; /* ledger_hash after the call */
+/* Something that may go wrong. */
+struct candidate {
+    struct planned planned;
+    uint64_t
+        hash; /* POWER: of what is then: tree and ledger; equal ones come to the same.  Else 0 */
+    uint32_t key;   /* coverage_of_upset; 0: a fault in an allocation */
+    uint64_t order; /* grows in the course of the run, in whatever chunks it is looked at */
 };
 
-/* Who is told. */
-struct points_hearer {
-    /* The power may go: that is what the disk then may hold (states.h). */
-    void (*state)(void *context, const struct point *point, uint64_t hash, const unsigned *answers,
-                  size_t count);
-    /* That program (static; "*": every one) may be killed. */
-    void (*kill)(void *context, const struct point *point, const char *program);
-    void *context;
-};
+/* The candidate and what it points to is valid during the call. */
+typedef void points_teller(void *context, const struct candidate *candidate);
 
 struct points_options {
     unsigned crashes; /* set of enum explore_crashes */
-    size_t states;    /* as states_options.limit */
-    uint64_t seed;    /* of the states that are chosen */
-    uint64_t every;   /* only each n-th crash point; 0 and 1: all */
+    unsigned faults;  /* set of FAULTS_... */
+    size_t states;    /* as states_options.limit; 0: no walk, but all lost, and one by chance */
+    uint64_t seed;    /* of what is chosen */
+    uint64_t every;   /* only each n-th point; 0 and 1: all */
     uint64_t after;   /* only calls with a number above */
+    /* Only each `chunks`-th of them, from number `chunk` on; 0, 0: all.  All chunks together tell
+     * what the whole does. */
+    unsigned chunk, chunks;
 };
 
 /* Of one run. */
 struct points {
     const struct points_options *options;
-    struct points_hearer hearer;
-    uint64_t index; /* of the next crash point */
+    points_teller *tell;
+    void *context;
+    uint64_t crash_count, fault_count; /* points so far */
+    uint64_t moment;                   /* counts calls' beginnings and ends */
     uint64_t ledger;
     uint64_t looked_at; /* crash points that were looked at */
-    bool complete;      /* nothing was left out */
+    bool sampled;       /* some crash point had more states than are walked */
 };
 
-void points_start(struct points *points, const struct points_options *options,
-                  const struct points_hearer *hearer);
-/* After each call of the run. */
+void points_start(struct points *points, const struct points_options *options, points_teller *tell,
+                  void *context);
+/* Before and after each call of the run; and at its end, with its allocations. */
+void points_before(struct points *points, const struct world *world, const struct call *call);
 void points_after(struct points *points, const struct world *world, const struct call *call);
+void points_end(struct points *points, uint64_t allocations);
 
 /* The host of ours that makes the call; host_count: an actor makes it. */
 size_t host_of_call(const struct world *world, const struct call *call);

@@ -4,12 +4,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sim/explore/coverage.h"
 #include "sim/world/pool.h"
 
 /* Gives answers again and puts those that were not "kept" in the words of a scenario. */
 struct teller {
     struct chooser chooser;
+    const struct chooser *inner;
     struct choose_replay replay;
+    struct choose_random chance;
     char *lost;
     size_t length;
 };
@@ -17,25 +20,17 @@ struct teller {
 /* A run that is under way. */
 struct runner {
     const struct plan_run *run;
+    struct finding *finding;
     struct world *world;
     struct teller tellers[PLAN_UPSETS_MAX];
     struct explore_crash upsets[PLAN_UPSETS_MAX]; /* without `lost` */
-    struct program_calls *calls;                  /* so far, of each program and call */
-    size_t call_count;
-    char *words; /* for its last upset */
-};
-
-struct program_calls {
-    const char *program;
-    enum call_id id;
-    uint64_t count;
+    char *words;                                  /* for its last upset */
 };
 
 static unsigned tell_and_choose(void *context, unsigned count, const char *what)
 {
     struct teller *teller = context;
-    const struct chooser *inner = &teller->replay.chooser;
-    unsigned answer = inner->choose(inner->context, count, what);
+    unsigned answer = teller->inner->choose(teller->inner->context, count, what);
     if (answer + 1 < count) {
         teller->lost = must_resize(teller->lost, teller->length + strlen(what) + 40);
         teller->length +=
@@ -47,26 +42,6 @@ static unsigned tell_and_choose(void *context, unsigned count, const char *what)
 }
 
 /* --- what it looks like -----------------------------------------------------------------------*/
-
-static bool has_faults(const struct plan *plan)
-{
-    for (size_t i = 0; i < plan->count; i++)
-        if (plan->upsets[i].kind == UPSET_FAULT)
-            return true;
-    return false;
-}
-
-/* How often that program has made that call, this one included. */
-static uint64_t count_call(struct runner *runner, const struct call *call)
-{
-    const char *program = process_name(call->process);
-    for (size_t i = 0; i < runner->call_count; i++)
-        if (runner->calls[i].id == call->id && strcmp(runner->calls[i].program, program) == 0)
-            return ++runner->calls[i].count;
-    struct program_calls *calls = LIST_ADD(runner->calls, runner->call_count);
-    *calls = (struct program_calls){program_named(program), call->id, 1};
-    return 1;
-}
 
 static void describe_call(struct runner *runner, const char *when, const struct call *call)
 {
@@ -88,10 +63,8 @@ static void note_upset(struct runner *runner, size_t index, const struct call *c
     free(upset->host);
     upset->host = must_copy(name, strlen(name));
     upset->time_ns = call->time_ns;
-    if (planned->kind == UPSET_FAULT) {
+    if (planned->kind == UPSET_FAULT)
         upset->program = program_named(process_name(call->process));
-        upset->call = call->id;
-    }
     describe_call(runner, planned->kind == UPSET_FAULT ? "in" : "after", call);
 }
 
@@ -99,13 +72,20 @@ static int before_call(void *context, const struct call *call)
 {
     struct runner *runner = context;
     const struct plan *plan = runner->run->plan;
-    uint64_t ordinal = count_call(runner, call);
     for (size_t i = 0; i < plan->count; i++)
-        if (plan->upsets[i].kind == UPSET_FAULT && plan->upsets[i].call == call->number) {
+        if (plan->upsets[i].kind == UPSET_FAULT && plan->upsets[i].call == call->number)
             note_upset(runner, i, call);
-            runner->upsets[i].ordinal = ordinal;
-        }
+    if (runner->run->points)
+        points_before(runner->run->points, runner->world, call);
     return 0;
+}
+
+static void note_situation(struct finding *finding, uint32_t situation)
+{
+    for (size_t i = 0; i < finding->situation_count; i++)
+        if (finding->situations[i] == situation)
+            return;
+    *LIST_ADD(finding->situations, finding->situation_count) = situation;
 }
 
 static void after_call(void *context, const struct call *call)
@@ -117,6 +97,11 @@ static void after_call(void *context, const struct call *call)
             note_upset(runner, i, call);
     if (runner->run->points)
         points_after(runner->run->points, runner->world, call);
+    if (plan->count && call->result < 0) {
+        uint32_t situation = coverage_of_failure(runner->world, call);
+        if (situation)
+            note_situation(runner->finding, situation);
+    }
 }
 
 static void note_world(void *context, struct world *world)
@@ -127,27 +112,47 @@ static void note_world(void *context, struct world *world)
 
 /* --- running ----------------------------------------------------------------------------------*/
 
-static void note_failure(struct runner *runner, const struct run_result *result,
-                         struct explore_failure *failure)
+void explore_failure_start(struct explore_failure *failure, const struct plan *plan,
+                           const struct scenario *scenario)
+{
+    memset(failure, 0, sizeof *failure);
+    plan_copy(&failure->plan, plan);
+    failure->cuts = plan_words(plan, scenario);
+}
+
+static char *copy_or_null(const char *text)
+{
+    return text ? must_copy(text, strlen(text)) : NULL;
+}
+
+void explore_failure_say(struct explore_failure *failure, const char *promise, const char *where,
+                         const char *message)
+{
+    failure->promise = copy_or_null(promise);
+    failure->crash = copy_or_null(where);
+    failure->message = copy_or_null(message);
+}
+
+static void note_failure(struct runner *runner, const struct run_result *result)
 {
     const struct plan *plan = runner->run->plan;
+    struct explore_failure *failure = &runner->finding->failure;
     const struct failure *first = result->failure_count ? &result->failures[0] : NULL;
-    const char *message = first ? first->message : "the run broke";
-    failure->crash = runner->words ? runner->words : must_copy("without a crash", 15);
-    runner->words = NULL;
-    failure->cuts = plan_words(plan, runner->run->scenario);
-    failure->promise = first ? first->promise : NULL;
-    failure->message = must_copy(message, strlen(message));
-    if (first && first->detail)
-        failure->detail = must_copy(first->detail, strlen(first->detail));
-    for (size_t i = 0; i < plan->count; i++) {
+    explore_failure_start(failure, plan, runner->run->unit->scenario);
+    failure->crash = copy_or_null(runner->words         ? runner->words
+                                  : result->fault_count ? "in an allocation"
+                                                        : "without a crash");
+    failure->promise = copy_or_null(first ? first->promise : NULL);
+    failure->message = copy_or_null(first ? first->message : "the run broke");
+    failure->detail = copy_or_null(first ? first->detail : NULL);
+    for (size_t i = 0, faults = 0; i < plan->count; i++) {
         struct explore_crash *crash = LIST_ADD(failure->crashes, failure->crash_count);
         const struct teller *teller = &runner->tellers[i];
         *crash = runner->upsets[i];
-        runner->upsets[i].host = NULL;
-        if (!crash->host)
-            crash->host = must_copy("", 0);
+        crash->host = copy_or_null(crash->host ? crash->host : "");
         crash->lost = teller->lost ? must_copy(teller->lost, teller->length) : NULL;
+        if (crash->kind == UPSET_FAULT)
+            crash->line = copy_or_null(result->fault_lines[faults++]);
     }
 }
 
@@ -159,77 +164,104 @@ struct orders {
     size_t fault_count;
 };
 
+static void order_crash(struct runner *runner, size_t index, struct crash_plan *crash)
+{
+    const struct planned *planned = &runner->run->plan->upsets[index];
+    struct teller *teller = &runner->tellers[index];
+    if (planned->chance) { /* as nixie run --cut CALL,SEED */
+        choose_random_start(&teller->chance, planned->chance, planned->call);
+        teller->inner = &teller->chance.chooser;
+    } else {
+        choose_replay_start(&teller->replay, planned->answers, planned->answer_count);
+        teller->inner = &teller->replay.chooser;
+    }
+    teller->chooser = (struct chooser){tell_and_choose, teller};
+    *crash = (struct crash_plan){.call_number = planned->call,
+                                 .host = runner->run->unit->scenario->hosts[planned->host].name,
+                                 .program = planned->program,
+                                 .chooser = &teller->chooser};
+}
+
 static void give_orders(struct runner *runner, struct orders *orders)
 {
     const struct plan *plan = runner->run->plan;
     memset(orders, 0, sizeof *orders);
     for (size_t i = 0; i < plan->count; i++) {
         const struct planned *planned = &plan->upsets[i];
-        struct teller *teller = &runner->tellers[i];
         runner->upsets[i].kind = planned->kind;
         runner->upsets[i].program = planned->program;
         runner->upsets[i].fault = planned->fault;
-        if (planned->kind == UPSET_FAULT) {
+        if (planned->kind == UPSET_FAULT)
             orders->faults[orders->fault_count++] = planned->fault;
-            continue;
-        }
-        choose_replay_start(&teller->replay, planned->answers, planned->answer_count);
-        teller->chooser = (struct chooser){tell_and_choose, teller};
-        orders->crashes[orders->crash_count++] =
-            (struct crash_plan){.call_number = planned->call,
-                                .host = runner->run->scenario->hosts[planned->host].name,
-                                .program = planned->program,
-                                .chooser = &teller->chooser};
+        else
+            order_crash(runner, i, &orders->crashes[orders->crash_count++]);
     }
 }
 
-bool run_plan(const struct plan_run *run, struct explore_failure *failure)
+void run_plan(const struct plan_run *run, struct finding *finding)
 {
-    struct runner runner = {.run = run};
-    struct kernel_watch watch = {.before = has_faults(run->plan) ? before_call : NULL,
-                                 .after = after_call,
-                                 .context = &runner};
+    const struct explore_options *wanted = &run->unit->options;
+    struct runner runner = {.run = run, .finding = finding};
+    struct kernel_watch watch = {before_call, after_call, &runner};
     struct orders orders;
     struct run_result result;
+    memset(finding, 0, sizeof *finding);
     give_orders(&runner, &orders);
-    struct run_options options = {.seed = run->options->seed,
-                                  .policy = run->options->policy,
-                                  .disk = run->options->disk,
+    struct run_options options = {.seed = wanted->seed,
+                                  .policy = wanted->policy,
+                                  .disk = wanted->disk,
                                   .crashes = orders.crashes,
                                   .crash_count = orders.crash_count,
                                   .faults = orders.faults,
                                   .fault_count = orders.fault_count,
                                   .only_oracles = run->plan->count > 0,
-                                  .without = run->options->without,
+                                  .without = wanted->without,
                                   .watch = &watch,
                                   .started = note_world,
                                   .started_context = &runner,
+                                  .template = run->template,
                                   .story = run->story};
-    scenario_run(run->scenario, &options, &result);
-    bool failed = result.verdict != VERDICT_HELD;
-    if (failure)
-        memset(failure, 0, sizeof *failure);
-    if (failed && failure)
-        note_failure(&runner, &result, failure);
+    if (run->disturbed) {
+        options.fill_byte = 0xa5;
+        options.arena_offset = 73728;
+        options.environment_padding = 3001;
+    }
+    scenario_run(run->unit->scenario, &options, &result);
+    if (run->points)
+        points_end(run->points, result.allocations);
+    finding->hash = result.hash;
+    finding->outcome = (result.disk_hash ^ result.verdict) * 0x9e3779b97f4a7c15u;
+    finding->failed = result.verdict != VERDICT_HELD;
+    if (finding->failed)
+        note_failure(&runner, &result);
     run_result_free(&result);
     for (size_t i = 0; i < run->plan->count; i++) {
         free(runner.tellers[i].lost);
         free(runner.upsets[i].host);
     }
-    free(runner.calls);
     free(runner.words);
-    return failed;
+}
+
+void finding_free(struct finding *finding)
+{
+    if (finding->failed)
+        explore_failure_free(&finding->failure);
+    free(finding->situations);
+    memset(finding, 0, sizeof *finding);
 }
 
 void explore_failure_free(struct explore_failure *failure)
 {
+    plan_free(&failure->plan);
     free(failure->crash);
     for (size_t i = 0; i < failure->crash_count; i++) {
         free(failure->crashes[i].host);
         free(failure->crashes[i].lost);
+        free(failure->crashes[i].line);
     }
     free(failure->crashes);
     free(failure->cuts);
+    free(failure->promise);
     free(failure->message);
     free(failure->detail);
 }

@@ -4,21 +4,34 @@
 #define SIM_EXPLORE_RUN_PLAN_H
 
 #include "sim/explore/explore.h"
-#include "sim/explore/plan.h"
-#include "sim/explore/points.h"
 
 struct plan_run {
-    const struct scenario *scenario;
-    const struct explore_options *options; /* disk, seed and policy of them */
+    const struct explore_unit *unit;
     const struct plan *plan;
-    struct points *points; /* is told of the calls of the run; or NULL */
-    FILE *story;           /* or NULL */
+    struct points *points;     /* is told of the run; or NULL */
+    struct template *template; /* of the scenario's worlds, see run_options; or NULL */
+    FILE *story;               /* or NULL */
+    bool disturbed;            /* with all changed that must not change a run */
 };
 
-/* Returns true if the run broke a promise: then *failure (which may be NULL) tells which; else it
- * is zeroed. */
-bool run_plan(const struct plan_run *run, struct explore_failure *failure);
+struct finding {
+    bool failed;
+    struct explore_failure failure; /* if so */
+    uint64_t hash;                  /* of the run: each of its calls */
+    uint64_t outcome;               /* of what it came to: verdict and disks at the end */
+    uint32_t *situations;           /* that it covered besides its plan's, each once */
+    size_t situation_count;
+};
 
+void run_plan(const struct plan_run *run, struct finding *finding);
+void finding_free(struct finding *finding);
+
+/* The plan and its replay command; the rest of the failure is zeroed. */
+void explore_failure_start(struct explore_failure *failure, const struct plan *plan,
+                           const struct scenario *scenario);
+/* Of one that was started: of no oracle. */
+void explore_failure_say(struct explore_failure *failure, const char *promise, const char *where,
+                         const char *message);
 void explore_failure_free(struct explore_failure *failure);
 
 #endif

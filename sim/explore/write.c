@@ -92,6 +92,10 @@ static void print_time(int64_t time_ns, FILE *to)
 
 static void print_crash(const struct explore_crash *crash, int64_t boot_delay_ns, FILE *to)
 {
+    if (crash->kind == UPSET_FAULT) {
+        fprintf(to, "\n%s\n", crash->line ? crash->line : "");
+        return;
+    }
     fputc('\n', to);
     print_time(crash->time_ns + AFTER_THE_CALL_NS, to);
     if (!crash->program)

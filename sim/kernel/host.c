@@ -206,6 +206,13 @@ static void write_boot_id(struct host *host)
     assert(result == 0);
 }
 
+static void be_up(struct host *host)
+{
+    host->booted_ns = host->kernel->now_ns;
+    host->next_pid = FIRST_PID;
+    host->up = true;
+}
+
 /* What a system finds in memory-backed file systems after boot; here they are on the disk, so
  * they are made again if the power loss took them, and made durable at once, also on a full disk.
  */
@@ -224,9 +231,19 @@ static void come_up(struct host *host)
     write_boot_id(host);
     vfs_settle(host->vfs);
     vfs_limit_again(host->vfs, limit);
-    host->booted_ns = host->kernel->now_ns;
-    host->next_pid = FIRST_PID;
-    host->up = true;
+    be_up(host);
+}
+
+/* The same of a host that has all that already. */
+static void come_up_again(struct host *host)
+{
+    struct random *random = &host->kernel->boot_random;
+    for (int i = 0; i < 2; i++) /* of its boot id */
+        random_u64(random);
+    int result = vfs_lookup(host->vfs, &root_cred, vfs_root(host->vfs), NULL_DEVICE, false,
+                            &host->null_device);
+    assert(result == 0);
+    be_up(host);
 }
 
 struct host *host_create(struct kernel *kernel, const struct host_options *options)
@@ -246,14 +263,18 @@ struct host *host_create(struct kernel *kernel, const struct host_options *optio
         .clock = host_clock,
         .clock_context = host,
     };
-    host->vfs = vfs_create(&vfs_options);
+    host->vfs =
+        options->files ? vfs_copy(options->files, host_clock, host) : vfs_create(&vfs_options);
     vfs_observe(host->vfs, note_change, host);
     if (kernel->last_host)
         kernel->last_host->next = host;
     else
         kernel->hosts = host;
     kernel->last_host = host;
-    come_up(host);
+    if (options->files)
+        come_up_again(host);
+    else
+        come_up(host);
     return host;
 }
 

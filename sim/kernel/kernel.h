@@ -70,6 +70,9 @@ struct host_options {
     uint64_t capacity_bytes; /* 0: no limit */
     uint64_t capacity_inodes;
     bool steady; /* its processes are never starved, whatever the policy */
+    /* A copy of the files of a host that was created with the same options as the same one of a
+     * kernel with the same seed, and settled: it comes up with these.  NULL: with none. */
+    const struct vfs *files;
 };
 /* A host that is up, with /, /bin, /tmp (1777), /proc/sys/kernel/random/boot_id, /dev/null. */
 struct host *host_create(struct kernel *kernel, const struct host_options *options);

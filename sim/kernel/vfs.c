@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* The file system itself, the life of inodes, and their attributes. */
+#include "sim/kernel/pool.h"
 #include "sim/kernel/vfs_internal.h"
 
 #include <stdio.h>
@@ -23,6 +24,34 @@ void *vfs_reallocate(void *old, size_t size)
         abort();
     }
     return new;
+}
+
+/* Objects of similar size share a pool. */
+#define OBJECT_STEP 32u
+#define OBJECT_MAX 512u
+static struct pool objects[OBJECT_MAX / OBJECT_STEP + 1];
+
+void *vfs_take(size_t size)
+{
+    if (size > OBJECT_MAX)
+        return vfs_reallocate(NULL, size);
+    size_t steps = (size + OBJECT_STEP - 1) / OBJECT_STEP;
+    return pool_take(&objects[steps], steps * OBJECT_STEP);
+}
+
+void *vfs_take_zeroed(size_t size)
+{
+    return memset(vfs_take(size), 0, size);
+}
+
+void vfs_give(void *object, size_t size)
+{
+    if (!object)
+        return;
+    if (size > OBJECT_MAX)
+        free(object);
+    else
+        pool_give(&objects[(size + OBJECT_STEP - 1) / OBJECT_STEP], object);
 }
 
 /* --- inode numbers: always the lowest free one ------------------------------------------------*/
@@ -106,10 +135,6 @@ struct vfs *vfs_create(const struct vfs_options *options)
 {
     struct vfs *vfs = vfs_allocate(sizeof *vfs);
     vfs->options = *options;
-    if (options->model->base) {
-        vfs->options.model = options->model->base;
-        vfs->overlays = options->model->overlays;
-    }
     vfs->next_number = VFS_FIRST_NUMBER;
     vfs->blocks_total = options->capacity_bytes ? options->capacity_bytes / VFS_BLOCK : UINT64_MAX;
     vfs->root = inode_create(vfs, S_IFDIR | 0755, 0, 0);
@@ -222,14 +247,14 @@ struct inode *inode_create(struct vfs *vfs, mode_t mode, uid_t uid, gid_t gid)
     uint64_t limit = vfs->options.capacity_inodes;
     if (limit && vfs->inodes_used >= limit)
         return NULL;
-    struct inode *inode = vfs_allocate(sizeof *inode);
+    struct inode *inode = vfs_take_zeroed(sizeof *inode);
     inode->vfs = vfs;
     inode->number = vfs->root ? numbers_pop(vfs) : VFS_ROOT_NUMBER;
     inode->mode = mode;
     inode->uid = uid;
     inode->gid = gid;
     inode->atime_ns = inode->mtime_ns = inode->ctime_ns = vfs_now(vfs);
-    inode->created = inode->changed = inode->size_changed = inode->logged = vfs->operation;
+    inode->created = inode->changed = inode->size_changed = vfs->operation;
     inode->previous = vfs->last;
     *(vfs->last ? &vfs->last->next : &vfs->first) = inode;
     vfs->last = inode;
@@ -249,7 +274,7 @@ void inode_destroy(struct inode *inode)
     *(inode->previous ? &inode->previous->next : &vfs->first) = inode->next;
     *(inode->next ? &inode->next->previous : &vfs->last) = inode->previous;
     struct inode *parent = inode->parent_referenced ? inode->parent : NULL;
-    free(inode);
+    vfs_give(inode, sizeof *inode);
     if (parent)
         inode_unref(parent);
 }
@@ -310,14 +335,12 @@ void inode_account(struct inode *inode, size_t held_before)
     inode->vfs->blocks_used += inode_blocks(inode) - content_blocks(&before);
 }
 
-void inode_changed(struct inode *inode, enum inode_part part)
+void inode_changed(struct inode *inode, bool size_too)
 {
     inode->ctime_ns = vfs_now(inode->vfs);
     inode->changed = inode->vfs->operation;
-    if (part == PART_SIZE)
+    if (size_too)
         inode->size_changed = inode->vfs->operation;
-    if (part >= PART_SIZE)
-        inode->logged = inode->vfs->operation;
 }
 
 ino_t inode_number(const struct inode *inode)
@@ -416,7 +439,7 @@ int vfs_chmod(struct inode *inode, const struct cred *cred, mode_t mode)
         mode &= ~(mode_t) S_ISGID;
     change_log_attribute(inode);
     inode->mode = (inode->mode & S_IFMT) | (mode & 07777);
-    inode_changed(inode, PART_REST);
+    inode_changed(inode, false);
     inode_tell(inode, VFS_ATTRIBUTE);
     return 0;
 }
@@ -440,7 +463,7 @@ int vfs_chown(struct inode *inode, const struct cred *cred, uid_t uid, gid_t gid
         inode->uid = uid;
     if (!keep_gid)
         inode->gid = gid;
-    inode_changed(inode, PART_REST);
+    inode_changed(inode, false);
     inode_tell(inode, VFS_ATTRIBUTE);
     return 0;
 }
@@ -479,7 +502,7 @@ int vfs_utimens(struct inode *inode, const struct cred *cred, const struct times
     int64_t now = vfs_now(inode->vfs);
     set_time(&inode->atime_ns, &times[0], now);
     set_time(&inode->mtime_ns, &times[1], now);
-    inode_changed(inode, PART_TIMES);
+    inode_changed(inode, false);
     return 0;
 }
 

@@ -168,11 +168,6 @@ void vfs_sync_end(struct vfs_sync *sync);
  * still pending. */
 void vfs_sync_cancel(struct vfs_sync *sync);
 
-/* A sync of the inode (NULL: of everything) fails with EIO now.  With the overlay fsync-eio all
- * that it covers is taken for clean from now on: processes read it, but no sync makes it durable.
- * Without that overlay it stays as dirty as it was. */
-void vfs_sync_fail(struct vfs *vfs, struct inode *inode);
-
 /* The power is gone: nothing that happens from here to vfs_crash, which must follow, changes what
  * will be found.  Call it before the references of the processes are dropped: else files that were
  * open without a name would be freed, and closed ones written out, as by programs that end. */
@@ -187,6 +182,10 @@ void vfs_crash(struct vfs *vfs, const struct chooser *chooser);
  * may be found, by vfs_hash, without another run.  References are not copied; the observer is not
  * either. */
 struct vfs *vfs_clone(const struct vfs *vfs);
+
+/* A copy of a file system that is settled and of which no file is open, to go on with, by this
+ * clock (as in the options; NULL: time stands at 0).  Without an observer. */
+struct vfs *vfs_copy(const struct vfs *vfs, int64_t (*clock)(void *context), void *context);
 
 /* Makes everything durable at once, as a clean unmount does (set-up of a scenario). */
 void vfs_settle(struct vfs *vfs);

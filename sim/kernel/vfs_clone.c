@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* A copy of a file system at the moment the power goes, to try out what may be found. */
+/* A copy of a file system: at the moment the power goes, to try out what may be found; or of one
+ * that was set up, to go on with. */
 #include "sim/kernel/vfs_internal.h"
 
 #include <string.h>
@@ -12,7 +13,7 @@ static struct inode *copy_of(const struct inode *inode)
 
 static struct inode *copy_inode(struct vfs *to, const struct inode *inode)
 {
-    struct inode *copy = vfs_allocate(sizeof *copy);
+    struct inode *copy = vfs_take(sizeof *copy);
     *copy = *inode;
     copy->vfs = to;
     copy->scratch = 0;
@@ -23,7 +24,7 @@ static struct inode *copy_inode(struct vfs *to, const struct inode *inode)
     copy->table = (struct slot_table){0};
     copy->metadata = copy->data = (struct change_list){0};
     if (inode->content.bytes) {
-        copy->content.bytes = vfs_allocate(inode->content.capacity);
+        copy->content.bytes = vfs_reallocate(NULL, inode->content.capacity);
         memcpy(copy->content.bytes, inode->content.bytes, inode->content.held);
     }
     copy->next = NULL;
@@ -35,8 +36,8 @@ static struct inode *copy_inode(struct vfs *to, const struct inode *inode)
 
 static struct slot *copy_slot(const struct slot *slot, struct inode *directory)
 {
-    size_t size = sizeof *slot + slot->length + 1u;
-    struct slot *copy = vfs_allocate(size);
+    size_t size = slot_size(slot->length);
+    struct slot *copy = vfs_take(size);
     memcpy(copy, slot, size);
     copy->next = NULL;
     copy->directory = directory;
@@ -54,7 +55,7 @@ static void copy_table(struct inode *from)
     if (!table->buckets)
         return;
     to->table = *table;
-    to->table.buckets = vfs_allocate(sizeof *table->buckets << table->bits);
+    to->table.buckets = vfs_take_zeroed(table_size(table->bits));
     for (size_t i = 0; i < (size_t) 1 << table->bits; i++) {
         struct slot **at = &to->table.buckets[i];
         for (struct slot *slot = table->buckets[i]; slot; slot = slot->next) {
@@ -77,7 +78,7 @@ static void copy_names(const struct inode *from)
 static void copy_changes(const struct change_list *changes)
 {
     for (const struct change *change = changes->first; change; change = change->log_next) {
-        struct change *copy = vfs_allocate(sizeof *copy);
+        struct change *copy = vfs_take(sizeof *copy);
         *copy = *change;
         copy->inode = copy_of(change->inode);
         if (change->kind == CHANGE_NAME) {
@@ -85,23 +86,22 @@ static void copy_changes(const struct change_list *changes)
             copy->name.old = copy_of(change->name.old);
             copy->name.later = NULL;
         } else if (change->kind >= CHANGE_WRITE && change->data.saved) {
-            copy->data.saved = vfs_allocate(change->data.saved_size + 1);
+            copy->data.saved = vfs_reallocate(NULL, change->data.saved_size + 1);
             memcpy(copy->data.saved, change->data.saved, change->data.saved_size);
         }
         change_append(copy);
     }
 }
 
-struct vfs *vfs_clone(const struct vfs *vfs)
+/* All but references and pending changes.  The `scratch` of each inode stays as copy_of needs it.
+ */
+static struct vfs *copy_tree(const struct vfs *vfs)
 {
     struct vfs *to = vfs_allocate(sizeof *to);
     to->options = vfs->options;
     to->operation = vfs->operation;
     to->committed = vfs->committed;
     to->marks = vfs->marks;
-    to->sure = vfs->sure;
-    to->overlays = vfs->overlays;
-    to->failures = vfs->failures;
     to->blocks_used = vfs->blocks_used;
     to->blocks_total = vfs->blocks_total;
     to->inodes_used = vfs->inodes_used;
@@ -115,11 +115,39 @@ struct vfs *vfs_clone(const struct vfs *vfs)
         if (inode->links > 0) /* of a removed one it may be gone */
             copy_of(inode)->parent = copy_of(inode->parent);
     }
-    copy_changes(&vfs->metadata);
-    copy_changes(&vfs->data);
     to->root = copy_of(vfs->root);
+    return to;
+}
+
+static void forget_copies(const struct vfs *vfs)
+{
     for (struct inode *inode = vfs->first; inode; inode = inode->next)
         inode->scratch = 0;
+}
+
+struct vfs *vfs_clone(const struct vfs *vfs)
+{
+    struct vfs *to = copy_tree(vfs);
+    copy_changes(&vfs->metadata);
+    copy_changes(&vfs->data);
+    forget_copies(vfs);
     vfs_power_off(to);
+    return to;
+}
+
+struct vfs *vfs_copy(const struct vfs *vfs, int64_t (*clock)(void *context), void *context)
+{
+    assert(!vfs->metadata.count && !vfs->data.count && !vfs->syncs && !vfs->power_off);
+    struct vfs *to = copy_tree(vfs);
+    forget_copies(vfs);
+    to->options.clock = clock;
+    to->options.clock_context = context;
+    to->root->references = 1;
+    to->free_count = to->free_capacity = vfs->free_count;
+    if (vfs->free_count) {
+        size_t size = vfs->free_count * sizeof *vfs->free_numbers;
+        to->free_numbers = vfs_reallocate(NULL, size);
+        memcpy(to->free_numbers, vfs->free_numbers, size);
+    }
     return to;
 }

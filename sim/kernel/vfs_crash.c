@@ -63,17 +63,16 @@ static void forget_changes(struct vfs *vfs)
                 slot_forget_if_empty(slot);
             }
         }
-        free(change);
+        vfs_give(change, sizeof *change);
     }
     for (struct change *change = vfs->data.first, *next; change; change = next) {
         next = change->log_next;
         free(change->data.saved);
         free(change->data.fresh);
-        free(change);
+        vfs_give(change, sizeof *change);
     }
     vfs->metadata = vfs->data = (struct change_list){0};
-    vfs->marks = vfs->sure = 0;
-    vfs->failures = false;
+    vfs->marks = 0;
     for (struct inode *inode = vfs->first; inode; inode = inode->next) {
         inode->metadata = inode->data = (struct change_list){0};
         inode->holds = 0;

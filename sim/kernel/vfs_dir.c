@@ -26,7 +26,7 @@ static void table_resize(struct slot_table *table, unsigned bits)
 {
     struct slot_table old = *table;
     table->bits = bits;
-    table->buckets = vfs_allocate(sizeof *table->buckets << bits);
+    table->buckets = vfs_take_zeroed(table_size(bits));
     if (!old.buckets)
         return;
     /* From the last to the first, put in front: chains stay sorted. */
@@ -44,7 +44,7 @@ static void table_resize(struct slot_table *table, unsigned bits)
         slot->next = *bucket;
         *bucket = slot;
     }
-    free(old.buckets);
+    vfs_give(old.buckets, table_size(old.bits));
 }
 
 /* Where the slot is, or would be, linked in. */
@@ -90,7 +90,7 @@ struct slot *slot_find_or_add(struct inode *directory, const char *name, size_t 
         table_resize(table, table->bits + 1);
         at = slot_position(directory, hash, name, length);
     }
-    struct slot *slot = vfs_allocate(sizeof *slot + length + 1);
+    struct slot *slot = vfs_take_zeroed(slot_size(length));
     slot->directory = directory;
     slot->hash = hash;
     slot->length = (unsigned short) length;
@@ -109,7 +109,7 @@ void slot_forget_if_empty(struct slot *slot)
     struct slot **at = slot_position(directory, slot->hash, slot->name, slot->length);
     assert(*at == slot);
     *at = slot->next;
-    free(slot);
+    vfs_give(slot, slot_size(slot->length));
     struct slot_table *table = &directory->table;
     table->slots--;
     if (table->bits > BITS_MIN && table->slots < (size_t) 1 << (table->bits - 3))
@@ -151,18 +151,18 @@ void slot_assign(struct slot *slot, struct inode *inode)
         directory->subdirectories += S_ISDIR(inode->mode) != 0;
         if (S_ISDIR(inode->mode))
             inode->parent = directory;
-        inode_changed(inode, PART_REST);
+        inode_changed(inode, false);
     }
     slot->live = inode;
     if (old) {
         directory->entries -= inode == NULL;
         directory->subdirectories -= S_ISDIR(old->mode) != 0;
         names_remove(old, slot);
-        inode_changed(old, PART_REST);
+        inode_changed(old, false);
     }
     if (inode)
         names_add(inode, slot);
-    inode_changed(directory, PART_REST);
+    inode_changed(directory, false);
     directory->mtime_ns = directory->ctime_ns;
     if (old) {
         if (S_ISDIR(old->mode) && old->links == 0 && old->references > 0)
@@ -213,9 +213,9 @@ void directory_free(struct inode *directory)
     for (size_t i = 0; i < (size_t) 1 << table->bits; i++)
         for (struct slot *slot = table->buckets[i], *next; slot; slot = next) {
             next = slot->next;
-            free(slot);
+            vfs_give(slot, slot_size(slot->length));
         }
-    free(table->buckets);
+    vfs_give(table->buckets, table_size(table->bits));
     *table = (struct slot_table){0};
 }
 
@@ -243,7 +243,9 @@ int vfs_readdir(struct inode *directory, struct vfs_cursor *cursor, struct vfs_e
     if (!cursor->directory) {
         inode_ref(directory);
         cursor->directory = directory;
-        cursor->state = vfs_allocate(sizeof(struct cursor_state));
+        struct cursor_state *state = vfs_take(sizeof *state);
+        state->stage = AT_DOT;
+        cursor->state = state;
     }
     if (directory->links == 0)
         return -ENOENT;
@@ -287,7 +289,7 @@ void vfs_cursor_close(struct vfs_cursor *cursor)
 {
     if (cursor->directory)
         inode_unref(cursor->directory);
-    free(cursor->state);
+    vfs_give(cursor->state, sizeof(struct cursor_state));
     *cursor = (struct vfs_cursor){0};
 }
 

@@ -48,6 +48,15 @@ int place_find(const struct place *place, const struct cred *cred, struct inode 
     return 0;
 }
 
+/* Up to the next slash. */
+static size_t name_length(const char *path)
+{
+    const char *end = path;
+    while (*end && *end != '/')
+        end++;
+    return (size_t) (end - path);
+}
+
 /* The directory that a component in the middle of a path names. */
 static int enter(struct vfs *vfs, const struct cred *cred, struct place *place)
 {
@@ -87,7 +96,7 @@ static int parent_of(struct vfs *vfs, const struct cred *cred, struct inode *sta
         if (error)
             return error;
         place->name = path;
-        place->length = strcspn(path, "/");
+        place->length = name_length(path);
         place->type = type_of(path, place->length);
         path += place->length;
         place->slash = *path == '/';

@@ -12,8 +12,8 @@ const struct statement_help statement_help[] = {
                    "queue still"},
     {"file NAME PATH", "a message's text from a file, bytes as they are; or as `|` lines below"},
     {"host NAME [DOMAIN]", "a machine that runs the server; DOMAIN is its `control/me`"},
-    {"disk strict|ext4|xfs|btrfs|ffs|honest[+fsync-eio|+liar]",
-     "below a host: what its disk does when power fails; strict if left out"},
+    {"disk strict|ext4|ffs|honest", "below a host: what its disk does when power fails; strict if "
+                                    "left out"},
     {"capacity N blocks|bytes", "below a host: the size of its disk, of 4096-byte blocks"},
     {"single-user", "below a host: all runs as one user; otherwise each program has its own"},
     {"address ADDRESS",

@@ -448,6 +448,7 @@ static bool make_world(struct run *run)
         .disk = options->disk,
         .story = options->story,
         .without = options->without,
+        .template = options->template,
     };
     struct position nowhere = {0};
     int error = 0;

@@ -54,6 +54,8 @@ struct run_options {
     /* Told once, when it has been judged and before the world goes; or NULL. */
     void (*ended)(void *context, const struct world *world, const struct run_result *result);
     void *ended_context;
+    /* Remembers how the machines are set up, for runs of the same scenario; or NULL. */
+    struct template *template;
     FILE *story;      /* told as it happens; or NULL */
     unsigned without; /* set of oracles that are switched off (sim/world/oracles.h) */
     /* Tells what became of a letter, for a failure about it: malloc'd lines.  NULL: as the spools

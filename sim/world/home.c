@@ -102,14 +102,13 @@ static void write_program(struct builder *builder, const char *directory, const 
     write_file(builder, path, (struct text){text, strlen(text)}, uid, gid, mode);
 }
 
-static void add_accounts(struct builder *builder)
+void home_add_accounts(struct host *host, const struct home_spec *spec)
 {
-    const struct home_spec *spec = builder->spec;
     char path[PATH_SIZE];
 
-    host_add_group(builder->host, "nixie", owner_gid(spec, true));
+    host_add_group(host, "nixie", owner_gid(spec, true));
     for (enum owner owner = ROOT; owner < OWNER_COUNT; owner++) {
-        host_add_user(builder->host, owner_names[owner], owner_uid(spec, owner),
+        host_add_user(host, owner_names[owner], owner_uid(spec, owner),
                       owner == ROOT ? owner_gid(spec, false) : owner_gid(spec, true),
                       owner == ROOT    ? "/root"
                       : owner == ALIAS ? HOME_DIRECTORY "/alias"
@@ -119,8 +118,8 @@ static void add_accounts(struct builder *builder)
         uid_t uid = home_uid(spec, &spec->users[i]);
 
         snprintf(path, sizeof path, "/home/%s", spec->users[i].name);
-        host_add_group(builder->host, spec->users[i].name, (gid_t) uid);
-        host_add_user(builder->host, spec->users[i].name, uid, (gid_t) uid, path);
+        host_add_group(host, spec->users[i].name, (gid_t) uid);
+        host_add_user(host, spec->users[i].name, uid, (gid_t) uid, path);
     }
 }
 
@@ -304,7 +303,6 @@ int home_build(struct host *host, const struct home_spec *spec, const struct dns
     struct builder builder = {host, spec, 0};
     char path[PATH_SIZE];
 
-    add_accounts(&builder);
     make_spool(&builder);
     write_controls(&builder);
     for (size_t i = 0; i < spec->user_count; i++)

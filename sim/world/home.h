@@ -13,7 +13,10 @@
 /* Registers all joined programs with the kernel, once before the first home. */
 void home_register_programs(struct kernel *kernel);
 
-/* Makes users, directories, control files, homes and programs, and settles the disk.  With a DNS
+/* Adds the users and groups that the system knows; before home_build. */
+void home_add_accounts(struct host *host, const struct home_spec *spec);
+
+/* Makes directories, control files, homes and programs, and settles the disk.  With a DNS
  * (may be NULL) the host gets its resolv.conf.  Returns 0, or -errno (-ENOSPC: the capacity is too
  * small). */
 int home_build(struct host *host, const struct home_spec *spec, const struct dns_spec *dns);

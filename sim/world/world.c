@@ -14,6 +14,7 @@
 #include "sim/world/internal.h"
 #include "sim/world/oracles.h"
 #include "sim/world/route.h"
+#include "sim/world/template.h"
 #include "sim/world/words.h"
 
 /* --- telling ---------------------------------------------------------------------------------*/
@@ -103,7 +104,8 @@ static int make_host(struct world *world, const struct world_options *options, s
     struct machine *machine = add_machine(world, MACHINE_HOST, spec->name);
     struct host_options host = {.name = spec->name,
                                 .disk = options->disk ? options->disk : spec->disk,
-                                .capacity_bytes = spec->capacity_bytes};
+                                .capacity_bytes = spec->capacity_bytes,
+                                .files = template_files(options, machine->index)};
     int result;
 
     machine->spec = spec;
@@ -111,7 +113,14 @@ static int make_host(struct world *world, const struct world_options *options, s
     machine->program_runs = must_zeroed((spec->program_count + 1) * sizeof *machine->program_runs);
     world->host_count++;
     result = give_addresses(machine, spec->addresses, spec->address_count);
-    return result < 0 ? result : home_build(machine->host, spec, options->dns);
+    if (result < 0)
+        return result;
+    home_add_accounts(machine->host, spec);
+    if (!host.files)
+        result = home_build(machine->host, spec, options->dns);
+    if (result == 0)
+        template_keep(options, machine->index, machine->host);
+    return result;
 }
 
 /* A machine with an actor, which is none of ours and whose disk never loses anything.  It is not

@@ -423,7 +423,8 @@ struct world_options {
     const struct dns_spec *dns;    /* or NULL */
     const struct disk_model *disk; /* instead of each spec's own; or NULL */
     FILE *story;
-    unsigned without; /* set of oracles that are switched off (oracles.h) */
+    unsigned without;          /* set of oracles that are switched off (oracles.h) */
+    struct template *template; /* template.h; or NULL */
 };
 
 /* Makes kernel and machines; starts nothing.  NULL if a home cannot be built: *error is errno. */

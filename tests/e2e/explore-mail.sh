@@ -19,11 +19,11 @@ for story in scenarios/mail/*.scenario; do
     [[ $name == 08-* ]] && thin=40
     if [ -n "${CHECK_ALL-}" ]; then
         for disk in honest ffs ext4 strict; do
-            explore "$name, power, $disk" "$story" --disk $disk --states 16 --every $thin
+            explore "$name, power, $disk" "$story" --crash machine --disk $disk --states 16 --every $thin
         done
         explore "$name, kills" "$story" --crash programs,one --every $thin
     else
-        explore "$name, power" "$story" --states 2 --every $((thin * 23))
+        explore "$name, power" "$story" --crash machine --states 2 --every $((thin * 23))
         explore "$name, kills" "$story" --crash programs,one --every $((thin * 37))
     fi
 done

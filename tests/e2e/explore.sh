@@ -8,7 +8,7 @@
 explore() { # NAME FILE OPTIONS...
     local name=$1 file=$2 status
     shift 2
-    output=$("$BUILD/bin/nixie" explore "$file" "$@" 2>&1)
+    output=$("$BUILD/bin/nixie" explore "$file" --crash machine "$@" 2>&1)
     status=$?
     tap_result $status "$name: $(tail -1 <<<"$output")" "$output"
 }

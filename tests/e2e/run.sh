@@ -43,7 +43,7 @@ is "how to see it again is a command for a shell" "$(sed -n 's/^replay: nixie \(
 sed 's/    user alice/    control queuelifetime never\n&/' good.scenario >stuck.scenario
 check_status 1 "a server that cannot start" timeout 20 "$nixie" run stuck.scenario
 check "tells why" grep -q 'its server said: alert: .*queuelifetime' <<<"$output"
-check_status 1 "explore: folders, parameters" "$nixie" explore --every 100 -D p=1 "odd names"
+check_status 1 "explore: folders, parameters" "$nixie" explore --crash machine --every 100 -D p=1 "odd names"
 check "are explored, and given in the replay line" \
     grep -qF "nixie run 'odd names/it'\\''s.scenario' -D p=1 --disk strict" <<<"$output"
 mkdir none
@@ -82,7 +82,7 @@ is "holds those below, too" "$(tail -1 <<<"$output" | cut -d';' -f1)" "2 passed,
 
 # output that cannot be written
 for arguments in 'run good.scenario' 'run --hash good.scenario' 'run --tap good.scenario' 'run -v good.scenario' \
-    'fmt - good.scenario' 'explore --every 100 good.scenario' 'check --help'; do
+    'fmt - good.scenario' 'explore --crash machine --every 100 good.scenario' 'check --help'; do
     # shellcheck disable=SC2086
     check_status 4 "nixie $arguments: a full disk behind standard output" \
         bash -c '"$@" <good.scenario >/dev/full' - "$nixie" $arguments

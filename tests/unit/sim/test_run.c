@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "sim/scenario/run.h"
+#include "sim/world/template.h"
 
 static struct scenario *parse(const char *text)
 {
@@ -217,6 +218,34 @@ START_TEST(nothing_is_lost_at_any_call)
 }
 END_TEST
 
+/* A run whose machines are copies of a template is the same run; seeds and disks do not mix. */
+START_TEST(same_with_a_template)
+{
+    struct scenario *scenario = parse(HOST SEND_CAROL S4_CRASH("random") BOOT);
+    struct template template = {0};
+
+    for (unsigned i = 0; i < 12; i++) {
+        struct run_options options = {.seed = 1 + i / 6,
+                                      .disk = disk_model_named(i / 3 % 2 ? "strict" : "ext4")};
+        struct run_result alone, with;
+
+        scenario_run(scenario, &options, &alone);
+        options.template = &template;
+        scenario_run(scenario, &options, &with);
+        ck_assert_int_eq(alone.verdict, VERDICT_HELD);
+        ck_assert_int_eq(with.verdict, VERDICT_HELD);
+        ck_assert_uint_eq(alone.calls, with.calls);
+        ck_assert_uint_eq(alone.hash, with.hash);
+        ck_assert_uint_eq(alone.disk_hash, with.disk_hash);
+        ck_assert_uint_eq(template.count, 1);
+        run_result_free(&alone);
+        run_result_free(&with);
+    }
+    template_free(&template);
+    scenario_free(scenario);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("run");
@@ -228,6 +257,7 @@ int main(void)
     tcase_add_loop_test(tests, expectations_hold_and_fail, 0,
                         sizeof expectations / sizeof *expectations);
     tcase_add_test(tests, same_seed_same_hash);
+    tcase_add_test(tests, same_with_a_template);
     tcase_add_loop_test(tests, nothing_is_lost_at_any_call, 0,
                         sizeof cut_stories / sizeof *cut_stories);
     suite_add_tcase(suite, tests);
