@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "sim/explore/run_plan.h"
+#include "sim/explore/write.h"
 #include "sim/explore_options.h"
 #include "sim/scenario/fault_words.h"
 #include "sim/world/oracles.h"
@@ -19,9 +20,10 @@
 /* All that is explored. */
 struct journey {
     const struct explore_command *command;
-    struct scenario **scenarios; /* of each file */
-    struct explore_result total; /* only numbers */
-    bool told;                   /* the story of a run that failed */
+    struct scenario **scenarios;  /* of each file */
+    struct explore_writer writer; /* of the file that is explored */
+    struct explore_result total;  /* only numbers */
+    bool told;                    /* the story of a run that failed */
 };
 
 /* --- units ------------------------------------------------------------------------------------*/
@@ -75,26 +77,13 @@ static void show_lost(const char *lines)
     }
 }
 
-/* DIR/NAME-1.scenario, or the first number that is free. */
-static void write_failure(const char *out, const char *file, const struct explore_options *options,
+static void write_failure(struct explore_writer *writer, const struct explore_options *options,
                           const struct explore_failure *failure)
 {
-    const char *slash = strrchr(file, '/'), *name = slash ? slash + 1 : file, *why;
-    const char *dot = strrchr(name, '.');
-    int length = dot && dot > name ? (int) (dot - name) : (int) strlen(name);
-    char path[PATH_MAX];
-    mkdir(out, 0777); /* or it is there; or the file cannot be made */
-    for (unsigned number = 1; number < 10000; number++) {
-        if (snprintf(path, sizeof path, "%s/%.*s-%u.scenario", out, length, name, number) >=
-            (int) sizeof path)
-            return;
-        if (access(path, F_OK) < 0)
-            break;
-    }
-    if (explore_write(path, file, options, failure, &why) == 0)
-        printf("     file: %s\n", path);
-    else
-        printf("     file: %s\n", why);
+    const char *path, *why;
+    mkdir(writer->folder, 0777); /* or it is there; or the file cannot be made */
+    printf("     file: %s\n",
+           explore_write(writer, options, failure, &path, &why) == 0 ? path : why);
 }
 
 /* What went wrong last. */
@@ -159,6 +148,21 @@ static void tell_story(const struct explore_unit *unit, const struct explore_fai
     finding_free(&finding);
 }
 
+/* Files come one after another. */
+static struct explore_writer *writer_of(struct journey *journey, const char *file)
+{
+    const struct explore_command *command = journey->command;
+    if (journey->writer.file == file)
+        return &journey->writer;
+    explore_writer_free(&journey->writer);
+    journey->writer = (struct explore_writer){.folder = command->out,
+                                              .file = file,
+                                              .definitions = command->definitions,
+                                              .definition_count = command->definition_count,
+                                              .raw = command->raw};
+    return &journey->writer;
+}
+
 static void end_unit(void *context, const struct explore_unit *unit,
                      const struct explore_result *result)
 {
@@ -177,7 +181,7 @@ static void end_unit(void *context, const struct explore_unit *unit,
             tell_story(unit, &result->failures[i]);
         journey->told = true;
         show_failure(journey->command, unit, &result->failures[i]);
-        write_failure(journey->command->out, unit->file, options, &result->failures[i]);
+        write_failure(writer_of(journey, unit->file), options, &result->failures[i]);
     }
     printf("%s  %-40s %-6s %llu crash points, %llu states, %llu distinct, %llu runs%s\n",
            result->violations ? "FAIL" : "ok", unit->file, where,
@@ -298,6 +302,7 @@ int command_explore(int argc, char **argv)
     for (size_t i = 0; i < command.file_count; i++)
         scenario_free(journey.scenarios[i]);
     free(journey.scenarios);
+    explore_writer_free(&journey.writer);
     pool_free(&command.pool);
     return status;
 }

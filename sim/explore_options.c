@@ -24,7 +24,8 @@ const char explore_usage[] =
     "                    itself; all; none\n"
     "  --faults KIND,... in each call of the server: enospc, edquot, eio, emfile, enfile, enomem,\n"
     "                    eintr, short, slow, clock, spawn, wakeup, network, memory; all; none\n"
-    "  --disk MODEL|all  the disk's model (strict)\n"
+    "  --disk MODEL|all  the disk's model (strict); all: " DISK_MODEL_NAMES ";\n"
+    "                    MODEL+OVERLAY: " DISK_OVERLAY_NAMES "\n"
     "  --states N        look at every state of a crash point up to N, else at a choice (256)\n"
     "  --depth 2|3       something goes wrong again behind that\n"
     "  --sample N        N runs with a choice of what may go wrong, up to three times in each\n"
@@ -37,8 +38,9 @@ const char explore_usage[] =
     "  --time DURATION   stop after 30s, 5m, 1h\n"
     "  --runs N          stop after N runs of a unit (a scenario, disk, schedule and seed)\n"
     "  --failures N      stop a unit after N violations (10)\n"
-    "  --out DIR         write each violation there, as a scenario file that nixie run fails on\n"
-    "                    (nixie-failures)\n"
+    "  --out DIR         write each violation there, as a scenario file that nixie run fails on,\n"
+    "                    made as small as it can be (nixie-failures)\n"
+    "  --no-shrink       write it as it was found\n"
     "  --repeat N        make one of N runs twice and compare them (64)\n"
     "  --audit N         judge one of N states that are equal to another, and compare (none)\n"
     "  --without ORACLE,...  switches oracles off\n"
@@ -326,6 +328,10 @@ int explore_options_read(int argc, char **argv, struct explore_command *command)
                 fprintf(stderr, "%s: cannot read it: %s\n", argv[i], strerror(errno));
                 return STATUS_WRONG;
             }
+            continue;
+        }
+        if (strcmp(argv[i], "--no-shrink") == 0) {
+            command->raw = true;
             continue;
         }
         if (strcmp(argv[i], "-v") == 0) {

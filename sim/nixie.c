@@ -15,6 +15,7 @@ static const struct {
     {"explore", command_explore, "explore FILE...        cut the power at every step of scenarios"},
     {"fmt", command_fmt, "fmt FILE...            bring scenario files into the one right form"},
     {"run", command_run, "run FILE...            run scenarios"},
+    {"shrink", command_shrink, "shrink FILE            make a scenario that fails small"},
     {"serve", command_serve,
      "serve [FILE] -- COMMAND made-up mail servers on real ports, for tests"},
     {"trace", command_trace, "trace LOG [MESSAGE]    follow messages through a log"},

@@ -123,10 +123,4 @@ enum explore_end {
  * can be no worker processes. */
 int explore(const struct exploration *exploration, size_t *begun);
 
-/* write.c: writes the violation as a scenario file: that of `file` without what it expects, with
- * the crashes and what the disk lost.  `options` are those of the run.  The file is there only if
- * running it fails with the same message.  Returns 0, or -1: see *why (words, static). */
-int explore_write(const char *path, const char *file, const struct explore_options *options,
-                  const struct explore_failure *failure, const char **why);
-
 #endif

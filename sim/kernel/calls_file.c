@@ -317,12 +317,22 @@ static int sync_descriptor(int fd, bool data_only, bool whole)
     return sync_wait(running->host, file->inode, data_only);
 }
 
+/* The call did not get past a fault. */
+static void note_failed_sync(const struct call *call, bool whole)
+{
+    struct file *file = descriptor_file(call->fd);
+    if (call->result == -EIO && file && file->inode)
+        vfs_sync_fail(running->host->vfs, whole ? NULL : file->inode);
+}
+
 int sim_fsync(int fd)
 {
     struct call call = CALL(fsync);
     call.fd = fd;
     if (call_enter(&call))
         call.result = sync_descriptor(fd, false, false);
+    else
+        note_failed_sync(&call, false);
     return (int) call_leave(&call);
 }
 
@@ -332,6 +342,8 @@ int sim_fdatasync(int fd)
     call.fd = fd;
     if (call_enter(&call))
         call.result = sync_descriptor(fd, true, false);
+    else
+        note_failed_sync(&call, false);
     return (int) call_leave(&call);
 }
 
@@ -341,6 +353,8 @@ int sim_syncfs(int fd)
     call.fd = fd;
     if (call_enter(&call))
         call.result = sync_descriptor(fd, false, true);
+    else
+        note_failed_sync(&call, true);
     return (int) call_leave(&call);
 }
 

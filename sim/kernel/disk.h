@@ -1,7 +1,26 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Disk models: what survives power loss.  One file a model (disk_honest.c, disk_ffs.c,
- * disk_ext4.c, disk_strict.c), with the rules and their sources at its top.
+ * disk_ext4.c, disk_xfs.c, disk_btrfs.c, disk_strict.c), with the rules and their sources at its
+ * top.
+ *
+ * Over any of them an overlay may lie, named "MODEL+OVERLAY"; alone it lies over strict.  It is a
+ * model of its own that names the one below it, and a file system (vfs.h) keeps to the rules of
+ * that one but for what the overlay changes.  Over honest, which knows nothing that is not durable,
+ * they change nothing.
+ *
+ * - "fsync-eio": when a sync fails with EIO (a fault that the run puts in: this alone makes none),
+ *   the error is told once and all that the sync covered is taken for clean.  Processes go on
+ *   reading it, later syncs say success, and none makes it durable: after power loss it is there or
+ *   not, as the model below says of what was never synced.  On strict that goes for names and
+ *   attributes too, elsewhere for data alone: there metadata are in a log, and a log that cannot be
+ *   written stops the file system.  What is changed again afterwards can be synced.
+ *   (PostgreSQL's "fsyncgate", 2018; Rebello et al., "Can Applications Recover from fsync
+ *   Failures?", USENIX ATC '20; Linux man-pages fsync(2), errseq_t since Linux 4.13.)
+ * - "liar": every sync says success after its time and makes nothing durable; what the model below
+ *   makes durable without a sync (by age, or at once on ffs) still is.  A drive that acknowledges
+ *   flushes that it has not done.  Runs on it are expected to lose mail: they prove that the
+ *   oracles see it.
  */
 #ifndef SIM_KERNEL_DISK_H
 #define SIM_KERNEL_DISK_H
@@ -11,13 +30,19 @@ struct disk_model;
 extern const struct disk_model disk_honest; /* everything survives: only programs are killed */
 extern const struct disk_model disk_ffs;    /* metadata durable in order when the call returns */
 extern const struct disk_model disk_ext4;   /* metadata is one ordered log, data before names */
+extern const struct disk_model disk_xfs;    /* the same without ext4's heuristics */
+extern const struct disk_model disk_btrfs;  /* fsync logs one inode past what is older */
 extern const struct disk_model disk_strict; /* POSIX at its worst */
 
-/* The model of that name, or NULL. */
+/* The names of the plain models and of the overlays, as a usage tells them. */
+#define DISK_MODEL_NAMES "honest, ffs, ext4, xfs, btrfs, strict"
+#define DISK_OVERLAY_NAMES "fsync-eio, liar"
+
+/* The model of that name ("ext4", "ext4+liar", "liar"), or NULL. */
 const struct disk_model *disk_model_named(const char *name);
 const char *disk_model_name(const struct disk_model *model);
 
-/* All models, NULL at the end, mildest first. */
+/* All plain models, NULL at the end, mildest first. */
 extern const struct disk_model *const disk_models[];
 
 #endif

@@ -84,6 +84,16 @@ void data_apply_truncate(struct inode *inode, const struct change *change)
         content_cut(&inode->content, size);
 }
 
+void data_apply(struct inode *inode, const struct change *change)
+{
+    if (change->kind == CHANGE_TRUNCATE) {
+        data_apply_truncate(inode, change);
+        return;
+    }
+    data_apply_overwrite(inode, change);
+    data_apply_append(inode, change, data_appended(change));
+}
+
 /* --- overwriting ------------------------------------------------------------------------------*/
 
 struct difference {
@@ -242,7 +252,9 @@ void data_choose(struct inode *inode, const struct chooser *chooser)
     crash_rewind_data(inode);
     for (struct change *change = inode->data.first; change; change = change->own_next) {
         change_describe(change, what, sizeof what);
-        if (change->kind == CHANGE_TRUNCATE) {
+        if (change->sure) {
+            data_apply(inode, change);
+        } else if (change->kind == CHANGE_TRUNCATE) {
             choose_truncate(inode, change, chooser, what);
         } else {
             choose_overwrite(inode, change, chooser, what);

@@ -265,5 +265,6 @@ const struct disk_model disk_strict = {.name = "strict",
                                        .logs_metadata = true,
                                        .logs_data = true,
                                        .joins_names = true,
+                                       .fails_names = true,
                                        .sync_end = strict_sync_end,
                                        .crash = strict_crash};

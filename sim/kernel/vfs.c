@@ -135,6 +135,10 @@ struct vfs *vfs_create(const struct vfs_options *options)
 {
     struct vfs *vfs = vfs_allocate(sizeof *vfs);
     vfs->options = *options;
+    if (options->model->base) {
+        vfs->options.model = options->model->base;
+        vfs->overlays = options->model->overlays;
+    }
     vfs->next_number = VFS_FIRST_NUMBER;
     vfs->blocks_total = options->capacity_bytes ? options->capacity_bytes / VFS_BLOCK : UINT64_MAX;
     vfs->root = inode_create(vfs, S_IFDIR | 0755, 0, 0);
@@ -254,7 +258,7 @@ struct inode *inode_create(struct vfs *vfs, mode_t mode, uid_t uid, gid_t gid)
     inode->uid = uid;
     inode->gid = gid;
     inode->atime_ns = inode->mtime_ns = inode->ctime_ns = vfs_now(vfs);
-    inode->created = inode->changed = inode->size_changed = vfs->operation;
+    inode->created = inode->changed = inode->size_changed = inode->logged = vfs->operation;
     inode->previous = vfs->last;
     *(vfs->last ? &vfs->last->next : &vfs->first) = inode;
     vfs->last = inode;
@@ -335,12 +339,14 @@ void inode_account(struct inode *inode, size_t held_before)
     inode->vfs->blocks_used += inode_blocks(inode) - content_blocks(&before);
 }
 
-void inode_changed(struct inode *inode, bool size_too)
+void inode_changed(struct inode *inode, enum inode_part part)
 {
     inode->ctime_ns = vfs_now(inode->vfs);
     inode->changed = inode->vfs->operation;
-    if (size_too)
+    if (part == PART_SIZE)
         inode->size_changed = inode->vfs->operation;
+    if (part >= PART_SIZE)
+        inode->logged = inode->vfs->operation;
 }
 
 ino_t inode_number(const struct inode *inode)
@@ -439,7 +445,7 @@ int vfs_chmod(struct inode *inode, const struct cred *cred, mode_t mode)
         mode &= ~(mode_t) S_ISGID;
     change_log_attribute(inode);
     inode->mode = (inode->mode & S_IFMT) | (mode & 07777);
-    inode_changed(inode, false);
+    inode_changed(inode, PART_REST);
     inode_tell(inode, VFS_ATTRIBUTE);
     return 0;
 }
@@ -463,7 +469,7 @@ int vfs_chown(struct inode *inode, const struct cred *cred, uid_t uid, gid_t gid
         inode->uid = uid;
     if (!keep_gid)
         inode->gid = gid;
-    inode_changed(inode, false);
+    inode_changed(inode, PART_REST);
     inode_tell(inode, VFS_ATTRIBUTE);
     return 0;
 }
@@ -502,7 +508,7 @@ int vfs_utimens(struct inode *inode, const struct cred *cred, const struct times
     int64_t now = vfs_now(inode->vfs);
     set_time(&inode->atime_ns, &times[0], now);
     set_time(&inode->mtime_ns, &times[1], now);
-    inode_changed(inode, false);
+    inode_changed(inode, PART_TIMES);
     return 0;
 }
 

@@ -168,6 +168,11 @@ void vfs_sync_end(struct vfs_sync *sync);
  * still pending. */
 void vfs_sync_cancel(struct vfs_sync *sync);
 
+/* A sync of the inode (NULL: of everything) fails with EIO now.  With the overlay fsync-eio all
+ * that it covers is taken for clean from now on: processes read it, but no sync makes it durable.
+ * Without that overlay it stays as dirty as it was. */
+void vfs_sync_fail(struct vfs *vfs, struct inode *inode);
+
 /* The power is gone: nothing that happens from here to vfs_crash, which must follow, changes what
  * will be found.  Call it before the references of the processes are dropped: else files that were
  * open without a name would be freed, and closed ones written out, as by programs that end. */

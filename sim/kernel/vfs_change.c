@@ -96,7 +96,7 @@ static bool may_join_name(const struct slot *slot)
 {
     const struct vfs *vfs = slot->directory->vfs;
     return vfs->options.model->joins_names && slot->change_count >= APART &&
-           slot->last->operation > vfs->last_sync_operation;
+           slot->last->operation > vfs->last_sync_operation && !slot->last->failed;
 }
 
 void change_log_name(struct slot *slot)
@@ -126,12 +126,13 @@ void change_log_attribute(struct inode *inode)
     change_append(change);
 }
 
-void change_log_mark(struct inode *inode, bool flushes)
+struct change *change_log_mark(struct inode *inode, enum mark_kind kind)
 {
     struct change *change = change_new(inode, CHANGE_MARK);
-    change->mark.flushes = flushes;
+    change->mark = kind;
     change_append(change);
     inode->vfs->marks++;
+    return change;
 }
 
 /* Keeps `size` bytes at `offset` of what is really held of the file. */
@@ -155,7 +156,7 @@ static bool may_join_write(const struct inode *inode, uint64_t offset, size_t si
 {
     const struct change *last = inode->data.last, *mark = inode->metadata.last;
     if (inode->data.count < APART || last->kind != CHANGE_WRITE ||
-        last->operation <= inode->vfs->last_sync_operation ||
+        last->operation <= inode->vfs->last_sync_operation || last->failed || last->sure ||
         (mark && mark->operation >= last->operation))
         return false;
     if (last->data.offset >= last->data.old_size) /* an append */
@@ -204,6 +205,7 @@ void change_drop(struct change *change)
 {
     log_remove(change);
     own_remove(change);
+    change->inode->vfs->sure -= change->sure;
     struct inode *old = NULL;
     if (change->kind == CHANGE_NAME) {
         struct slot *slot = change->name.slot;
@@ -225,7 +227,7 @@ void change_drop(struct change *change)
         inode_drop(old);
 }
 
-void changes_settle(struct change_list *list, uint64_t operation)
+static void drop_up_to(struct change_list *list, uint64_t operation)
 {
     /* change_drop takes it off the list. NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
     while (list->first && list->first->operation <= operation)
@@ -234,9 +236,92 @@ void changes_settle(struct change_list *list, uint64_t operation)
 
 void changes_drop_all(struct inode *inode)
 {
-    changes_settle(&inode->metadata, UINT64_MAX);
-    changes_settle(&inode->data, UINT64_MAX);
+    drop_up_to(&inode->metadata, UINT64_MAX);
+    drop_up_to(&inode->data, UINT64_MAX);
 }
+
+/* --- changes that failed ----------------------------------------------------------------------*/
+
+void change_is_sure(struct change *change)
+{
+    change->inode->vfs->sure += !change->sure;
+    change->sure = true;
+}
+
+/* The next change of the same entry, or of the same attributes. */
+static struct change *next_of_same(const struct change *change)
+{
+    if (change->kind == CHANGE_NAME)
+        return change->name.later;
+    struct change *next = change->own_next;
+    while (next && next->kind != change->kind)
+        next = next->own_next;
+    return next;
+}
+
+/* Whether a later value of the same thing has become durable. */
+static bool is_superseded(const struct change *change, uint64_t operation)
+{
+    while ((change = next_of_same(change)) && change->operation <= operation)
+        if (!change->failed)
+            return true;
+    return false;
+}
+
+/* Writes are told on top of each other, so what follows one that failed stays. */
+static void settle_data(struct change *change)
+{
+    struct inode *inode = change->inode;
+    bool cuts_all = change->kind == CHANGE_TRUNCATE && change->data.offset == 0;
+    if (cuts_all && !change->failed)
+        while (inode->data.first != change)
+            change_drop(inode->data.first);
+    if (inode->data.first == change && !change->failed)
+        change_drop(change);
+    else if (!change->failed)
+        change_is_sure(change);
+}
+
+static void settle_among_failures(struct change_list *list, uint64_t operation)
+{
+    bool of_vfs = list == log_of(list->first);
+    for (struct change *change = list->first, *next; change && change->operation <= operation;
+         change = next) {
+        next = of_vfs ? change->log_next : change->own_next;
+        if (change->kind >= CHANGE_WRITE) {
+            settle_data(change);
+        } else if (!change->failed || is_superseded(change, operation)) {
+            change_drop(change);
+            next = list->first; /* a directory may have gone with it, and its changes */
+        }
+    }
+}
+
+void changes_settle(struct change_list *list, uint64_t operation)
+{
+    if (list->first && list->first->inode->vfs->failures)
+        settle_among_failures(list, operation);
+    else
+        drop_up_to(list, operation);
+}
+
+static void fail(struct change_list *list)
+{
+    bool of_vfs = list->first && list == log_of(list->first);
+    for (struct change *change = list->first; change;
+         change = of_vfs ? change->log_next : change->own_next)
+        change->failed = !change->sure && change->kind != CHANGE_MARK;
+}
+
+void changes_fail(struct vfs *vfs, struct inode *inode)
+{
+    vfs->failures = true;
+    fail(inode ? &inode->data : &vfs->data);
+    if (vfs->options.model->fails_names)
+        fail(inode ? &inode->metadata : &vfs->metadata);
+}
+
+/* --- in words ---------------------------------------------------------------------------------*/
 
 struct inode *change_new_name(const struct change *change)
 {
@@ -273,7 +358,10 @@ const char *change_describe(const struct change *change, char *to, size_t size)
     if (change->kind == CHANGE_ATTRIBUTE)
         snprintf(to, size, "%s: mode or owner changed", name);
     else if (change->kind == CHANGE_MARK)
-        snprintf(to, size, "%s: %s", name, change->mark.flushes ? "data written out" : "size set");
+        snprintf(to, size, "%s: %s", name,
+                 change->mark >= MARK_LOGGING ? "in the log tree"
+                 : change->mark == MARK_FLUSH ? "data written out"
+                                              : "size set");
     else if (change->kind == CHANGE_WRITE)
         snprintf(to, size, "%s: write of %ju bytes at %ju", name, (uintmax_t) change->data.size,
                  (uintmax_t) change->data.offset);

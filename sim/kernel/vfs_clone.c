@@ -102,6 +102,9 @@ static struct vfs *copy_tree(const struct vfs *vfs)
     to->operation = vfs->operation;
     to->committed = vfs->committed;
     to->marks = vfs->marks;
+    to->sure = vfs->sure;
+    to->overlays = vfs->overlays;
+    to->failures = vfs->failures;
     to->blocks_used = vfs->blocks_used;
     to->blocks_total = vfs->blocks_total;
     to->inodes_used = vfs->inodes_used;

@@ -72,7 +72,8 @@ static void forget_changes(struct vfs *vfs)
         vfs_give(change, sizeof *change);
     }
     vfs->metadata = vfs->data = (struct change_list){0};
-    vfs->marks = 0;
+    vfs->marks = vfs->sure = 0;
+    vfs->failures = false;
     for (struct inode *inode = vfs->first; inode; inode = inode->next) {
         inode->metadata = inode->data = (struct change_list){0};
         inode->holds = 0;

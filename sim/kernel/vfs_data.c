@@ -99,7 +99,7 @@ static void data_changed(struct inode *inode, size_t held_before, bool size_too)
 {
     inode_account(inode, held_before);
     inode->content_hash_valid = false;
-    inode_changed(inode, size_too);
+    inode_changed(inode, size_too ? PART_SIZE : PART_BYTES);
     inode->mtime_ns = inode->ctime_ns;
     inode_tell(inode, VFS_WRITE);
 }

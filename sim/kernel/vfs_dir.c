@@ -151,18 +151,18 @@ void slot_assign(struct slot *slot, struct inode *inode)
         directory->subdirectories += S_ISDIR(inode->mode) != 0;
         if (S_ISDIR(inode->mode))
             inode->parent = directory;
-        inode_changed(inode, false);
+        inode_changed(inode, PART_REST);
     }
     slot->live = inode;
     if (old) {
         directory->entries -= inode == NULL;
         directory->subdirectories -= S_ISDIR(old->mode) != 0;
         names_remove(old, slot);
-        inode_changed(old, false);
+        inode_changed(old, PART_REST);
     }
     if (inode)
         names_add(inode, slot);
-    inode_changed(directory, false);
+    inode_changed(directory, PART_REST);
     directory->mtime_ns = directory->ctime_ns;
     if (old) {
         if (S_ISDIR(old->mode) && old->links == 0 && old->references > 0)

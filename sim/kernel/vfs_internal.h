@@ -39,15 +39,25 @@ struct content {
 enum change_kind {
     CHANGE_NAME,      /* a directory entry got another value */
     CHANGE_ATTRIBUTE, /* mode, owner */
-    CHANGE_MARK,      /* a place in the log of ext4: data written out, or a size set */
+    CHANGE_MARK,      /* a place in the log of a file system that has one */
     CHANGE_WRITE,
     CHANGE_TRUNCATE
+};
+
+/* What a mark in the log says of its inode. */
+enum mark_kind {
+    MARK_SIZE,    /* a truncate */
+    MARK_FLUSH,   /* data before this mark are on disk when the mark is */
+    MARK_LOGGING, /* btrfs: an fsync began, which may have written the inode to the log tree */
+    MARK_LOGGED   /* btrfs: an fsync that began here did so */
 };
 
 /* One pending change.  Name, attribute and mark changes are on the vfs's `metadata` list, writes
  * and truncates on its `data` list, and each on the list of the same name of its inode. */
 struct change {
     enum change_kind kind;
+    bool failed; /* a sync that covered it failed: no later one makes it durable (fsync-eio) */
+    bool sure;   /* durable, but kept because an older change of the same thing is not */
     uint64_t operation;
     int64_t time_ns;
     struct inode *inode; /* of a name change: the directory */
@@ -64,9 +74,7 @@ struct change {
             uid_t uid;
             gid_t gid;
         } old;
-        struct {
-            bool flushes; /* data before this mark are on disk when the mark is */
-        } mark;
+        enum mark_kind mark;
         struct {
             uint64_t offset; /* of a write; the new size of a truncate */
             uint64_t size;   /* bytes written; 0 for a truncate */
@@ -121,6 +129,7 @@ struct inode {
     struct change_list metadata, data;
     uint64_t changed;      /* last operation that changed the inode in any way */
     uint64_t size_changed; /* last operation that created it or changed its size */
+    uint64_t logged;       /* last one that changed more of it than bytes and time stamps */
     void *endpoint;
 
     /* regular files and symbolic links (the target) */
@@ -148,18 +157,21 @@ struct vfs_sync {
     struct inode *inode; /* referenced; NULL: everything */
     uint64_t operation;  /* covers changes up to this one */
     bool data_only;
-    bool commits; /* ext4: the inode had changes of its own */
+    uint64_t commits; /* what has one log: up to this operation; 0: nothing but the data */
 };
 
 struct vfs {
-    struct vfs_options options;
+    struct vfs_options options; /* the model without its overlays */
+    unsigned overlays;
+    bool failures; /* some changes have failed */
     struct inode *root;
     struct inode *first, *last;
     bool power_off;
     uint64_t operation;
-    uint64_t committed; /* ext4: metadata up to this operation is on disk */
+    uint64_t committed; /* what has one log: metadata up to this operation is on disk */
     struct change_list metadata, data;
     size_t marks; /* how many of `metadata` are marks */
+    size_t sure;  /* how many changes are */
     struct vfs_sync *syncs;
     uint64_t last_sync_operation;       /* the latest operation that a running sync covers */
     uint64_t blocks_used, blocks_total; /* blocks_total UINT64_MAX: no limit */
@@ -171,11 +183,16 @@ struct vfs {
     void *observer_context;
 };
 
-/* What a disk model is. */
+enum overlay { OVERLAY_FSYNC_EIO = 1, OVERLAY_LIAR = 2 };
+
+/* What a disk model is.  An overlay over a model has only the first three. */
 struct disk_model {
     const char *name;
+    const struct disk_model *base; /* of an overlay; else NULL */
+    unsigned overlays;             /* set of enum overlay */
     bool logs_metadata, logs_data; /* whether these changes are kept as pending at all */
     bool joins_names; /* an entry that changes again and again need not keep each value */
+    bool fails_names; /* an fsync that fails leaves names and attributes behind, too */
     /* Called before each operation: what becomes durable by age.  May be NULL. */
     void (*tick)(struct vfs *vfs);
     /* A regular file's data are about to become what a name stands for in place of another file
@@ -208,7 +225,8 @@ void inode_check(struct inode *inode);
 void inode_hold(struct inode *inode);
 void inode_drop(struct inode *inode); /* the opposite of hold */
 void inode_destroy(struct inode *inode);
-void inode_changed(struct inode *inode, bool size_too); /* ctime and the numbers */
+enum inode_part { PART_BYTES, PART_TIMES, PART_SIZE, PART_REST };
+void inode_changed(struct inode *inode, enum inode_part part); /* ctime and the numbers */
 void inode_account(struct inode *inode, size_t held_before);
 uint64_t inode_blocks(const struct inode *inode);
 void inode_tell(struct inode *inode, enum vfs_change change);
@@ -273,14 +291,18 @@ uint64_t content_blocks(const struct content *content);
 void change_append(struct change *change);
 void change_log_name(struct slot *slot); /* before the change */
 void change_log_attribute(struct inode *inode);
-void change_log_mark(struct inode *inode, bool flushes);
+struct change *change_log_mark(struct inode *inode, enum mark_kind kind);
 void change_log_write(struct inode *inode, uint64_t offset, size_t size);
 void change_log_truncate(struct inode *inode, uint64_t size);
 /* The change is durable, or moot: forgets it.  It must be the oldest of its slot or inode. */
 void change_drop(struct change *change);
 void changes_drop_all(struct inode *inode);
-/* Forgets the oldest changes of the list up to `operation`. */
+/* The changes of the list (of a vfs or an inode) up to `operation` are durable: forgets them.
+ * Those that failed stay, and what can only be told on top of them. */
 void changes_settle(struct change_list *list, uint64_t operation);
+void change_is_sure(struct change *change);
+/* A sync of the inode (NULL: everything) failed: what it covered never becomes durable. */
+void changes_fail(struct vfs *vfs, struct inode *inode);
 /* What the entry names after this change of it. */
 struct inode *change_new_name(const struct change *change);
 /* What a name change did: "added", "removed", "replaced". */
@@ -302,6 +324,27 @@ void crash_reach(struct inode *inode, struct slot *slot);
 /* Surviving inodes in order of their numbers, NULL at the end; to be freed. */
 struct inode **crash_survivors(struct vfs *vfs);
 
+/* disk_log.c: what ext4, xfs and btrfs share, whose metadata are one ordered log.  A place in it is
+ * an operation number: what is below the first lost one survived. */
+/* The log up to `operation` is on disk. */
+void log_commit(struct vfs *vfs, uint64_t operation);
+/* The same with what is so old. */
+void log_commit_older(struct vfs *vfs, int64_t age_ns);
+/* Whether a sync of the file must write a new size. */
+bool log_has_append(const struct inode *inode);
+/* The first operation whose metadata is lost; UINT64_MAX: none. */
+uint64_t log_choose_prefix(struct vfs *vfs, const struct chooser *chooser);
+/* Entries and attributes as they were before that operation. */
+void log_take_back(struct vfs *vfs, uint64_t lost);
+enum log_rule {
+    LOG_HOLES = 1,     /* pages of zeros may stand before data that were written later */
+    LOG_EARLY_SIZE = 2 /* of an append whose fsync failed the size may be there alone */
+};
+/* What is there of the data of all that survives; `rules` is a set of enum log_rule. */
+void log_choose_data(struct vfs *vfs, uint64_t lost, unsigned rules, const struct chooser *chooser);
+/* The three. */
+void log_crash(struct vfs *vfs, unsigned rules, const struct chooser *chooser);
+
 /* disk_data.c: what power loss leaves of writes that no sync covers.  All work on a content that
  * was taken back (crash_rewind_data) and put forward again change by change. */
 /* Asks about every pending write and truncate of the inode. */
@@ -315,6 +358,7 @@ uint64_t data_half(const struct change *change);
 void data_apply_overwrite(struct inode *inode, const struct change *change);
 void data_apply_append(struct inode *inode, const struct change *change, uint64_t bytes);
 void data_apply_truncate(struct inode *inode, const struct change *change);
+void data_apply(struct inode *inode, const struct change *change); /* all of it */
 /* Whether the overwritten part, put on the content as it is now, would change it. */
 bool data_overwrite_shows(const struct inode *inode, const struct change *change);
 

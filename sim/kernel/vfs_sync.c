@@ -24,7 +24,7 @@ struct vfs_sync *vfs_sync_begin(struct vfs *vfs, struct inode *inode, bool data_
     vfs->last_sync_operation = vfs->operation;
     if (inode)
         inode_ref(inode);
-    if (vfs->options.model->sync_begin)
+    if (vfs->options.model->sync_begin && !(vfs->overlays & OVERLAY_LIAR))
         vfs->options.model->sync_begin(sync);
     return sync;
 }
@@ -58,24 +58,33 @@ void vfs_sync_end(struct vfs_sync *sync)
     struct vfs *vfs = sync->vfs;
     tick(vfs);
     size_t pending = vfs_pending_count(vfs);
-    if (vfs->options.model->sync_end)
+    if (vfs->options.model->sync_end && !(vfs->overlays & OVERLAY_LIAR))
         vfs->options.model->sync_end(sync);
     if (vfs_pending_count(vfs) != pending)
         tell_durable(sync);
     vfs_sync_cancel(sync);
 }
 
+void vfs_sync_fail(struct vfs *vfs, struct inode *inode)
+{
+    tick(vfs);
+    if (vfs->overlays & OVERLAY_FSYNC_EIO)
+        changes_fail(vfs, inode);
+}
+
 void vfs_settle(struct vfs *vfs)
 {
-    changes_settle(&vfs->data, UINT64_MAX);
-    changes_settle(&vfs->metadata, UINT64_MAX);
+    while (vfs->data.first)
+        change_drop(vfs->data.first);
+    while (vfs->metadata.first)
+        change_drop(vfs->metadata.first);
     vfs->committed = vfs->operation;
 }
 
 size_t vfs_pending_count(const struct vfs *vfs)
 {
     tick(vfs);
-    return vfs->metadata.count - vfs->marks + vfs->data.count;
+    return vfs->metadata.count - vfs->marks + vfs->data.count - vfs->sure;
 }
 
 void vfs_describe_pending(const struct vfs *vfs, void (*tell)(void *context, const char *what),
@@ -87,7 +96,7 @@ void vfs_describe_pending(const struct vfs *vfs, void (*tell)(void *context, con
     while (metadata || data) {
         const struct change **oldest =
             !data || (metadata && metadata->operation <= data->operation) ? &metadata : &data;
-        if ((*oldest)->kind != CHANGE_MARK)
+        if ((*oldest)->kind != CHANGE_MARK && !(*oldest)->sure)
             tell(context, change_describe(*oldest, what, sizeof what));
         *oldest = (*oldest)->log_next;
     }

@@ -428,9 +428,9 @@ static bool speaks_of_dns(const struct scenario *scenario)
     return false;
 }
 
-static struct scenario *check_source(struct scenario *scenario, const struct source *source,
-                                     const struct definition *definitions, size_t definition_count,
-                                     FILE *errors)
+/* Complaints are in the scenario's pool. */
+static struct complaints check_all(struct scenario *scenario, const struct source *source,
+                                   const struct definition *definitions, size_t definition_count)
 {
     struct checker checker = {.scenario = scenario,
                               .pool = &scenario->pool,
@@ -452,9 +452,18 @@ static struct scenario *check_source(struct scenario *scenario, const struct sou
     scenario->internet = scenario->host_count > 1 || scenario->remote_count > 0 ||
                          scenario->client_count > 0 || scenario->network_count > 0 ||
                          checker.dns_at != NULL || speaks_of_dns(scenario);
-    if (checker.complaints.total == 0)
+    return checker.complaints;
+}
+
+static struct scenario *check_source(struct scenario *scenario, const struct source *source,
+                                     const struct definition *definitions, size_t definition_count,
+                                     FILE *errors)
+{
+    struct complaints complaints = check_all(scenario, source, definitions, definition_count);
+
+    if (complaints.total == 0)
         return scenario;
-    complaints_print(&checker.complaints, errors);
+    complaints_print(&complaints, errors);
     scenario_free(scenario);
     return NULL;
 }
@@ -483,17 +492,42 @@ struct scenario *scenario_load(const char *path, const struct definition *defini
                         definitions, definition_count, errors);
 }
 
-struct scenario *scenario_parse(const char *name, const char *text, size_t size,
-                                const struct definition *definitions, size_t definition_count,
-                                FILE *errors)
+static struct source *source_of(struct scenario *scenario, const char *name, const char *text,
+                                size_t size)
 {
-    struct scenario *scenario = new_scenario();
     struct source *source = pool_alloc(&scenario->pool, sizeof *source);
 
     source->name = pool_text(&scenario->pool, name);
     source->text = pool_copy(&scenario->pool, text, size);
     source->size = size;
-    return check_source(scenario, source, definitions, definition_count, errors);
+    return source;
+}
+
+struct scenario *scenario_parse(const char *name, const char *text, size_t size,
+                                const struct definition *definitions, size_t definition_count,
+                                FILE *errors)
+{
+    struct scenario *scenario = new_scenario();
+
+    return check_source(scenario, source_of(scenario, name, text, size), definitions,
+                        definition_count, errors);
+}
+
+struct scenario *scenario_try(const char *name, const char *text, size_t size, struct flaw *flaws,
+                              size_t flaw_max, size_t *flaw_count)
+{
+    struct scenario *scenario = new_scenario();
+    struct complaints complaints =
+        check_all(scenario, source_of(scenario, name, text, size), NULL, 0);
+
+    *flaw_count = 0;
+    if (complaints.total == 0)
+        return scenario;
+    for (; *flaw_count < flaw_max && *flaw_count < complaints.count; ++*flaw_count)
+        flaws[*flaw_count] = (struct flaw){complaints.list[*flaw_count].at.line,
+                                           complaints.list[*flaw_count].at.column};
+    scenario_free(scenario);
+    return NULL;
 }
 
 void scenario_free(struct scenario *scenario)

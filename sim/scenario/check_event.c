@@ -34,6 +34,15 @@ static void need_crash(struct cursor *cursor, struct action *action)
     }
 }
 
+/* "if any": no error if there is no such thing. */
+static bool take_if_any(struct cursor *cursor)
+{
+    if (!cursor_take(cursor, "if"))
+        return false;
+    cursor_need(cursor, "any");
+    return true;
+}
+
 static bool need_pin(struct cursor *cursor, struct pin *pin)
 {
     static const char *const names[] = {"lose", "keep", "find", NULL};
@@ -53,6 +62,7 @@ static bool need_pin(struct cursor *cursor, struct pin *pin)
     }
     pin->at = cursor_position(cursor);
     pin->pattern = cursor_need_word(cursor, "a pattern");
+    pin->if_any = take_if_any(cursor);
     return cursor_done(cursor);
 }
 
@@ -63,7 +73,7 @@ static void check_pins(struct checker *checker, const struct statement *statemen
     for (size_t i = 0; i < statement->child_count; i++) {
         const struct statement *child = statement->children[i];
         struct cursor cursor =
-            cursor_open(checker, child, "lose PATTERN, keep PATTERN or find N PATTERN");
+            cursor_open(checker, child, "lose PATTERN, keep PATTERN or find N PATTERN [if any]");
         struct pin pin = {.kind = PIN_LOSE};
 
         if (child->word_count == 0)
@@ -108,6 +118,7 @@ static void need_signal(struct cursor *cursor, struct action *action, bool kill)
             cursor->at++;
     }
     action->host = need_on_host(cursor);
+    action->if_any = take_if_any(cursor);
 }
 
 static void need_clock(struct cursor *cursor, struct action *action)

@@ -17,7 +17,8 @@ struct host_check {
 
 static void check_disk(struct host_check *check, struct cursor *cursor)
 {
-    static const char *const names[] = {"strict", "ext4", "ffs", "honest", NULL};
+    static const char *const names[] = {"strict", "ext4",      "xfs",  "btrfs", "ffs",
+                                        "honest", "fsync-eio", "liar", NULL};
     struct position at = cursor_position(cursor);
     const char *name = cursor_need_word(cursor, "a disk model");
 
@@ -314,7 +315,7 @@ static const struct {
     void (*check)(struct host_check *check, struct cursor *cursor);
     bool lines, children;
 } parts[] = {
-    {"disk", "disk strict|ext4|ffs|honest", check_disk, false, false},
+    {"disk", "disk strict|ext4|xfs|btrfs|ffs|honest[+fsync-eio|+liar]", check_disk, false, false},
     {"capacity", "capacity N blocks|bytes", check_capacity, false, false},
     {"single-user", "single-user", check_single_user, false, false},
     {"address", "address ADDRESS", check_address, false, false},

@@ -12,8 +12,8 @@ const struct statement_help statement_help[] = {
                    "queue still"},
     {"file NAME PATH", "a message's text from a file, bytes as they are; or as `|` lines below"},
     {"host NAME [DOMAIN]", "a machine that runs the server; DOMAIN is its `control/me`"},
-    {"disk strict|ext4|ffs|honest", "below a host: what its disk does when power fails; strict if "
-                                    "left out"},
+    {"disk strict|ext4|xfs|btrfs|ffs|honest[+fsync-eio|+liar]",
+     "below a host: what its disk does when power fails; strict if left out"},
     {"capacity N blocks|bytes", "below a host: the size of its disk, of 4096-byte blocks"},
     {"single-user", "below a host: all runs as one user; otherwise each program has its own"},
     {"address ADDRESS",
@@ -84,7 +84,9 @@ const struct statement_help statement_help[] = {
     {"after EVENT [TIME] ACTION",
      "ACTION happens when (or TIME after) EVENT has happened for the first time: MESSAGE enters "
      "S1..S5, MESSAGE durable S4, MESSAGE accepted, MESSAGE tried [at RECIPIENT], MESSAGE bounced, "
-     "MESSAGE delivered, REMOTE takes MESSAGE, REMOTE connected, crash"},
+     "MESSAGE delivered, REMOTE takes MESSAGE, REMOTE connected, crash (after each crash, but for "
+     "an "
+     "ACTION that is one)"},
     {"before MESSAGE enters STAGE ACTION", "ACTION happens just before the call that would bring "
                                            "the message there"},
     {"before REMOTE takes MESSAGE ACTION", "ACTION happens when the remote has the message and is "
@@ -104,17 +106,21 @@ const struct statement_help statement_help[] = {
     {"crash HOST power [keep all|none|random|S1..S5]",
      "action: power loss; what the disk had not made durable is kept, lost, decided by the seed, "
      "or such that the message is found in that stage"},
-    {"lose PATTERN", "below a power loss: what PATTERN names is not on the disk; the first line "
-                     "that fits decides, and one that fits nothing is an error"},
-    {"keep PATTERN", "below a power loss: it is on the disk"},
-    {"find N PATTERN", "below a power loss: it is found as the N-th way says, 0 as lose; for names "
-                       "that come back and writes that are torn"},
+    {"lose PATTERN [if any]",
+     "below a power loss: what PATTERN names is not on the disk; the first line that fits decides, "
+     "and one that fits nothing is an error without `if any`"},
+    {"keep PATTERN [if any]", "below a power loss: it is on the disk"},
+    {"find N PATTERN [if any]", "below a power loss: it is found as the N-th way says, 0 as lose; "
+                                "for names that come back and "
+                                "writes that are torn"},
     {"crash HOST programs", "action: every process is killed, the disk keeps everything"},
     {"boot HOST", "action: the machine comes up and starts the server"},
     {"stop HOST", "action: TERM to the server's process tree"},
     {"start HOST", "action: starts the server without a boot"},
-    {"kill PROGRAM [on HOST]", "action: KILL to a running program, `send` for `nixie-send`"},
-    {"signal PROGRAM SIGNAL [on HOST]", "action: a signal to a running program"},
+    {"kill PROGRAM [on HOST] [if any]",
+     "action: KILL to a running program, `send` for `nixie-send`; that none runs is an error "
+     "without `if any`"},
+    {"signal PROGRAM SIGNAL [on HOST] [if any]", "action: a signal to a running program"},
     {"retry|hold|release|expire|delete MESSAGE|all [on HOST]",
      "action: the admin says so (`nixie mta hold`) of what is in the queue of the message then, or "
      "of all that is there"},

@@ -149,6 +149,7 @@ struct pin {
     enum pin_kind kind;
     unsigned answer;     /* FIND: 0 is "lost" */
     const char *pattern; /* over what a chooser is asked */
+    bool if_any;         /* the disk need not have such a thing */
 };
 
 struct action {
@@ -162,6 +163,7 @@ struct action {
     size_t pin_count;
     const char *program; /* "nixie-send" */
     int signal;
+    bool if_any;         /* it need not run */
     uint64_t free_bytes; /* UINT64_MAX: no limit */
     int64_t clock_ns;
     struct actor actor;      /* DOWN, UP, CLIENT_STOP */

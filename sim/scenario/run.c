@@ -125,6 +125,7 @@ static unsigned choose_stage(void *context, unsigned count, const char *what)
 
 /* --- actions ---------------------------------------------------------------------------------*/
 
+/* What waits for a crash happens after each: else the host would stay down.  But not a crash. */
 static void crashed(struct run *run, size_t host)
 {
     int64_t now = kernel_now(run->world->kernel);
@@ -132,9 +133,13 @@ static void crashed(struct run *run, size_t host)
     run->result->crashes++;
     for (size_t i = 0; i < run->scenario->event_count; i++) {
         const struct event *event = &run->scenario->events[i];
+        bool again = event->action.kind != ACTION_CRASH && event->action.kind != ACTION_KILL_ALL;
 
-        if (event->trigger.kind == TRIGGER_CRASH && event->action.host == host)
-            schedule_event(run, event, now + event->trigger.delay_ns);
+        if (event->trigger.kind != TRIGGER_CRASH || event->action.host != host ||
+            (run->fired[i] && !again))
+            continue;
+        run->fired[i] = true;
+        schedule_event(run, event, now + event->trigger.delay_ns);
     }
 }
 
@@ -212,7 +217,7 @@ static void do_action(struct run *run, const struct event *event, size_t repeat,
     case ACTION_SIGNAL:
         /* A planned crash may have taken it away. */
         if (!world_signal(world, action->host, action->program, action->signal) &&
-            !run->options->only_oracles)
+            !run->options->only_oracles && !action->if_any)
             run_fail(run, action->at, NULL, "no %s runs there at that time", action->program);
         break;
     case ACTION_DISK:
@@ -302,6 +307,22 @@ static void do_planned_crash(struct run *run)
     add_due(run, (struct due){.time_ns = kernel_now(run->world->kernel) + delay, .boot = host + 1});
 }
 
+static bool is_too_long(const struct run *run)
+{
+    uint64_t most = run->options->calls_max;
+
+    return most > 0 && kernel_call_count(run->world->kernel) >= most;
+}
+
+static void count_call(void *context, const struct call *call)
+{
+    struct run *run = context;
+
+    (void) call;
+    if (is_too_long(run))
+        kernel_stop(run->world->kernel);
+}
+
 /* --- the run ---------------------------------------------------------------------------------*/
 
 static void add_letters(struct run *run)
@@ -336,11 +357,14 @@ static void add_letters(struct run *run)
 static void set_hooks(struct run *run)
 {
     struct kernel_watch crashes = {crash_before, crash_after, run};
+    struct kernel_watch bounded = {NULL, count_call, run};
 
     triggers_start(run);
     run->world->hooks.quiet = on_quiet;
     if (run->options->crash_count > 0)
         kernel_watch(run->world->kernel, &crashes);
+    if (run->options->calls_max > 0)
+        kernel_watch(run->world->kernel, &bounded);
     if (run->options->watch)
         kernel_watch(run->world->kernel, run->options->watch);
     if (run->options->started)
@@ -383,6 +407,15 @@ static void accuse_spin(struct run *run)
                  kernel_spinner(run->world->kernel));
 }
 
+static void give_up(struct run *run)
+{
+    struct position nowhere = {0};
+
+    run_fail(run, nowhere, NULL, "it makes more than %llu calls",
+             (unsigned long long) run->options->calls_max);
+    run->result->verdict = VERDICT_WRONG;
+}
+
 static void do_nothing(void *context)
 {
     (void) context;
@@ -415,6 +448,10 @@ static void loop(struct run *run)
             return;
         end = kernel_run(world->kernel, target);
         do_stopped(run);
+        if (is_too_long(run)) {
+            give_up(run);
+            return;
+        }
         if (end == KERNEL_SPIN) {
             accuse_spin(run);
             return;

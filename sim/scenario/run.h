@@ -47,6 +47,8 @@ struct run_options {
     /* Judges only by the oracles that are always on, not by `expect`: what a scenario expects need
      * not hold when more goes wrong than it tells. */
     bool only_oracles;
+    /* A run that makes so many calls ends there with VERDICT_WRONG; 0: no limit. */
+    uint64_t calls_max;
     /* Sees every call, after the world has; `world` is told once, before the run. */
     const struct kernel_watch *watch;
     void (*started)(void *context, struct world *world);

@@ -25,6 +25,16 @@ struct scenario *scenario_parse(const char *name, const char *text, size_t size,
                                 const struct definition *definitions, size_t definition_count,
                                 FILE *errors);
 
+/* Where in a text something is wrong; both count from 1. */
+struct flaw {
+    unsigned line, column;
+};
+
+/* scenario_parse that prints nothing.  If NULL, the first `flaw_max` places that are wrong are in
+ * `flaws`, in the order in which they were found, and *flaw_count says how many. */
+struct scenario *scenario_try(const char *name, const char *text, size_t size, struct flaw *flaws,
+                              size_t flaw_max, size_t *flaw_count);
+
 /* 0 if the simulator can play it; -1 after printing why not: it is for `nixie serve` (match). */
 int scenario_plays(const struct scenario *scenario, FILE *errors);
 

@@ -52,7 +52,7 @@ explore_it() {
     { read -r file words && read -r line; } <"tests/mutants/$1.explore"
     read -r -a options <<<"${line-}"
     [[ ${line-} == *--crash* || ${line-} == *--faults* ]] || options+=(--crash machine)
-    check_status 1 "$1: found by exploring" "$BUILD/mutants/$1/nixie" explore "$file" "${size[@]}" "${options[@]}" --out "$tmp/$1"
+    check_status 1 "$1: found by exploring" "$BUILD/mutants/$1/nixie" explore "$file" "${size[@]}" "${options[@]}" --no-shrink --out "$tmp/$1"
     check "$1: says what broke: $words" grep -qE "^FAIL .*($words)" <<<"$output"
     note "$1" "explore: $(sed -n 's/^explored: \([0-9]* states\).* \([0-9]* runs\).*/\1, \2/p' <<<"$output")"
     replayed "$1"
@@ -95,6 +95,6 @@ fi
 mutant=$BUILD/mutants/queue-no-dirsync/nixie
 check_status 1 "queue-no-dirsync is no bug on ffs" "$mutant" run --disk ffs tests/mutants/queue-no-dirsync.scenario
 is "nothing is lost there" "$(grep -c 'm1: not lost' <<<"$output")" 1
-check_status 1 "queue-no-dirsync: exploring finds it on strict" "$mutant" explore --disk strict --crash machine "${size[@]}" --out "$tmp/strict" scenarios/direct/01-all-at-once.scenario
+check_status 1 "queue-no-dirsync: exploring finds it on strict" "$mutant" explore --disk strict --crash machine "${size[@]}" --no-shrink --out "$tmp/strict" scenarios/direct/01-all-at-once.scenario
 check_status 0 "queue-no-dirsync: exploring finds nothing on ffs" "$mutant" explore --disk ffs --crash machine "${size[@]}" scenarios/direct/01-all-at-once.scenario
 tap_end

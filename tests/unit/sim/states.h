@@ -14,6 +14,7 @@
  *     chmod FILE OCTAL      symlink TARGET NAME
  *     fsync FILE or DIR     fdatasync FILE               sync: all
  *     begin FILE or *       a sync that is under way     end: the oldest of these is done
+ *     fail FILE or *        a sync that fails with EIO
  *     hold FILE             opens it                     drop: closes the one held
  *     wait SECONDS          settle                       "." names the root
  *
@@ -102,6 +103,17 @@ static inline int machine_begin(struct machine *machine, const char *path)
     return 0;
 }
 
+static inline int machine_fail(struct machine *machine, const char *path)
+{
+    struct inode *inode = *path == '*' ? NULL : machine_find(machine, path);
+    if (*path != '*' && !inode)
+        return -1;
+    vfs_sync_fail(machine->vfs, inode);
+    if (inode)
+        inode_unref(inode);
+    return 0;
+}
+
 static inline int machine_end(struct machine *machine)
 {
     if (machine->sync_count == 0)
@@ -168,6 +180,8 @@ static inline int machine_step(struct machine *machine, const char *step)
         return machine_sync(machine, "", false);
     if (strcmp(verb, "begin") == 0)
         return machine_begin(machine, a);
+    if (strcmp(verb, "fail") == 0)
+        return machine_fail(machine, a);
     if (strcmp(verb, "end") == 0)
         return machine_end(machine);
     if (strcmp(verb, "hold") == 0)

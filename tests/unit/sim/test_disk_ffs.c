@@ -61,10 +61,12 @@ START_TEST(models_have_names)
 {
     ck_assert_ptr_eq(disk_model_named("strict"), &disk_strict);
     ck_assert_ptr_eq(disk_model_named("floppy"), NULL);
+    ck_assert_ptr_eq(disk_model_named("floppy+liar"), NULL);
+    ck_assert_ptr_eq(disk_model_named("ext4+honest"), NULL);
     size_t count = 0;
     for (; disk_models[count]; count++)
         ck_assert_ptr_eq(disk_model_named(disk_model_name(disk_models[count])), disk_models[count]);
-    ck_assert_uint_eq(count, 4);
+    ck_assert_uint_eq(count, 6);
 }
 END_TEST
 

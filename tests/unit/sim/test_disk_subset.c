@@ -1,13 +1,21 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The states of the milder models are among those of `strict`: random small programs, all states
- * of each model.
+ * The states of the milder models are among those of `strict`, with each overlay too: random small
+ * programs, and all short sequences of calls over a small alphabet (as ACE makes them: Mohan et
+ * al., "Finding Crash-Consistency Bugs with Bounded Black-Box Crash Testing", OSDI '18); all states
+ * of each model.  CHECK_ALL walks many more.
  */
 #include "sim/kernel/random.h"
 #include "tests/unit/sim/states.h"
 
-#define PROGRAMS 400
+#define PROGRAMS 800
+#define PROGRAMS_ALL 20000
 #define MOST_PATHS 30000
+
+static bool check_all(void)
+{
+    return getenv("CHECK_ALL") != NULL;
+}
 
 static unsigned below(struct random *random, unsigned bound)
 {
@@ -23,7 +31,7 @@ static const char *draw_file(struct random *random)
 static void draw_step(struct random *random, char *to)
 {
     const char *file = draw_file(random), *other = draw_file(random);
-    switch (below(random, 19)) {
+    switch (below(random, 20)) {
     case 0:
         sprintf(to, "new %s", file);
         break;
@@ -70,8 +78,15 @@ static void draw_step(struct random *random, char *to)
     case 17:
         strcpy(to, below(random, 2) ? "rmdir d" : below(random, 2) ? "mv d e" : "mkdir e");
         break;
+    case 18:
+        if (below(random, 2))
+            sprintf(to, "pages %s %u %c", file, 4096 * (1 + below(random, 2)),
+                    'K' + (int) below(random, 3));
+        else
+            sprintf(to, "fail %s", below(random, 3) ? file : below(random, 2) ? "." : "*");
+        break;
     default:
-        strcpy(to, below(random, 2) ? "wait 5" : "wait 1");
+        strcpy(to, below(random, 2) ? "wait 5" : below(random, 2) ? "wait 1" : "wait 30");
         break;
     }
 }
@@ -91,16 +106,35 @@ static void draw_program(struct random *random, char *to)
     draw_steps(random, steps, to);
 }
 
-static void check_subset(const struct disk_model *model, const struct states *strict,
-                         const char *program)
+static void check_subset(const char *model, const struct states *strict, const char *program)
 {
     struct states states;
-    states_walk(&states, model, program, MOST_PATHS, false, true);
-    for (size_t i = 0; states.complete && i < states.count; i++)
-        ck_assert_msg(states_have(strict, states.list[i].hash),
-                      "%s allows what strict does not, after '%s': '%s'", disk_model_name(model),
-                      program, states.list[i].text);
+    states_walk(&states, disk_model_named(model), program, MOST_PATHS, false, false);
+    for (size_t i = 0; states.complete && i < states.count; i++) {
+        if (states_have(strict, states.list[i].hash))
+            continue;
+        struct states told;
+        states_walk(&told, disk_model_named(model), program, MOST_PATHS, false, true);
+        ck_abort_msg("%s allows what strict does not, after '%s': '%s'", model, program,
+                     told.list[i].text);
+    }
     states_free(&states);
+}
+
+/* All milder models with this overlay ("" or "+liar").  False if strict has too many states. */
+static bool check_subsets(const char *overlay, const char *program)
+{
+    char name[40];
+    struct states strict;
+    snprintf(name, sizeof name, "strict%s", overlay);
+    states_walk(&strict, disk_model_named(name), program, MOST_PATHS, false, false);
+    for (size_t i = 0; strict.complete && disk_models[i] != &disk_strict; i++) {
+        snprintf(name, sizeof name, "%s%s", disk_model_name(disk_models[i]), overlay);
+        check_subset(name, &strict, program);
+    }
+    bool complete = strict.complete;
+    states_free(&strict);
+    return complete;
 }
 
 /* Answers 0 give what is durable, the last ones what processes saw. */
@@ -124,23 +158,68 @@ START_TEST(states_of_milder_models_are_states_of_strict)
 {
     struct random random;
     random_seed(&random, 1, 1);
-    unsigned compared = 0;
+    unsigned compared = 0, programs = check_all() ? PROGRAMS_ALL : PROGRAMS;
     char program[1000];
-    for (unsigned i = 0; i < PROGRAMS; i++) {
+    for (unsigned i = 0; i < programs; i++) {
         draw_program(&random, program);
-        struct states strict;
-        states_walk(&strict, &disk_strict, program, MOST_PATHS, false, false);
-        if (strict.complete) {
-            check_subset(&disk_ffs, &strict, program);
-            check_subset(&disk_ext4, &strict, program);
-            check_subset(&disk_honest, &strict, program);
-            compared++;
-        }
-        states_free(&strict);
+        compared += check_subsets("", program);
+        if (strstr(program, "fail"))
+            check_subsets("+fsync-eio", program);
+        if (i % 8 == 0)
+            check_subsets("+liar", program);
         for (size_t k = 0; disk_models[k]; k++)
             check_ends(disk_models[k], program);
     }
-    ck_assert_uint_gt(compared, PROGRAMS / 2);
+    ck_assert_uint_gt(compared, programs / 2);
+}
+END_TEST
+
+/* --- all short sequences ----------------------------------------------------------------------*/
+
+#define ACE_LENGTH 3
+#define ACE_EVERY 9 /* of the longest ones, without CHECK_ALL */
+static const char *const alphabet[] = {
+    "new b",      "new d/c",    "put a X",  "put b YZ",  "over a 0 O", "over b 1 P", "cut a 1",
+    "cut b 0",    "fsync a",    "fsync b",  "fsync d/c", "fsync .",    "fsync d",    "link a b",
+    "link a d/c", "link b d/c", "rm a",     "rm b",      "rm d/c",     "mv a b",     "mv b a",
+    "mv a d/c",   "mv d/c b",   "mv b d/c", "mkdir e",   "mv d e",     "fail a",     "fail d"};
+#define LETTERS (sizeof alphabet / sizeof *alphabet)
+
+/* The sequence of that number, or false if one of its calls fails: then a shorter one is the same.
+ */
+static bool write_sequence(unsigned number, unsigned length, char *to)
+{
+    struct machine machine;
+    bool works = true;
+    strcpy(to, "mkdir d; put a 12; settle");
+    machine_start(&machine, &disk_honest);
+    machine_run(&machine, to, true);
+    for (unsigned i = 0; i < length && works; i++, number /= LETTERS) {
+        const char *step = alphabet[number % LETTERS];
+        sprintf(to + strlen(to), "; %s", step);
+        works = machine_step(&machine, step) >= 0;
+    }
+    vfs_destroy(machine.vfs);
+    return works;
+}
+
+START_TEST(all_short_sequences)
+{
+    char program[1000];
+    unsigned sequences = 1, compared = 0;
+    for (unsigned length = 1; length <= ACE_LENGTH; length++) {
+        sequences *= LETTERS;
+        unsigned step = length < ACE_LENGTH || check_all() ? 1 : ACE_EVERY;
+        for (unsigned i = 0; i < sequences; i += step) {
+            if (!write_sequence(i, length, program))
+                continue;
+            ck_assert_msg(check_subsets("", program), "%s", program);
+            if (strstr(program, "fail"))
+                check_subsets("+fsync-eio", program);
+            compared++;
+        }
+    }
+    ck_assert_uint_gt(compared, 500);
 }
 END_TEST
 
@@ -175,8 +254,9 @@ int main(void)
 {
     Suite *suite = suite_create("subset");
     TCase *tests = tcase_create("subset");
-    tcase_set_timeout(tests, 120);
+    tcase_set_timeout(tests, check_all() ? 3000 : 120);
     tcase_add_test(tests, states_of_milder_models_are_states_of_strict);
+    tcase_add_test(tests, all_short_sequences);
     tcase_add_test(tests, what_was_synced_is_there);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);

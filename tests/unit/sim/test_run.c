@@ -80,6 +80,12 @@ static const struct {
     {HOST SEND S5_CRASH "    keep \"*/todo/2: *\"\n" BOOT,
      "the disk has no such thing to keep here"},
     {HOST SEND S5_CRASH "    lose \"todo/1: *\"\n" BOOT, "the disk has no such thing to lose here"},
+    {HOST SEND S5_CRASH "    lose \"todo/1: *\" if any\n" BOOT "expect m1 delivered\n", NULL},
+    {HOST SEND "at 1h kill inject\n", "no nixie-inject runs there"},
+    {HOST SEND "at 1h kill inject if any\nexpect m1 delivered\n", NULL},
+    {HOST SEND S4_CRASH("all") "after crash 2s crash mail power keep all\n" BOOT
+                               "expect m1 delivered by 4s\n",
+     NULL},
     {HOST SEND S5_CRASH "    find 99 \"*/todo/1: *\"\n" BOOT, "the disk can only be found in ways"},
     {HOST SEND S4_CRASH("all") "    lose \"*/mess/1: entry added\"\n    keep *\n" BOOT
                                "expect m1 not accepted\nexpect m1 not delivered\n",

@@ -500,7 +500,7 @@ START_TEST(a_crash_leaves_a_working_file_system)
     struct random random;
     random_seed(&random, 1, 1);
     for (uint64_t seed = 0; seed < 300; seed++) {
-        start(disk_models[seed % 4]);
+        start(disk_models[seed % 6]);
         machine_run(
             &machine,
             "mkdir d; mkdir d/e; put a 12345; put d/b 1; settle; mv a d/e/a; link d/b b;"
