@@ -23,6 +23,7 @@ int command_check(int argc, char **argv);
 int command_fmt(int argc, char **argv);
 int command_explore(int argc, char **argv);
 int command_shrink(int argc, char **argv);
+int command_generate(int argc, char **argv);
 int command_serve(int argc, char **argv);
 int command_trace(int argc, char **argv);
 

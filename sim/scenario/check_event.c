@@ -169,7 +169,7 @@ static void need_machine_action(struct cursor *cursor, struct action *action)
     }
 }
 
-/* "hold MESSAGE|all [on HOST]". */
+/* "hold MESSAGE|all [on HOST] [if any]". */
 static bool take_order(struct cursor *cursor, struct action *action)
 {
     for (enum order order = ORDER_RETRY; order <= ORDER_DELETE; order++) {
@@ -182,6 +182,7 @@ static bool take_order(struct cursor *cursor, struct action *action)
         if (action->message.recipient)
             cursor_fail(cursor, "the admin's orders are for whole messages");
         action->host = need_on_host(cursor);
+        action->if_any = take_if_any(cursor);
         return true;
     }
     return false;

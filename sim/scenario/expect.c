@@ -461,9 +461,12 @@ static bool is_allowed(const struct run *run, const struct violation *violation)
     return false;
 }
 
-/* What was to happen and never did: a story that was not told. */
+/* What was to happen and never did: a story that was not told.  One that expects nothing is for the
+ * oracles. */
 static void judge_events(struct run *run)
 {
+    if (run->scenario->expectation_count == 0)
+        return;
     for (size_t i = 0; i < run->scenario->event_count; i++) {
         const struct event *event = &run->scenario->events[i];
 

@@ -121,7 +121,7 @@ const struct statement_help statement_help[] = {
      "action: KILL to a running program, `send` for `nixie-send`; that none runs is an error "
      "without `if any`"},
     {"signal PROGRAM SIGNAL [on HOST] [if any]", "action: a signal to a running program"},
-    {"retry|hold|release|expire|delete MESSAGE|all [on HOST]",
+    {"retry|hold|release|expire|delete MESSAGE|all [on HOST] [if any]",
      "action: the admin says so (`nixie mta hold`) of what is in the queue of the message then, or "
      "of all that is there"},
     {"HOST disk full|room|free N blocks|bytes", "action: how much space is left from now on; room: "

@@ -163,7 +163,7 @@ struct action {
     size_t pin_count;
     const char *program; /* "nixie-send" */
     int signal;
-    bool if_any;         /* it need not run */
+    bool if_any;         /* it need not run; of ORDER: need not be there */
     uint64_t free_bytes; /* UINT64_MAX: no limit */
     int64_t clock_ns;
     struct actor actor;      /* DOWN, UP, CLIENT_STOP */

@@ -29,7 +29,7 @@ void order_give(struct run *run, const struct action *action)
     }
     if (count > 0)
         world_order(world, action->host, action->order, numbers, count);
-    else if (!run->options->only_oracles) /* a planned crash may have taken it away */
+    else if (!run->options->only_oracles && !action->if_any) /* a planned crash may have taken it */
         run_fail(run, action->at, NULL, "%s is not in the queue of %s at that time",
                  action->message.text, world->machines[action->host].name);
     free(numbers);
