@@ -137,6 +137,12 @@ static int shrink_file(struct arguments *arguments)
     scenario_free(scenario);
     if (!playable)
         return STATUS_WRONG;
+    const char *slash = arguments->out ? strrchr(arguments->out, '/') : NULL;
+    if (arguments->out)
+        arguments->options.folder =
+            slash ? pool_copy(&arguments->pool, arguments->out,
+                              slash == arguments->out ? 1 : (size_t) (slash - arguments->out))
+                  : ".";
     arguments->options.definitions = arguments->definitions;
     arguments->options.definition_count = arguments->definition_count;
     if (shrink(arguments->file, source.text, source.size, &arguments->options, &result, &why) < 0) {

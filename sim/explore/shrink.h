@@ -18,10 +18,11 @@ struct shrink_options {
     enum schedule_policy policy;
     const struct disk_model *disk; /* instead of what hosts say; it ends in the text; or NULL */
     unsigned without;              /* set of oracles that are switched off (sim/world/oracles.h) */
-    const char *title;             /* of the result; NULL: one is made */
-    uint64_t runs;                 /* at most so many; 0: 4000 */
-    double seconds;                /* at most so long; 0: 60 */
-    FILE *progress;                /* a line for each step that worked; or NULL */
+    const char *folder; /* where the result will stand: paths count from there; NULL: as now */
+    const char *title;  /* of the result; NULL: one is made */
+    uint64_t runs;      /* at most so many; 0: 4000 */
+    double seconds;     /* at most so long; 0: 60 */
+    FILE *progress;     /* a line for each step that worked; or NULL */
 };
 
 struct shrink_result {

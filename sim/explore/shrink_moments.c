@@ -10,6 +10,7 @@
 #include "sim/explore/shrink_steps.h"
 
 #define MESSAGES_TRIED 6
+#define RECIPIENTS_TRIED 4
 #define MOMENTS_MAX 400
 
 static const char *const delays[] = {"", " 1ms", " 10ms", " 100ms", " 1s"};
@@ -58,6 +59,31 @@ static void add_remotes(struct moments *moments, struct draft *draft, const char
     }
 }
 
+/* What becomes of single recipients of what `sends` tells of. */
+static void add_recipients(struct moments *moments, struct draft *draft, const char *message)
+{
+    const struct statement *root = &draft->tree.root;
+    for (size_t i = 0; i < root->child_count; i++) {
+        const struct statement *sends = root->children[i];
+        size_t at = 1, count = 0;
+        while (at < sends->word_count && !word_is(sends, at, "sends"))
+            at++;
+        const char *name = draft_word(draft, sends, at + 1);
+        if (!*name || strncmp(message, name, strlen(name)) != 0)
+            continue;
+        while (at < sends->word_count && !word_is(sends, at, "to"))
+            at++;
+        for (at++; at < sends->word_count && count < RECIPIENTS_TRIED; at++) {
+            const char *recipient = draft_word(draft, sends, at);
+            if (!strchr(recipient, '@') || word_is(sends, at - 1, "from"))
+                break;
+            count++;
+            add_moment(moments, "after %s tried at %s", message, recipient);
+            add_moment(moments, "after %s@%s delivered", message, recipient);
+        }
+    }
+}
+
 static void add_message(struct moments *moments, struct draft *draft, const char *message,
                         bool submission)
 {
@@ -67,6 +93,8 @@ static void add_message(struct moments *moments, struct draft *draft, const char
     add_moment(moments, "after %s delivered", message, NULL);
     add_moment(moments, "after %s bounced", message, NULL);
     add_moment(moments, "after %s tried", message, NULL);
+    if (submission)
+        add_recipients(moments, draft, message);
     add_remotes(moments, draft, message);
     for (size_t i = 0; i < 2; i++)
         add_moment(moments, "after %s enters %s", message, stages[i]);

@@ -88,6 +88,25 @@ static void shrink_count(struct shrinker *shrinker, size_t index, size_t at, uin
     }
 }
 
+/* Which of a program's calls it is says more with the directory than with a large number. */
+static void shrink_fault(struct shrinker *shrinker, size_t index, size_t at)
+{
+    static const char *const folders[] = {"mess/",  "intd/",   "todo/",   "info/",
+                                          "local/", "remote/", "bounce/", "pid/",
+                                          "lock/",  "run/",    "control/"};
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
+        for (unsigned number = 1; number <= 2; number++) {
+            struct draft draft;
+            shrink_open(shrinker, &draft);
+            struct statement *fault = draft_statement(&draft, index);
+            words_replace(&draft, fault, at, 1, number == 1 ? "1" : "2");
+            words_replace(&draft, fault, fault->word_count, 0,
+                          pool_format(&draft.pool, "path %s", folders[i]));
+            if (shrink_offer(shrinker, &draft))
+                return;
+        }
+}
+
 /* Calls `each` for every word but the first of every statement; the draft is as it is then. */
 static void for_each_word(struct shrinker *shrinker,
                           void (*each)(struct shrinker *shrinker, struct draft *draft,
@@ -118,7 +137,13 @@ static void look_for_count(struct shrinker *shrinker, struct draft *draft,
     if (word_is(statement, at - 1, "times") && !word_is(statement, 0, "fault") &&
         statement->word_count > 4 && try_single(shrinker, index))
         return;
-    shrink_count(shrinker, index, at, strtoull(word, NULL, 10));
+    bool has_path = false;
+    for (size_t i = 4; i < statement->word_count; i++)
+        has_path |= word_is(statement, i, "path");
+    if (word_is(statement, 0, "fault") && at == 3 && strlen(word) > 1 && !has_path)
+        shrink_fault(shrinker, index, at);
+    else
+        shrink_count(shrinker, index, at, strtoull(word, NULL, 10));
 }
 
 void shrink_counts(struct shrinker *shrinker)

@@ -34,18 +34,31 @@ static struct span recipients_of(const struct statement *statement)
 
 /* --- what a person would not leave out ---------------------------------------------------------*/
 
-/* "user NAME", "alias NAME" and "serves DOMAIN" below machines. */
-static bool is_for(const struct statement *statement, const char *local, size_t local_size,
-                   const char *domain)
+/* Other domains than its own may be a host's, too. */
+static bool has_domain(const struct statement *machine, const char *domain)
 {
+    bool own = word_is(machine, 0, "host") && word_is(machine, 2, domain);
+    for (size_t i = 0; i < machine->child_count; i++)
+        own |= word_is(machine->children[i], 0, "control") &&
+               (word_is(machine->children[i], 1, "locals") ||
+                word_is(machine->children[i], 1, "virtualdomains") ||
+                word_is(machine->children[i], 1, "percenthack"));
+    return own;
+}
+
+/* "user NAME", "alias NAME" and "serves DOMAIN" below machines. */
+static bool is_for(const struct statement *machine, const struct statement *statement,
+                   const char *address, const char *domain)
+{
+    size_t local = (size_t) (domain - address) - 1;
     if (word_is(statement, 0, "serves"))
         return word_is(statement, 1, domain);
     if (!word_is(statement, 0, "user") && !word_is(statement, 0, "alias"))
         return false;
     const struct word *name = &statement->words[1];
-    return statement->word_count > 1 && name->size <= local_size &&
-           memcmp(name->raw, local, name->size) == 0 &&
-           (name->size == local_size || local[name->size] == '-');
+    return statement->word_count > 1 && name->size <= local &&
+           memcmp(name->raw, address, name->size) == 0 &&
+           (name->size == local || address[name->size] == '-') && has_domain(machine, domain);
 }
 
 static bool has_addressee(const struct draft *draft, const char *address)
@@ -54,7 +67,7 @@ static bool has_addressee(const struct draft *draft, const char *address)
     for (size_t i = 0; at && i < draft->tree.root.child_count; i++) {
         const struct statement *machine = draft->tree.root.children[i];
         for (size_t k = 0; k < machine->child_count; k++)
-            if (is_for(machine->children[k], address, (size_t) (at - address), at + 1))
+            if (is_for(machine, machine->children[k], address, at + 1))
                 return true;
     }
     return false;
@@ -148,13 +161,51 @@ static size_t count_children(struct draft *draft, const struct shrink_list *list
     return parent ? parent->child_count : 0;
 }
 
+/* Whether mail goes to a domain of that remote. */
+static bool is_used(struct draft *draft, const struct statement *remote)
+{
+    const struct statement *root = &draft->tree.root;
+    for (size_t i = 0; i < root->child_count; i++) {
+        struct span span = recipients_of(root->children[i]);
+        for (size_t k = 0; k < span.count; k++) {
+            const char *at = strrchr(draft_word(draft, root->children[i], span.at + k), '@');
+            for (size_t c = 0; at && c < remote->child_count; c++)
+                if (word_is(remote->children[c], 0, "serves") &&
+                    word_is(remote->children[c], 1, at + 1))
+                    return true;
+        }
+    }
+    return false;
+}
+
+/* What an expectation expects may hang on any rule and control file: only what has to do with other
+ * messages may go. */
+static bool may_matter(struct draft *draft, const struct statement *statement)
+{
+    static const char *const words[] = {"expect", "user", "alias", "host", "client"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (word_is(statement, 0, words[i]))
+            return false;
+    if (word_is(statement, 0, "remote"))
+        return is_used(draft, statement);
+    return recipients_of(statement).count == 0;
+}
+
+static bool stays(const struct shrink_list *list, struct draft *draft,
+                  const struct statement *statement)
+{
+    if (is_allowance(statement))
+        return true;
+    return !list->shrinker->reason.promise && may_matter(draft, statement);
+}
+
 static bool drop_children(struct draft *draft, const struct shrink_list *list, size_t at,
                           size_t count)
 {
     struct statement *parent = parent_of_list(draft, list);
     size_t gaps = count_gaps(draft);
     for (size_t i = at; i < at + count; i++)
-        if (is_allowance(parent->children[i]))
+        if (stays(list, draft, parent->children[i]))
             return false;
     statements_remove(parent, at, count);
     return count_gaps(draft) <= gaps;

@@ -111,7 +111,10 @@ static size_t put_comment(struct draft *draft, size_t at, const char *text)
                 ;
         if (size == 0)
             size = strlen(text);
-        add_comment(draft, at++, text, size);
+        size_t shown = size;
+        while (shown > 0 && text[shown - 1] == ' ')
+            shown--;
+        add_comment(draft, at++, text, shown);
         text += size;
         text += strspn(text, " ");
     }
@@ -151,6 +154,62 @@ static void put_comments(struct shrinker *shrinker, struct draft *draft)
         put_comment(draft, at, pool_format(&draft->pool, "%s fails as long as it is so.", run));
 }
 
+/* --- paths
+ * --------------------------------------------------------------------------------------*/
+
+/* `path` as seen from `folder`, both from the root on; `path` itself if they share nothing. */
+static const char *path_from(struct draft *draft, const char *folder, const char *path)
+{
+    size_t same = 0;
+    for (size_t i = 0; folder[i] == path[i] && path[i]; i++)
+        if (path[i] == '/')
+            same = i + 1;
+    size_t length = strlen(folder);
+    if (strncmp(folder, path, length) == 0 && path[length] == '/')
+        return path + length + 1;
+    if (same <= 1)
+        return path;
+    const char *up = "";
+    for (const char *at = folder + same; at; at = strchr(at + 1, '/'))
+        up = pool_format(&draft->pool, "../%s", up);
+    return pool_format(&draft->pool, "%s%s", up, path + same);
+}
+
+/* Paths of files, which are from the root on, as seen from where the result will stand. */
+static void set_paths(struct shrinker *shrinker)
+{
+    struct draft draft;
+    shrink_open(shrinker, &draft);
+    const char *slash = strrchr(shrinker->name, '/');
+    const char *folder = shrinker->options->folder;
+    if (!folder)
+        folder =
+            slash ? pool_copy(&draft.pool, shrinker->name, (size_t) (slash - shrinker->name)) : ".";
+    char *real = realpath(folder, NULL);
+    bool any = false;
+    for (size_t i = 0; real && i < draft.tree.root.child_count; i++) {
+        struct statement *file = draft.tree.root.children[i];
+        const char *path = draft_word(&draft, file, 2);
+        if (!word_is(file, 0, "file") || strncmp(path, "\"/", 2) != 0)
+            continue;
+        path = path_from(&draft, real, pool_copy(&draft.pool, path + 1, strlen(path) - 2));
+        any = true;
+        word_set(&draft, file, 2,
+                 strpbrk(path, " #\"\\$") ? pool_format(&draft.pool, "\"%s\"", path) : path);
+    }
+    free(real);
+    const char *name = shrinker->name;
+    char *there = must_alloc(strlen(folder) + sizeof "/scenario");
+    sprintf(there, "%s/scenario", folder);
+    shrinker->name = there;
+    if (any)
+        shrink_offer(shrinker, &draft);
+    else
+        draft_free(&draft);
+    shrinker->name = name;
+    free(there);
+}
+
 void shrink_tell(struct shrinker *shrinker)
 {
     struct draft draft;
@@ -164,4 +223,5 @@ void shrink_tell(struct shrinker *shrinker)
     set_blank_lines(&draft);
     put_comments(shrinker, &draft);
     shrink_offer(shrinker, &draft);
+    set_paths(shrinker);
 }

@@ -282,7 +282,8 @@ static char *shrink_text(const struct explore_writer *writer, const struct explo
                                        .message = message,
                                        .seed = options->seed,
                                        .policy = options->policy,
-                                       .without = options->without};
+                                       .without = options->without,
+                                       .folder = writer->folder};
     struct shrink_result result;
     const char *why;
     if (shrink(writer->file, text, *size, &shrinking, &result, &why) < 0)

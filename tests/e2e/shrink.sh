@@ -23,6 +23,7 @@ judge() { # MUTANT FILE LINES
 found() { # MUTANT PROMISE LINES FILE OPTIONS...
     local mutant=$1 promise=$2 lines=$3 start=$SECONDS file
     shift 3
+    rm -rf "${tmp:?}/$mutant"
     output=$(timeout 120 "$BUILD/mutants/$mutant/nixie" explore "$@" --out "$tmp/$mutant" 2>&1)
     is "$mutant: is found" $? 1
     check "$mutant: within a minute" test $((SECONDS - start)) -lt 60
@@ -37,17 +38,18 @@ shrunk() { # MUTANT LINES FILE OPTIONS...
     judge "$mutant" "$tmp/$mutant.scenario" "$lines"
 }
 
-found queue-no-dirsync LOST 16 scenarios/direct/01-all-at-once.scenario --states 8
-found smtpd-answers-early LOST 20 scenarios/mail/01-relay.scenario --states 8 --failures 2
+found queue-no-dirsync LOST 16 scenarios/direct/01-all-at-once.scenario --crash machine --states 8
+found smtpd-answers-early LOST 20 scenarios/mail/01-relay.scenario --crash machine --states 8 --failures 2
 shrunk schedule-19 15 scenarios/mail/02-deferred.scenario
 shrunk remote-next-mx-after-dot 17 scenarios/out/15-doubt-and-the-next-mx.scenario --promise DUPLICATE
 if [ -n "${CHECK_ALL-}" ]; then
     found bounce-once LOST 18 scenarios/mail/03-refused.scenario --crash one
-    found send-todo-unsynced EARLY 16 scenarios/spool/one-message.scenario --states 8
-    found send-failure-unsynced LOST 22 scenarios/spool/bounce.scenario --states 64
-    found clean-never-syncs 'LOST|DUPLICATE|EARLY' 24 scenarios/spool/bounce.scenario --states 64
-    found send-direct-unmarked DUPLICATE 24 scenarios/direct/02-one-later.scenario --states 64
-    found recover-half LOST 24 scenarios/direct/03-of-every-kind.scenario --states 64
+    found bounce-once LOST 19 scenarios/mail/03-refused.scenario --crash none --faults eio --runs 3000
+    found send-todo-unsynced EARLY 16 scenarios/spool/one-message.scenario --crash machine --states 8
+    found send-failure-unsynced LOST 22 scenarios/spool/bounce.scenario --crash machine --states 64
+    found clean-never-syncs 'LOST|DUPLICATE|EARLY' 24 scenarios/spool/bounce.scenario --crash machine --states 64
+    found send-direct-unmarked DUPLICATE 24 scenarios/direct/02-one-later.scenario --crash machine --states 64
+    found recover-half LOST 24 scenarios/direct/03-of-every-kind.scenario --crash machine --states 64
     shrunk listen-loses-places 30 scenarios/in/06-killed-workers.scenario
     shrunk rspawn-leaks-messages 20 scenarios/mail/02-deferred.scenario
 fi
@@ -67,6 +69,6 @@ check "say that more may be left out" grep -q 'a limit was reached' <<<"$output"
 check_status 1 "and still fail" "$mutant" run "$tmp/few.scenario"
 "$mutant" shrink scenarios/mail/02-deferred.scenario >"$tmp/again.scenario" 2>"$tmp/again"
 check "the same comes out each time" cmp "$tmp/again.scenario" "$tmp/schedule-19.scenario"
-check_status 1 "as it was found" "$BUILD/mutants/queue-no-dirsync/nixie" explore --no-shrink --failures 2 --out "$tmp/raw" scenarios/direct/01-all-at-once.scenario
+check_status 1 "as it was found" "$BUILD/mutants/queue-no-dirsync/nixie" explore --crash machine --states 8 --no-shrink --failures 2 --out "$tmp/raw" scenarios/direct/01-all-at-once.scenario
 check "that is longer" grep -qE '^at [0-9.]+s boot mail' -r "$tmp/raw"
 tap_end
