@@ -101,6 +101,37 @@ uint64_t ledger_hash(const struct world *world)
     mix_attempts(&mixer, world);
     mix_runs(&mixer, world);
     mix_takings(&mixer, world);
-    mix(&mixer, world->upset_count);
+    return mixer.value;
+}
+
+/* The order of copies is one of time. */
+static uint64_t copies_hash(const struct world *world)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < world->copy_count; i++) {
+        const struct copy *copy = &world->copies[i];
+        struct mixer mixer = {copy->kind};
+        mix(&mixer, copy->machine);
+        mix_text(&mixer, copy->place);
+        mix_text(&mixer, copy->chain);
+        mix(&mixer, copy->letter);
+        mix(&mixer, copy->bounce);
+        mix(&mixer, copy->unchanged);
+        sum += mixer.value;
+    }
+    return sum;
+}
+
+uint64_t ledger_outcome(const struct world *world)
+{
+    struct mixer mixer = {0xcbf29ce484222325u};
+    for (size_t i = 0; i < world->letter_count; i++) {
+        mix(&mixer, world->letters[i].state);
+        mix(&mixer, (uint64_t) world->letters[i].code);
+    }
+    mix(&mixer, copies_hash(world));
+    for (size_t i = 0; i < world->entry_count; i++)
+        if (world->entries[i].stage != STAGE_NONE)
+            mix(&mixer, world->entries[i].stage);
     return mixer.value;
 }

@@ -11,4 +11,8 @@
  * which attempts were made and what came of each, what declared programs and remotes took. */
 uint64_t ledger_hash(const struct world *world);
 
+/* At the end of a run, after world_collect: what came of everything, whenever it did: what
+ * submitters were told, which copies there are and where, what is left in the spools. */
+uint64_t ledger_outcome(const struct world *world);
+
 #endif

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "sim/explore/coverage.h"
+#include "sim/explore/ledger.h"
 #include "sim/world/pool.h"
 
 /* Gives answers again and puts those that were not "kept" in the words of a scenario. */
@@ -108,6 +109,13 @@ static void note_world(void *context, struct world *world)
 {
     struct runner *runner = context;
     runner->world = world;
+}
+
+static void note_end(void *context, const struct world *world, const struct run_result *result)
+{
+    struct runner *runner = context;
+    runner->finding->outcome =
+        (ledger_outcome(world) ^ (uint64_t) result->verdict) * 0x9e3779b97f4a7c15u;
 }
 
 /* --- running ----------------------------------------------------------------------------------*/
@@ -219,6 +227,8 @@ void run_plan(const struct plan_run *run, struct finding *finding)
                                   .watch = &watch,
                                   .started = note_world,
                                   .started_context = &runner,
+                                  .ended = note_end,
+                                  .ended_context = &runner,
                                   .template = run->template,
                                   .story = run->story};
     if (run->disturbed) {
@@ -230,7 +240,7 @@ void run_plan(const struct plan_run *run, struct finding *finding)
     if (run->points)
         points_end(run->points, result.allocations);
     finding->hash = result.hash;
-    finding->outcome = (result.disk_hash ^ result.verdict) * 0x9e3779b97f4a7c15u;
+    finding->disks = result.disk_hash;
     finding->failed = result.verdict != VERDICT_HELD;
     if (finding->failed)
         note_failure(&runner, &result);

@@ -18,7 +18,8 @@ struct finding {
     bool failed;
     struct explore_failure failure; /* if so */
     uint64_t hash;                  /* of the run: each of its calls */
-    uint64_t outcome;               /* of what it came to: verdict and disks at the end */
+    uint64_t disks;                 /* of all that is on them at the end */
+    uint64_t outcome;               /* of what it came to: verdict and ledger_outcome */
     uint32_t *situations;           /* that it covered besides its plan's, each once */
     size_t situation_count;
 };

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "sim/kernel/choose.h"
+#include "sim/world/home.h"
 #include "sim/world/pool.h"
 
 /* A chooser in front of another one that writes down its answers. */
@@ -56,13 +57,16 @@ struct walker {
     size_t told;
 };
 
+/* Names there tell the time; nobody looks at them again. */
+static const char *const maildirs[] = {"new", "cur", "tmp", NULL};
+
 static void crash_once(struct walker *walker, const struct chooser *chooser)
 {
     struct vfs *clone = vfs_clone(walker->vfs);
     walker->recorder.inner = chooser;
     walker->recorder.count = 0;
     vfs_crash(clone, &walker->recorder.chooser);
-    uint64_t hash = vfs_hash(clone);
+    uint64_t hash = vfs_hash_but(clone, HOME_LOG, maildirs);
     vfs_destroy(clone);
     walker->told++;
     walker->tell(walker->context, hash, walker->recorder.answers, walker->recorder.count);

@@ -20,8 +20,9 @@ struct states_options {
     uint64_t seed; /* of the random ones */
 };
 
-/* Told for each path of answers; `hash` is vfs_hash of the tree it gives.  The answers are valid
- * during the call. */
+/* Told for each path of answers; `hash` is that of the tree it gives, without the log
+ * and the names in Maildirs.  The answers
+ * are valid during the call. */
 typedef void states_teller(void *context, uint64_t hash, const unsigned *answers, size_t count);
 
 /* Tells the states of a live file system, which stays as it is.  Returns true if these are all

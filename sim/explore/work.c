@@ -31,6 +31,7 @@ struct look {
     const struct work_task *task;
     struct points points;
     struct points_options options;
+    bool tells_equals;  /* states whose hash was told, too: some are audited */
     struct seen states; /* hashes told */
     struct seen keys;   /* situations told of what is not told in full */
     struct random random;
@@ -138,7 +139,7 @@ static void note_candidate(void *context, const struct candidate *candidate)
 {
     struct look *look = context;
     look->state_count++;
-    if (candidate->hash && !seen_add(&look->states, candidate->hash))
+    if (candidate->hash && !look->tells_equals && !seen_add(&look->states, candidate->hash))
         return;
     if (!is_told_in_full(look, candidate) &&
         (candidate->key == 0 || !seen_add(&look->keys, candidate->key))) {
@@ -290,6 +291,7 @@ static void look_start(struct look *look, const struct work_task *task,
                                             .every = options->every,
                                             .chunk = task->chunk,
                                             .chunks = task->chunks};
+    look->tells_equals = options->audit;
     if (plan->count)
         look->options.after = plan->upsets[plan->count - 1].call;
     random_seed(&look->random, hash_plan(plan, options->seed), CHOICE_STREAM);
@@ -312,7 +314,7 @@ static void run_again(const struct plan_run *run, struct finding *finding)
     struct plan_run again = {.unit = run->unit, .plan = run->plan, .disturbed = true};
     struct finding second;
     run_plan(&again, &second);
-    if (second.hash != finding->hash || second.outcome != finding->outcome ||
+    if (second.hash != finding->hash || second.disks != finding->disks ||
         second.failed != finding->failed) {
         struct explore_failure *failure = &finding->failure;
         if (finding->failed)

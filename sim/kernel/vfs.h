@@ -206,6 +206,9 @@ void vfs_describe_pending(const struct vfs *vfs, void (*tell)(void *context, con
 /* A 64-bit hash of the visible tree: names, types, modes, owners, contents, and which names share
  * an inode; not inode numbers or times. */
 uint64_t vfs_hash(const struct vfs *vfs);
+/* The same without what has that path ("var/nixie/log") and what is below it; in directories of
+ * those names (a list that ends with NULL) it does not count what entries are called. */
+uint64_t vfs_hash_but(const struct vfs *vfs, const char *path, const char *const *nameless);
 
 /* Called after each change, with the path of the entry (VFS_CREATE, LINK, UNLINK, RENAME: the new
  * path, and the old one in `old_path`) or of one name of the inode ("" if it has none). */

@@ -8,6 +8,8 @@
 
 #include "sim/kernel/vfs_internal.h"
 
+#include <string.h>
+
 uint64_t vfs_hash_bytes(const void *bytes, size_t size, uint64_t seed)
 {
     return XXH3_64bits_withSeed(bytes, size, seed);
@@ -33,21 +35,42 @@ static uint64_t inode_hash(struct inode *inode, uint64_t path)
     return vfs_hash_bytes(parts, sizeof parts, 0);
 }
 
+/* What of the tree does not count. */
+struct blind {
+    uint64_t left_out;           /* a path: what is there and below */
+    const char *const *nameless; /* names of directories in which names do not count */
+    bool is_in_nameless;
+};
+
+static bool is_nameless(const struct blind *blind, const struct slot *slot)
+{
+    for (const char *const *name = blind->nameless; name && *name; name++)
+        if (strlen(*name) == slot->length && memcmp(*name, slot->name, slot->length) == 0)
+            return true;
+    return false;
+}
+
 /* Adds up the entries below a directory.  The `scratch` of an inode with several names becomes the
  * sum of its paths. */
-static uint64_t tree_hash(struct inode *directory, uint64_t path)
+static uint64_t tree_hash(struct inode *directory, uint64_t path, const struct blind *blind)
 {
     uint64_t sum = 0;
     for (struct slot *slot = directory_first(directory); slot; slot = directory_next(slot)) {
         struct inode *inode = slot->live;
         if (!inode)
             continue;
-        uint64_t below = vfs_hash_bytes(slot->name, slot->length, path);
+        uint64_t below = blind->is_in_nameless ? vfs_hash_bytes("", 0, path)
+                                               : vfs_hash_bytes(slot->name, slot->length, path);
+        if (below == blind->left_out)
+            continue;
         sum += inode_hash(inode, below);
-        if (S_ISDIR(inode->mode))
-            sum += tree_hash(inode, below);
-        else if (inode->links > 1)
+        if (S_ISDIR(inode->mode)) {
+            struct blind inner = *blind;
+            inner.is_in_nameless = is_nameless(blind, slot);
+            sum += tree_hash(inode, below, &inner);
+        } else if (inode->links > 1) {
             inode->scratch += below;
+        }
     }
     return sum;
 }
@@ -68,11 +91,31 @@ static uint64_t shared_hash(struct inode *directory)
     return sum;
 }
 
-uint64_t vfs_hash(const struct vfs *vfs)
+#define ROOT_PATH 1
+#define NO_PATH 0
+
+static uint64_t whole_hash(const struct vfs *vfs, const struct blind *blind)
 {
     uint64_t parts[3];
-    parts[0] = inode_hash(vfs->root, 1);
-    parts[1] = tree_hash(vfs->root, 1);
+    parts[0] = inode_hash(vfs->root, ROOT_PATH);
+    parts[1] = tree_hash(vfs->root, ROOT_PATH, blind);
     parts[2] = shared_hash(vfs->root);
     return vfs_hash_bytes(parts, sizeof parts, 0);
+}
+
+uint64_t vfs_hash(const struct vfs *vfs)
+{
+    return whole_hash(vfs, &(struct blind){.left_out = NO_PATH});
+}
+
+uint64_t vfs_hash_but(const struct vfs *vfs, const char *path, const char *const *nameless)
+{
+    struct blind blind = {.left_out = ROOT_PATH, .nameless = nameless};
+    while (*path) {
+        size_t length = strcspn(path, "/");
+        if (length)
+            blind.left_out = vfs_hash_bytes(path, length, blind.left_out);
+        path += length + (path[length] == '/');
+    }
+    return whole_hash(vfs, &blind);
 }

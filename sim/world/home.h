@@ -8,6 +8,7 @@
 
 #define HOME_DIRECTORY "/var/nixie"
 #define HOME_QUEUE HOME_DIRECTORY "/queue"
+#define HOME_LOG HOME_DIRECTORY "/log"
 #define HOME_OWNER 600 /* of all in single-user mode */
 
 /* Registers all joined programs with the kernel, once before the first home. */
