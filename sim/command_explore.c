@@ -138,6 +138,7 @@ static void add_up(struct explore_result *total, const struct explore_result *re
     total->audited += result->audited;
     total->violations += result->violations;
     total->missing |= result->missing;
+    marks_add_all(&total->marks, &result->marks);
 }
 
 static void tell_story(const struct explore_unit *unit, const struct explore_failure *failure)
@@ -272,11 +273,12 @@ static int travel(struct journey *journey)
     if (command->options.audit)
         printf("%llu states that are equal to others were judged too\n",
                (unsigned long long) total->audited);
+    bool all_marks = marks_print(&total->marks, command->marks, stdout);
     print_coverage(total->missing, exploration.unit_count - begun);
     printf("explored: %llu states, %llu distinct, %llu runs, %llu violations\n",
            (unsigned long long) total->states, (unsigned long long) total->distinct,
            (unsigned long long) total->runs, (unsigned long long) total->violations);
-    if (total->violations)
+    if (total->violations || (command->marks && !all_marks))
         return STATUS_FAILED;
     return end == EXPLORE_INTERRUPTED ? STATUS_INTERRUPTED : STATUS_HELD;
 }

@@ -43,6 +43,9 @@ const char explore_usage[] =
     "  --no-shrink       write it as it was found\n"
     "  --repeat N        make one of N runs twice and compare them (64)\n"
     "  --audit N         judge one of N states that are equal to another, and compare (none)\n"
+    "  --marks           tell how often each situation was reached that must be sometimes; one "
+    "that\n"
+    "                    never was is a failure\n"
     "  --without ORACLE,...  switches oracles off\n"
     "  --oracles         tells of all oracles, and ends\n"
     "  -v                tell progress, and the story of the first run that fails\n"
@@ -328,6 +331,10 @@ int explore_options_read(int argc, char **argv, struct explore_command *command)
                 fprintf(stderr, "%s: cannot read it: %s\n", argv[i], strerror(errno));
                 return STATUS_WRONG;
             }
+            continue;
+        }
+        if (strcmp(argv[i], "--marks") == 0) {
+            command->marks = true;
             continue;
         }
         if (strcmp(argv[i], "--no-shrink") == 0) {

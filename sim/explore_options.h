@@ -24,6 +24,7 @@ struct explore_command {
     unsigned jobs;
     int64_t time_ns;                /* 0: no limit */
     const char *out;                /* where violations are written */
+    bool marks;                     /* all are printed, and must be reached */
     bool raw;                       /* they are not shrunk */
     bool verbose, crashes, faults;  /* given */
     struct explore_options options; /* disk, seed and policy are each unit's own */

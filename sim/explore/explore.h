@@ -18,6 +18,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "sim/explore/marks.h"
 #include "sim/explore/plan.h"
 #include "sim/explore/points.h"
 #include "sim/scenario/run.h"
@@ -89,6 +90,7 @@ struct explore_result {
     uint64_t repeated;   /* of them made twice */
     uint64_t audited;    /* states that were judged though equal to another; in `runs` too */
     uint64_t situations; /* that were covered (coverage.h) */
+    struct marks marks;  /* reached by the runs */
     uint64_t violations; /* runs that failed */
     unsigned missing;    /* set of enum explore_missing */
     struct explore_failure *failures;

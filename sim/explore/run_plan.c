@@ -6,6 +6,7 @@
 
 #include "sim/explore/coverage.h"
 #include "sim/explore/ledger.h"
+#include "sim/explore/marks.h"
 #include "sim/world/pool.h"
 
 /* Gives answers again and puts those that were not "kept" in the words of a scenario. */
@@ -116,6 +117,7 @@ static void note_end(void *context, const struct world *world, const struct run_
     struct runner *runner = context;
     runner->finding->outcome =
         (ledger_outcome(world) ^ (uint64_t) result->verdict) * 0x9e3779b97f4a7c15u;
+    runner->finding->marks = marks_of(world);
 }
 
 /* --- running ----------------------------------------------------------------------------------*/

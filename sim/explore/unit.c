@@ -393,6 +393,7 @@ static void merge_part(struct unit_search *search, struct work_answer *answer)
     if (search->merged == 0) {
         search->result.runs++;
         search->result.repeated += answer->repeated;
+        marks_add(&search->result.marks, answer->marks);
         if (answer->failed)
             note_failure(search, &answer->failure);
     } else if (answer->failed) {
@@ -408,6 +409,7 @@ static void merge_run(struct unit_search *search, const struct queued *queued,
     const struct explore_options *options = &search->unit.options;
     search->result.runs++;
     search->result.repeated += answer->repeated;
+    marks_add(&search->result.marks, answer->marks);
     add_look(search, answer);
     bool news = note_situations(search, queued, answer);
     note_outcome(search, queued, answer);

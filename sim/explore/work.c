@@ -240,6 +240,7 @@ int work_answer_get(struct wire_reader *reader, struct work_answer *answer)
         failure_get(reader, &answer->failure);
     answer->repeated = wire_get(reader);
     answer->outcome = wire_get(reader);
+    answer->marks = wire_get(reader);
     for (uint64_t count = wire_get_count(reader); count > 0; count--)
         *LIST_ADD(answer->situations, answer->situation_count) = (uint32_t) wire_get(reader);
     answer->points = wire_get(reader);
@@ -350,6 +351,7 @@ void work_do(void *context, struct wire_reader *reader, struct wire *answer)
         failure_put(answer, &finding.failure);
     wire_put(answer, repeats);
     wire_put(answer, finding.outcome);
+    wire_put(answer, finding.marks);
     put_situations(answer, kept, &finding);
     put_candidates(answer, &look);
     finding_free(&finding);
