@@ -4,7 +4,9 @@
  * for it.  Reads NUL-terminated commands from descriptor 0 and answers each with one byte on
  * descriptor 1: `+` done, `!` failed, `x` not understood.  Ends with 0 at the end of its input.
  *
- *   sync          makes everything on the queue's file system durable
+ *   sync          makes everything on the queue's file system durable; what lock/journal holds is
+ *                 then covered.  Fails while messages of an earlier boot are in it: nixie-queue
+ *                 --stay, which is just starting, makes them again
  *   todo/N        unlinks intd/N, then todo/N
  *   mess/N        unlinks intd/N, then mess/N
  *   done/N        todo/N, then mess/N: of a message that all recipients got
@@ -14,6 +16,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -22,17 +25,22 @@
 
 #include "mta/lib/clock.h"
 #include "mta/lib/home.h"
+#include "mta/lib/boot.h"
 #include "mta/lib/io.h"
+#include "mta/lib/journal.h"
 #include "mta/lib/number.h"
 #include "mta/lib/spool.h"
 
 #define COMMAND_MAX 64
 #define OLD_SECONDS (36 * 3600)
+#define JOURNAL_WAIT_MS 50 /* between looks whether nixie-queue is done with the journal ... */
+#define JOURNAL_WAITS 60   /* ... so many times */
 
 enum { EXIT_HOME = 111 };
 
 struct clean {
     int queue_fd; /* opened at start, so that syncfs tells of every write-back error since */
+    struct journal journal;
     char command[COMMAND_MAX];
     size_t length;
     bool too_long;
@@ -149,7 +157,49 @@ static bool is_word(const struct clean *clean, const char *word)
     return clean->length == strlen(word) && memcmp(clean->command, word, clean->length) == 0;
 }
 
-static char obey(const struct clean *clean)
+/* 1: there is a journal; 0: there is none that counts; -1: that cannot be told. */
+static int look_at_journal(struct clean *clean)
+{
+    struct journal *journal = &clean->journal;
+    int found = journal->fd < 0 ? journal_open(journal) : journal_refresh(journal) < 0 ? -1 : 1;
+    if (found >= 0)
+        return found;
+    int error = errno;
+    journal_close(journal);
+    return error == EBADMSG ? 0 : -1;
+}
+
+/* Whether it holds messages that nixie-queue must make again before anybody looks at the spool; or
+ * may hold such, if that cannot be told. */
+static bool is_of_other_boot(struct journal *journal)
+{
+    uint64_t boot;
+    struct journal_record record;
+    if (boot_id(&boot) == 1 && journal->slot.boot == boot)
+        return false;
+    int found;
+    do
+        found = journal_next(journal, &record, NULL);
+    while (found > 0);
+    return found < 0 || journal->last > journal->slot.covered;
+}
+
+static char make_durable(struct clean *clean)
+{
+    for (int i = 0; i < JOURNAL_WAITS; i++) {
+        int found = look_at_journal(clean);
+        if (found < 0)
+            return '!';
+        if (found == 0)
+            return syncfs(clean->queue_fd) < 0 ? '!' : '+';
+        if (!is_of_other_boot(&clean->journal))
+            return journal_cover(&clean->journal, clean->queue_fd) < 0 ? '!' : '+';
+        poll(NULL, 0, JOURNAL_WAIT_MS);
+    }
+    return '!';
+}
+
+static char obey(struct clean *clean)
 {
     static const char aside[] = "aside/";
     const size_t aside_size = sizeof aside - 1;
@@ -158,7 +208,7 @@ static char obey(const struct clean *clean)
     if (clean->too_long)
         return 'x';
     if (is_word(clean, "sync"))
-        return syncfs(clean->queue_fd) < 0 ? '!' : '+';
+        return make_durable(clean);
     if (is_word(clean, "sweep"))
         return sweep();
     if (is_numbered(clean, "done/", &number)) {
@@ -222,7 +272,7 @@ static int go_to_queue(char **environment)
 
 int main(int argc, char **argv, char **environment)
 {
-    struct clean clean = {.queue_fd = -1};
+    struct clean clean = {.queue_fd = -1, .journal = {.fd = -1}};
     struct sigaction ignore;
     (void) argc;
     (void) argv;
@@ -236,5 +286,6 @@ int main(int argc, char **argv, char **environment)
         return EXIT_HOME;
     int status = serve(&clean);
     close(clean.queue_fd);
+    journal_close(&clean.journal);
     return status;
 }

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "mta/lib/boot.h"
 #include "mta/lib/buf.h"
 #include "mta/lib/checksum.h"
 #include "mta/lib/io.h"
@@ -21,7 +22,6 @@
 #define NUMBER_TEMPORARY "lock/number.new"
 #define NUMBER_OLD "lock/number.old"
 #define NEXT_PATH "lock/next"
-#define BOOT_PATH "/proc/sys/kernel/random/boot_id"
 
 /* So many numbers are made durable beyond those asked for: one wait for the disk a thousand
  * messages, and after a crash at most so many are passed over. */
@@ -111,14 +111,9 @@ static int record_read(const char *path, const char name[NAME_SIZE + 1],
 /* Without a boot id nothing is known to be of this boot. */
 static int read_boot(struct numbers *numbers)
 {
-    struct buf id = BUF_INIT(256);
-    int result = io_read_file(BOOT_PATH, &id);
-    numbers->boot_known = result == 0 && id.length > 0;
-    numbers->boot = numbers->boot_known ? checksum_of(id.data, id.length) : 0;
-    buf_free(&id);
-    if (result < 0 && errno == ENOMEM)
-        return -1;
-    return 0;
+    int known = boot_id(&numbers->boot);
+    numbers->boot_known = known == 1;
+    return known < 0 ? -1 : 0;
 }
 
 /* --- what is known --- */

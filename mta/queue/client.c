@@ -15,7 +15,7 @@
 #define ENVELOPES_MAX ((size_t) 256 << 20)
 #define ENVELOPE_SMALL 65536
 /* A buffer larger than this is given back after the message. */
-#define KEEP_MAX 65536
+#define KEEP_MAX 16384
 
 void client_init(struct client *client, int fd, uid_t uid, int64_t now_ms)
 {
@@ -62,6 +62,7 @@ static void begin(struct client_pool *pool, struct client *client)
 {
     uint64_t number = 0;
     int result = take_number(pool, &number);
+    client->entry.is_lazy = pool->is_lazy;
     if (result == QUEUE_OK)
         result = entry_begin(&client->entry, number, client->uid, client->caller, pool->users);
     if (result != QUEUE_OK)
@@ -188,18 +189,25 @@ bool client_is_busy(const struct client *client)
     return client->state != CLIENT_EXPECT_GREETING || client->head_size > 0;
 }
 
+static void forget(struct buf *buf)
+{
+    if (buf->capacity > KEEP_MAX)
+        buf_free(buf);
+    else
+        buf_reset(buf);
+}
+
 static void forget_envelope(struct client_pool *pool, struct client *client)
 {
     pool->envelope_bytes -= client->envelope.length;
-    if (client->envelope.capacity > KEEP_MAX)
-        buf_free(&client->envelope);
-    else
-        buf_reset(&client->envelope);
+    forget(&client->envelope);
 }
 
 void client_next(struct client_pool *pool, struct client *client)
 {
     forget_envelope(pool, client);
+    forget(&client->entry.waiting);
+    forget(&client->entry.todo);
     client->entry.stage = ENTRY_NONE;
     client->state = CLIENT_EXPECT_GREETING;
     client->result = QUEUE_OK;

@@ -34,6 +34,7 @@ struct client_pool {
     uint64_t next_number; /* reserved numbers: from here up to end_number */
     uint64_t end_number;
     size_t envelope_bytes; /* held for all clients */
+    bool is_lazy;          /* see struct entry */
 };
 
 struct client {

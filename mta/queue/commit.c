@@ -25,6 +25,11 @@ int commit(int commit_fd, struct entry *const *entries, size_t count)
 {
     if (commit_wait(commit_fd) == 0)
         return QUEUE_OK;
+    return commit_withdraw(entries, count);
+}
+
+int commit_withdraw(struct entry *const *entries, size_t count)
+{
     for (size_t i = 0; i < count; i++)
         entry_withdraw(entries[i]);
     return QUEUE_WRITE;

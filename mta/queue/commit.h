@@ -17,6 +17,9 @@ int commit_open(void);
  * repeated: the kernel may have forgotten what it could not write. */
 int commit(int commit_fd, struct entry *const *entries, size_t count);
 
+/* The messages could not be made durable: withdraws them.  Returns QUEUE_WRITE. */
+int commit_withdraw(struct entry *const *entries, size_t count);
+
 /* Tells send the numbers of messages that are durable now (none: that it should look into todo).
  * Never blocks; failure does no harm. */
 void commit_trigger(const uint64_t *numbers, size_t count);

@@ -9,6 +9,7 @@
 #ifndef MTA_QUEUE_ENTRY_H
 #define MTA_QUEUE_ENTRY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -33,7 +34,9 @@ struct entry {
     uid_t uid;       /* of who sends it */
     uint64_t length; /* of the message with its Received field */
     struct checksum checksum;
-    struct buf waiting; /* bytes not yet written */
+    struct buf waiting; /* bytes not yet written; in S4 all of the message, if that is short */
+    struct buf todo;    /* in S4: what todo holds */
+    bool is_lazy;       /* nobody will wait until just these files are written */
 };
 
 #define ENTRY_INIT                                                                                 \
@@ -50,6 +53,9 @@ int entry_write(struct entry *entry, const char *bytes, size_t size);
 
 /* The message is whole: S2, S3 and S4 with this envelope. */
 int entry_finish(struct entry *entry, const struct envelope *envelope);
+
+/* Whether `waiting` holds all of the message (it is in S4). */
+bool entry_is_held(const struct entry *entry);
 
 /* Takes back what was made, todo first.  If todo is gone already, the message has been taken over
  * for delivery and is left alone. */

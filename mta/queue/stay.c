@@ -25,6 +25,7 @@
 #include "mta/lib/queue_result.h"
 #include "mta/queue/client.h"
 #include "mta/queue/commit.h"
+#include "mta/queue/early.h"
 #include "mta/queue/queue.h"
 
 #define SOCKET_PATH "../run/queue"
@@ -46,6 +47,7 @@ enum { POLL_SIGNAL, POLL_LIFE, POLL_LISTEN, POLL_CLIENTS };
 struct stay {
     struct queue *queue;
     struct client_pool pool;
+    struct early early;
     uid_t uid; /* ours */
     int lock_fd;
     int listen_fd;
@@ -213,7 +215,8 @@ static void commit_done(struct stay *stay)
     size_t count = stay->done_count;
     if (count == 0)
         return;
-    int result = commit(stay->queue->commit_fd, stay->entries, count);
+    int result = early_commit(&stay->early, stay->entries, count, clock_monotonic_ms());
+    stay->pool.is_lazy = stay->early.is_usable;
     if (result != QUEUE_OK)
         fail_all(stay);
     stay->done_count = 0;
@@ -273,6 +276,8 @@ static int64_t next_leave_ms(const struct stay *stay, int64_t now_ms)
         if (leave_ms(client) < until_ms)
             until_ms = leave_ms(client);
     }
+    if (early_due_ms(&stay->early) < until_ms)
+        until_ms = early_due_ms(&stay->early);
     if (stay->stop_by_ms && stay->stop_by_ms < until_ms)
         until_ms = stay->stop_by_ms;
     return until_ms;
@@ -354,6 +359,7 @@ static bool turn(struct stay *stay)
         stay->rounds++;
     if (ready == 0 || stay->rounds >= ROUNDS_MAX)
         commit_done(stay);
+    early_look(&stay->early, now_ms);
     if (stopping && (ready == 0 || now_ms >= stay->stop_by_ms))
         let_go(stay, now_ms);
     return true;
@@ -433,6 +439,9 @@ static const char *start(struct stay *stay)
         return "out of memory";
     if (number_raise_above_spool() < 0)
         return "unable to read the queue or to set the number";
+    if (early_start(&stay->early, stay->queue->commit_fd) < 0)
+        return "unable to recover what is in lock/journal";
+    stay->pool.is_lazy = stay->early.is_usable;
     stay->signal_fd = open_signals();
     if (stay->signal_fd < 0)
         return "unable to get signals";
@@ -446,6 +455,7 @@ static void finish(struct stay *stay)
         remove_client(stay, stay->client_count - 1);
     if (stay->listen_fd >= 0)
         unlink(SOCKET_PATH);
+    early_end(&stay->early);
     io_close(&stay->listen_fd);
     io_close(&stay->signal_fd);
     io_close(&stay->lock_fd);
@@ -459,7 +469,11 @@ static void finish(struct stay *stay)
 
 int queue_stay(struct queue *queue)
 {
-    struct stay stay = {.queue = queue, .listen_fd = -1, .signal_fd = -1, .lock_fd = -1};
+    struct stay stay = {.queue = queue,
+                        .early = {.journal = {.fd = -1}},
+                        .listen_fd = -1,
+                        .signal_fd = -1,
+                        .lock_fd = -1};
     stay.pool.users = &queue->users;
     const char *problem = start(&stay);
     if (!problem) /* the one before us may have been killed */

@@ -150,6 +150,38 @@ int host_read_file(struct host *host, const char *path, char **data, size_t *siz
     return 0;
 }
 
+/* A reference to a regular file, or -errno. */
+static int find_file(struct host *host, const char *path, struct inode **inode)
+{
+    int result = vfs_lookup(host->vfs, &root_cred, vfs_root(host->vfs), path, false, inode);
+    if (result < 0 || S_ISREG(inode_mode(*inode)))
+        return result;
+    inode_unref(*inode);
+    return -EINVAL;
+}
+
+ssize_t host_read_part(struct host *host, const char *path, uint64_t offset, char *to, size_t size)
+{
+    struct inode *inode;
+    int result = find_file(host, path, &inode);
+    if (result < 0)
+        return result;
+    ssize_t got = inode_read(inode, to, size, offset);
+    inode_unref(inode);
+    return got;
+}
+
+int host_data_is_durable(struct host *host, const char *path)
+{
+    struct inode *inode;
+    int result = find_file(host, path, &inode);
+    if (result < 0)
+        return result;
+    result = inode_data_is_durable(inode);
+    inode_unref(inode);
+    return result;
+}
+
 static int compare_names(const void *a, const void *b)
 {
     return strcmp(*(char *const *) a, *(char *const *) b);

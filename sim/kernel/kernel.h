@@ -94,6 +94,10 @@ int host_write_file(struct host *host, const char *path, const void *data, size_
 int host_make_fifo(struct host *host, const char *path, uid_t uid, gid_t gid, mode_t mode);
 /* Reads a whole file into malloc'd memory with a NUL added behind it; -errno on failure. */
 int host_read_file(struct host *host, const char *path, char **data, size_t *size);
+/* Up to `size` bytes of a regular file from `offset` on: the count, or -errno. */
+ssize_t host_read_part(struct host *host, const char *path, uint64_t offset, char *to, size_t size);
+/* 1 if nothing that was written to the file is pending, else 0; -errno if there is no such file. */
+int host_data_is_durable(struct host *host, const char *path);
 /* Names in a directory without "." and "..", sorted, as a malloc'd NULL-terminated array of
  * malloc'd strings; -errno on failure. */
 int host_list_directory(struct host *host, const char *path, char ***names);

@@ -87,6 +87,12 @@ size_t vfs_pending_count(const struct vfs *vfs)
     return vfs->metadata.count - vfs->marks + vfs->data.count - vfs->sure;
 }
 
+bool inode_data_is_durable(const struct inode *inode)
+{
+    tick(inode->vfs);
+    return !inode->data.first;
+}
+
 void vfs_describe_pending(const struct vfs *vfs, void (*tell)(void *context, const char *what),
                           void *context)
 {

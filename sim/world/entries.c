@@ -274,7 +274,8 @@ static void check_owner(struct machine *machine, struct entry *entry, enum spool
                  bits_format(bit, bits));
 }
 
-/* queue has made a first file of that number, or has renamed one over another. */
+/* queue has made a first file of that number, or has renamed one over another; not for a message
+ * that it makes again out of the journal. */
 static void check_number(struct machine *machine, struct entry *entry, enum spool_bit bit)
 {
     const struct call *call = machine->world->call;
@@ -287,7 +288,7 @@ static void check_number(struct machine *machine, struct entry *entry, enum spoo
         again = entry->given;
         entry->given = true;
     }
-    if (again)
+    if (again && !journal_holds(machine, entry))
         world_accuse(machine->world, "NUMBER", entry->letter, entry->bounce,
                      "the number %llu is given again: %s had it",
                      (unsigned long long) entry->number, entry_name(machine->world, entry, name));
@@ -507,7 +508,8 @@ void entries_note_durable(struct machine *machine)
                  "/todo/%llu:", (unsigned long long) entry->number);
         snprintf(search.marks[1], sizeof search.marks[1],
                  "/mess/%llu:", (unsigned long long) entry->number);
-        vfs_describe_pending(host_vfs(machine->host), search_pending, &search);
+        if (!journal_holds(machine, entry))
+            vfs_describe_pending(host_vfs(machine->host), search_pending, &search);
         if (search.found) {
             waiting = true;
             continue;

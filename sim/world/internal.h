@@ -27,6 +27,14 @@ void entries_reread(struct machine *machine);
 /* The first delivery after a boot: everything must be in a stage. */
 void entries_check_recovered(struct machine *machine);
 
+/* --- journal.c --- */
+/* A sync of it has ended well: what it holds is durable, if nothing of it is pending. */
+void journal_note_durable(struct machine *machine);
+/* After power loss: what it holds now. */
+void journal_reread(struct machine *machine);
+/* Whether the disk holds the message there, and start-up would make it again from that. */
+bool journal_holds(const struct machine *machine, const struct entry *entry);
+
 /* --- contract.c --- */
 /* A delivery of the message starts; nixie-clean has unlinked its todo. */
 void contract_delivery_starts(struct machine *machine, struct entry *entry);

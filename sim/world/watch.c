@@ -146,6 +146,9 @@ static void after_call(void *context, const struct call *call)
     }
     if (world->story)
         tell_call(machine, call);
+    if (call->id == CALL_fdatasync && call->result == 0 &&
+        (is_program(call, "nixie-queue") || is_program(call, "nixie-clean")))
+        journal_note_durable(machine);
     if (world->hooks.durable && (call->id == CALL_fsync || call->id == CALL_fdatasync ||
                                  call->id == CALL_syncfs || call->changed_disk))
         entries_note_durable(machine);

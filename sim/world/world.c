@@ -473,6 +473,7 @@ void world_crash(struct world *world, size_t index, const struct chooser *choose
     host_crash(machine->host, &noted);
     machine->tree = NULL;
     log_note_crash(machine);
+    journal_reread(machine);
     entries_reread(machine);
 }
 

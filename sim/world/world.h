@@ -129,6 +129,13 @@ struct entry {
     bool discarded; /* a triple bounce, or deleted by the admin */
     struct stage_change *history;
     size_t history_count;
+    uint64_t journal_generation; /* of the record that the journal had of it ... */
+    uint64_t journal_sequence;   /* ... 0: it had none */
+};
+
+/* What is known of a host's lock/journal: journal.c. */
+struct journal_state {
+    uint64_t generation, covered, last, end;
 };
 
 /* --- what came out ---------------------------------------------------------------------------*/
@@ -335,6 +342,7 @@ struct machine {
     size_t by_number_size;
     uint64_t *program_runs; /* counts, a program of the spec each */
     bool sync_pending;      /* some entry waits to become durable */
+    struct journal_state journal;
 };
 
 /* What the runner wants to hear at once.  Any may be NULL. */

@@ -95,6 +95,6 @@ fi
 mutant=$BUILD/mutants/queue-no-dirsync/nixie
 check_status 1 "queue-no-dirsync is no bug on ffs" "$mutant" run --disk ffs tests/mutants/queue-no-dirsync.scenario
 is "nothing is lost there" "$(grep -c 'm1: not lost' <<<"$output")" 1
-check_status 1 "queue-no-dirsync: exploring finds it on strict" "$mutant" explore --disk strict --crash machine "${size[@]}" --no-shrink --out "$tmp/strict" scenarios/direct/01-all-at-once.scenario
-check_status 0 "queue-no-dirsync: exploring finds nothing on ffs" "$mutant" explore --disk ffs --crash machine "${size[@]}" scenarios/direct/01-all-at-once.scenario
+check_status 1 "queue-no-dirsync: exploring finds it on strict" "$mutant" explore --disk strict --crash machine "${size[@]}" --no-shrink --out "$tmp/strict" scenarios/spool/queue-alone.scenario
+check_status 0 "queue-no-dirsync: exploring finds nothing on ffs" "$mutant" explore --disk ffs --crash machine "${size[@]}" scenarios/spool/queue-alone.scenario
 tap_end

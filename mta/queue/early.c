@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: ISC */
+#include "mta/queue/early.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "mta/lib/boot.h"
+#include "mta/lib/io.h"
+#include "mta/lib/mem.h"
+#include "mta/lib/queue_result.h"
+#include "mta/lib/spool.h"
+#include "mta/queue/commit.h"
+
+#define PATH "lock/journal"
+#define SIZE_FIRST ((uint64_t) 64 << 10)
+#define SIZE_MAX_BYTES ((uint64_t) 16 << 20)
+#define GROWTH 4
+#define COVER_MS                                                                                   \
+    5000          /* from the first record of a generation to the look whether it is covered       \
+                   */
+#define MODE 0644 /* of spool files, as in entry.c */
+
+/* --- a journal that is new ------------------------------------------------------------------ */
+
+/* Blocks for the file up to `size`: what is overwritten later needs no new ones. */
+static int extend(struct early *early, uint64_t size)
+{
+    char zeros[4096];
+    memset(zeros, 0, sizeof zeros);
+    if (lseek(early->journal.fd, (off_t) early->size, SEEK_SET) < 0)
+        return -1;
+    for (uint64_t at = early->size; at < size; at += sizeof zeros)
+        if (io_write(early->journal.fd, zeros, sizeof zeros) < 0)
+            return -1;
+    early->size = size;
+    return 0;
+}
+
+/* Begins a generation: nothing that was recorded counts any more. */
+static int begin_generation(struct early *early)
+{
+    struct journal *journal = &early->journal;
+    struct journal_slot slot = {.boot = early->boot, .generation = journal->slot.generation + 1};
+    if (journal_write_slot(journal, slot) < 0)
+        return -1;
+    journal->last = 0;
+    journal->end = JOURNAL_FIRST;
+    early->since_ms = 0;
+    return 0;
+}
+
+/* The file is made, or what was in it was not ours. */
+static int make(struct early *early)
+{
+    struct journal *journal = &early->journal;
+    if (journal->fd < 0)
+        journal->fd = open(PATH, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (journal->fd < 0 || ftruncate(journal->fd, 0) < 0)
+        return -1;
+    early->size = 0;
+    /* No record of an earlier file may fit a generation of this one. */
+    if (getrandom(&journal->slot.generation, sizeof journal->slot.generation, 0) !=
+        (ssize_t) sizeof journal->slot.generation)
+        return -1;
+    journal->slot.generation >>= 1;
+    if (extend(early, SIZE_FIRST) < 0 || journal_make_slot(journal, early->boot) < 0 ||
+        fsync(journal->fd) < 0)
+        return -1;
+    return io_sync_directory("lock");
+}
+
+/* --- making messages again ------------------------------------------------------------------ */
+
+static bool is_there(enum spool_kind kind, uint64_t number)
+{
+    uint64_t length;
+    return spool_length(kind, number, &length) == 0;
+}
+
+/* Whether todo/N is these bytes. */
+static bool todo_is(uint64_t number, const char *bytes, size_t size)
+{
+    struct buf file = BUF_INIT(JOURNAL_TODO_MAX + 1);
+    char path[SPOOL_PATH_SIZE];
+    bool same = io_read_file(spool_path(path, SPOOL_TODO, number), &file) == 0 &&
+                file.length == size && memcmp(file.data, bytes, size) == 0;
+    buf_free(&file);
+    return same;
+}
+
+static bool mess_is(uint64_t number, const struct spool_message *message)
+{
+    int fd = spool_open(SPOOL_MESS, number, O_RDONLY);
+    if (fd < 0)
+        return false;
+    bool same = spool_mess_check(fd, message->mess_length, message->mess_checksum) == 0;
+    close(fd);
+    return same;
+}
+
+/* KIND/N as a new file, first made in pid: what info/N beside it would make of an intd/N is none of
+ * the stages.  0, or -1 with errno. */
+static int put(uint64_t number, enum spool_kind kind, const char *bytes, size_t size)
+{
+    char from[SPOOL_PATH_SIZE], to[SPOOL_PATH_SIZE];
+    spool_path(from, SPOOL_PID, number);
+    spool_path(to, kind, number);
+    if (unlink(from) < 0 && errno != ENOENT)
+        return -1;
+    int fd = open(from, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, MODE);
+    if (fd < 0)
+        return -1;
+    int result = io_write(fd, bytes, size);
+    int saved = errno;
+    io_close(&fd);
+    errno = saved;
+    return result < 0 ? -1 : rename(from, to);
+}
+
+/* One message.  1: it is there; 0: it is not whole in the journal, so it was never accepted; -1
+ * with errno. */
+static int make_again(const struct early *early, const struct journal_record *record,
+                      const struct buf *content)
+{
+    const struct journal_slot *slot = &early->journal.slot;
+    const char *mess = content->data + record->todo_size;
+    uint64_t number = record->number;
+    struct spool_message message;
+    if (spool_todo_parse(content->data, record->todo_size, number, &message) < 0 ||
+        message.mess_length != record->mess_size ||
+        message.mess_checksum != checksum_of(mess, record->mess_size))
+        return 0;
+    bool same_boot = slot->boot == early->boot;
+    /* In this boot what is gone has been delivered. */
+    if (same_boot &&
+        (!slot->tainted || !is_there(SPOOL_MESS, number) || !is_there(SPOOL_TODO, number)))
+        return 1;
+    if (!slot->tainted && todo_is(number, content->data, record->todo_size) &&
+        mess_is(number, &message))
+        return 1;
+    if (put(number, SPOOL_MESS, mess, record->mess_size) < 0 ||
+        put(number, SPOOL_TODO, content->data, record->todo_size) < 0)
+        return -1;
+    return 1;
+}
+
+static int make_all_again(struct early *early)
+{
+    struct journal *journal = &early->journal;
+    struct buf content = BUF_INIT(JOURNAL_TODO_MAX + JOURNAL_MESS_MAX + 1);
+    struct journal_record record;
+    int result = 1;
+    journal->last = 0;
+    journal->end = JOURNAL_FIRST;
+    while (result > 0) {
+        result = journal_next(journal, &record, &content);
+        if (result > 0 && journal->last > journal->slot.covered)
+            result = make_again(early, &record, &content);
+    }
+    int saved = errno;
+    buf_free(&content);
+    errno = saved;
+    return result;
+}
+
+/* Everything that was recorded is made durable in the spool, and the journal is empty.  0, or -1
+ * with errno. */
+static int recover(struct early *early)
+{
+    if (make_all_again(early) < 0)
+        return -1;
+    if (syncfs(early->commit_fd) < 0) {
+        int saved = errno;
+        journal_taint(&early->journal);
+        errno = saved;
+        return -1;
+    }
+    return begin_generation(early);
+}
+
+/* 0 if nothing that is recorded would have to be made again; else, or if that cannot be told, -1.
+ */
+static int is_covered(struct journal *journal)
+{
+    struct journal_record record;
+    int found;
+    do
+        found = journal_next(journal, &record, NULL);
+    while (found > 0);
+    return found == 0 && journal->last <= journal->slot.covered ? 0 : -1;
+}
+
+int early_start(struct early *early, int commit_fd)
+{
+    struct stat st;
+    *early = (struct early){.journal = {.fd = -1}, .commit_fd = commit_fd};
+    int known = boot_id(&early->boot);
+    if (known < 0)
+        return -1;
+    int found = journal_open(&early->journal);
+    if (found < 0 && (early->journal.fd < 0 || errno != EBADMSG))
+        return -1;
+    if (found <= 0) {
+        early->is_usable = known && make(early) == 0;
+        return 0;
+    }
+    if (!known) /* what was delivered in this boot must not come back */
+        return is_covered(&early->journal);
+    if (fstat(early->journal.fd, &st) < 0 || recover(early) < 0)
+        return -1;
+    early->size = (uint64_t) st.st_size;
+    early->is_usable = true;
+    return 0;
+}
+
+/* --- commits -------------------------------------------------------------------------------- */
+
+static struct journal_record record_of(const struct entry *entry)
+{
+    return (struct journal_record){.number = entry->number,
+                                   .todo_size = entry->todo.length,
+                                   .mess_size = entry->waiting.length};
+}
+
+/* Puts the records together.  False: one is too large, or there is no memory. */
+static bool build_batch(struct early *early, struct entry *const *entries, size_t count)
+{
+    const struct journal *journal = &early->journal;
+    buf_reset(&early->batch);
+    for (size_t i = 0; i < count; i++) {
+        const struct entry *entry = entries[i];
+        struct journal_record record = record_of(entry);
+        if (!entry_is_held(entry) || record.todo_size > JOURNAL_TODO_MAX ||
+            record.mess_size > JOURNAL_MESS_MAX ||
+            journal_build_line(&early->batch, journal->slot.generation, journal->last + i + 1,
+                               &record, entry->todo.data) < 0 ||
+            buf_add(&early->batch, entry->todo.data, entry->todo.length) < 0 ||
+            buf_add(&early->batch, entry->waiting.data, entry->waiting.length) < 0)
+            return false;
+    }
+    return true;
+}
+
+static int commit_to_spool(struct early *early, struct entry *const *entries, size_t count)
+{
+    int result = commit(early->commit_fd, entries, count);
+    if (result != QUEUE_OK && early->journal.fd >= 0)
+        journal_taint(&early->journal);
+    return result;
+}
+
+/* The journal is full: all waits for the spool, and the journal begins anew. */
+static int commit_and_begin(struct early *early, struct entry *const *entries, size_t count,
+                            int64_t now_ms)
+{
+    bool small = early->since_ms && now_ms - early->since_ms < COVER_MS;
+    if (small && early->size < SIZE_MAX_BYTES && extend(early, early->size * GROWTH) < 0) {
+        /* It stays as large as it is. */
+    }
+    if (early->journal.slot.tainted)
+        return commit_to_spool(early, entries, count);
+    int result = commit_to_spool(early, entries, count);
+    if (result == QUEUE_OK && begin_generation(early) < 0)
+        early->is_usable = false;
+    return result;
+}
+
+static int commit_to_journal(struct early *early, struct entry *const *entries, size_t count,
+                             int64_t now_ms)
+{
+    struct journal *journal = &early->journal;
+    if (lseek(journal->fd, (off_t) journal->end, SEEK_SET) < 0 ||
+        io_write(journal->fd, early->batch.data, early->batch.length) < 0 ||
+        fdatasync(journal->fd) < 0) {
+        early->is_usable = false; /* a failed sync is not repeated */
+        early->since_ms = now_ms; /* nor is what was written to count at the next start */
+        return commit_withdraw(entries, count);
+    }
+    journal->last += count;
+    journal->end += early->batch.length;
+    if (!early->since_ms)
+        early->since_ms = now_ms;
+    return QUEUE_OK;
+}
+
+int early_commit(struct early *early, struct entry *const *entries, size_t count, int64_t now_ms)
+{
+    if (!early->is_usable || !build_batch(early, entries, count))
+        return commit_to_spool(early, entries, count);
+    if (early->journal.end + early->batch.length > early->size)
+        return commit_and_begin(early, entries, count, now_ms);
+    return commit_to_journal(early, entries, count, now_ms);
+}
+
+/* --- covering what was recorded -------------------------------------------------------------- */
+
+int64_t early_due_ms(const struct early *early)
+{
+    return early->since_ms ? early->since_ms + COVER_MS : INT64_MAX;
+}
+
+static int cover(struct early *early)
+{
+    struct journal *journal = &early->journal;
+    if (journal_refresh(journal) < 0)
+        return -1;
+    if (journal->slot.tainted)
+        return recover(early);
+    if (journal->slot.covered < journal->last && journal_cover(journal, early->commit_fd) < 0)
+        return -1;
+    return begin_generation(early);
+}
+
+void early_look(struct early *early, int64_t now_ms)
+{
+    if (now_ms < early_due_ms(early))
+        return;
+    if (cover(early) < 0)
+        early->since_ms = now_ms; /* tried again later */
+}
+
+void early_end(struct early *early)
+{
+    if (early->since_ms && cover(early) < 0) {
+        /* The next one to start does it. */
+    }
+    journal_close(&early->journal);
+    buf_free(&early->batch);
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: ISC */
+/* lock/journal (docs/architecture.md, "The journal"), read with none of the server's code: which
+ * messages the disk holds there though the spool's files are not durable yet. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "sim/world/home.h"
+#include "sim/world/internal.h"
+
+#define PATH HOME_QUEUE "/lock/journal"
+#define SLOT_GAP 512
+#define SLOT_WORDS "nixie1 journl %*16s %20llu %16llx %20llu"
+#define FIRST_RECORD 4096
+#define LINE_SIZE 112
+#define LINE_WORDS "nixie1 accept %16llx %20llu %20llu %8llu %8llu"
+
+/* The slot that counts. */
+static bool read_slot(struct machine *machine, unsigned long long *generation,
+                      unsigned long long *covered)
+{
+    unsigned long long newest = 0;
+
+    for (unsigned i = 0; i < 2; i++) {
+        char line[128];
+        unsigned long long serial, slot_generation, slot_covered;
+        ssize_t size = host_read_part(machine->host, PATH, i * SLOT_GAP, line, sizeof line - 1);
+
+        if (size <= 0)
+            continue;
+        line[size] = 0;
+        if (sscanf(line, SLOT_WORDS, &serial, &slot_generation, &slot_covered) != 3 ||
+            serial <= newest)
+            continue;
+        newest = serial;
+        *generation = slot_generation;
+        *covered = slot_covered;
+    }
+    return newest > 0;
+}
+
+/* The next record, if it is there. */
+static bool read_record(struct machine *machine)
+{
+    struct journal_state *journal = &machine->journal;
+    char line[LINE_SIZE + 1];
+    unsigned long long generation, sequence, number, todo_size, mess_size;
+    struct entry *entry;
+
+    if (host_read_part(machine->host, PATH, journal->end, line, LINE_SIZE) != LINE_SIZE)
+        return false;
+    line[LINE_SIZE] = 0;
+    if (sscanf(line, LINE_WORDS, &generation, &sequence, &number, &todo_size, &mess_size) != 5 ||
+        generation != journal->generation || sequence != journal->last + 1)
+        return false;
+    journal->last = sequence;
+    journal->end += LINE_SIZE + todo_size + mess_size;
+    entry = world_entry(machine->world, machine->index, number);
+    if (entry) {
+        entry->journal_generation = generation;
+        entry->journal_sequence = sequence;
+    }
+    return true;
+}
+
+void journal_note_durable(struct machine *machine)
+{
+    struct journal_state *journal = &machine->journal;
+    unsigned long long generation, covered;
+
+    if (host_data_is_durable(machine->host, PATH) != 1 ||
+        !read_slot(machine, &generation, &covered))
+        return;
+    if (generation != journal->generation || journal->end == 0)
+        *journal = (struct journal_state){.generation = generation, .end = FIRST_RECORD};
+    journal->covered = covered;
+    while (read_record(machine))
+        ;
+}
+
+void journal_reread(struct machine *machine)
+{
+    memset(&machine->journal, 0, sizeof machine->journal);
+    for (size_t i = 0; i < machine->world->entry_count; i++)
+        if (machine->world->entries[i].machine == machine->index)
+            machine->world->entries[i].journal_sequence = 0;
+    journal_note_durable(machine);
+}
+
+bool journal_holds(const struct machine *machine, const struct entry *entry)
+{
+    return entry->journal_sequence > machine->journal.covered &&
+           entry->journal_generation == machine->journal.generation;
+}
