@@ -107,10 +107,31 @@ static char *kind_of(const struct reason *reason, const struct reason *other, co
     return kind;
 }
 
+/* The first address in a text; malloc'd, or NULL. */
+static char *address_in(const char *text)
+{
+    while (*text) {
+        size_t length = word_length(text);
+        if (length > 0 && memchr(text, '@', length))
+            return must_copy(text, length);
+        text += length + (text[length] != 0);
+    }
+    return NULL;
+}
+
+static bool is_about(const struct reason *reason, const struct failure *failure)
+{
+    char *address = reason->address ? address_in(failure->message) : NULL;
+    bool same = !reason->address || (address && strcmp(address, reason->address) == 0);
+    free(address);
+    return same;
+}
+
 void reason_of(const struct scenario *scenario, const struct failure *failure,
                struct reason *reason)
 {
     *reason = (struct reason){.promise = failure->promise};
+    reason->address = address_in(failure->message);
     add_names(reason, scenario);
     reason->kind = failure->promise ? kind_of(reason, NULL, failure->message)
                                     : must_copy(failure->message, strlen(failure->message));
@@ -122,6 +143,7 @@ void reason_free(struct reason *reason)
         free(reason->names[i]);
     free(reason->names);
     free(reason->kind);
+    free(reason->address);
     *reason = (struct reason){0};
 }
 
@@ -131,7 +153,7 @@ static bool is_like(const struct reason *reason, const struct reason *here,
 {
     if (!reason->promise || !failure->promise)
         return !reason->promise && !failure->promise && strcmp(reason->kind, failure->message) == 0;
-    if (strcmp(reason->promise, failure->promise) != 0)
+    if (strcmp(reason->promise, failure->promise) != 0 || !is_about(reason, failure))
         return false;
     char *kind = kind_of(here, reason, failure->message);
     bool same = strcmp(reason->kind, kind) == 0;

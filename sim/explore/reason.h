@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Why a run failed, such that it can be compared with another run's: the promise that broke (or the
- * expectation), and its message without what may differ: names of messages and machines, addresses,
- * numbers and times.  What a disk lost stays in it, as in "todo/#".
+ * expectation), and its message without what may differ: names of messages and machines, numbers
+ * and times, and addresses but for the first.  What a disk lost stays in it, as in "todo/#".
  */
 #ifndef SIM_EXPLORE_REASON_H
 #define SIM_EXPLORE_REASON_H
@@ -12,6 +12,7 @@
 struct reason {
     const char *promise; /* static; NULL: an expectation */
     char *kind;          /* malloc'd: "N was accepted for @ and is gone: todo/# unsynced" */
+    char *address;       /* the first in the message, which stays the same; malloc'd; NULL: any */
     char **names;        /* of the scenario's messages and machines; malloc'd */
     size_t name_count;
 };

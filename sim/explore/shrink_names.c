@@ -64,6 +64,24 @@ static bool try_rename(struct shrinker *shrinker, const char *from, const char *
     return shrink_offer(shrinker, &draft);
 }
 
+/* The name may be that of the recipient that it is about. */
+static bool try_rename_address(struct shrinker *shrinker, const char *from, const char *to,
+                               const char *ends)
+{
+    char *address = shrinker->reason.address;
+    shrinker->reason.address = NULL;
+    bool better = try_rename(shrinker, from, to, ends);
+    size_t length = strlen(from);
+    if (better && address && strncmp(address, from, length) == 0 && strchr("@-", address[length])) {
+        char *renamed = must_alloc(strlen(address) + strlen(to) + 1);
+        sprintf(renamed, "%s%s", to, address + length);
+        free(address);
+        address = renamed;
+    }
+    shrinker->reason.address = address;
+    return better;
+}
+
 /* --- what has a name --------------------------------------------------------------------------*/
 
 /* The `number`-th name that `word` declares, from 0; malloc'd, or NULL. */
@@ -114,7 +132,7 @@ static void rename_odd(struct shrinker *shrinker, const char *word, const char *
     char *name;
     for (size_t i = 0; (name = name_at(shrinker, word, i)) && !shrinker->exhausted; i++) {
         for (size_t k = 0; plain[k] && is_odd(name); k++)
-            if (try_rename(shrinker, name, plain[k], ends))
+            if (try_rename_address(shrinker, name, plain[k], ends))
                 break;
         free(name);
     }

@@ -40,6 +40,23 @@ static void sort_statements(struct draft *draft, bool crashes)
         }
 }
 
+/* "after crash 1s boot mail" comes behind the first crash, as it happens. */
+static void place_boots(struct draft *draft)
+{
+    struct statement *root = &draft->tree.root;
+    size_t first = 0;
+    while (first < root->child_count && !crash_word(draft, root->children[first]))
+        first++;
+    for (size_t i = first + 2; i < root->child_count; i++) {
+        struct statement *boot = root->children[i];
+        if (!is_boot_after_crash(boot))
+            continue;
+        memmove(root->children + first + 2, root->children + first + 1,
+                (i - first - 1) * sizeof(struct statement *));
+        root->children[++first] = boot;
+    }
+}
+
 static void set_blank_lines(struct draft *draft)
 {
     struct statement *root = &draft->tree.root;
@@ -57,6 +74,7 @@ static void lay_out(struct shrinker *shrinker)
         struct draft draft;
         shrink_open(shrinker, &draft);
         sort_statements(&draft, crashes);
+        place_boots(&draft);
         set_blank_lines(&draft);
         if (shrink_offer(shrinker, &draft))
             return;

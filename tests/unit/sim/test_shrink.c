@@ -254,13 +254,15 @@ static const struct {
     bool equal;
 } reasons[] = {
     {"LOST", "m1 was accepted for bob@example.com and is gone: todo/1 unsynced (at +4ms)", "LOST",
-     "m1 was accepted for x@y.example and is gone: todo/77 unsynced (at +1h00m00s)", true},
+     "m.2 was accepted for bob@example.com and is gone: todo/77 unsynced (at +1h00m00s)", true},
     {"LOST", "m1 was accepted for bob@example.com and is gone: todo/1 unsynced (at +4ms)", "LOST",
      "m1 was accepted for bob@example.com and is gone: mess/1 unsynced (at +4ms)", false},
     {"LOST", "m1 was accepted for a@b and is gone", "LOST",
      "m1.bounce was accepted for a@b and is gone", false},
-    {"LOST", "m1 was accepted for a@b and is gone", "LOST", "m1#2 was accepted for c@d and is gone",
+    {"LOST", "m1 was accepted for a@b and is gone", "LOST", "m1#2 was accepted for a@b and is gone",
      true},
+    {"LOST", "m1 was accepted for a@b and is gone", "LOST", "m1 was accepted for c@d and is gone",
+     false},
     {"LOST", "m1 was tried", "STUCK", "m1 was tried", false},
     {"SCHEDULE", "m1 was tried at +6m01s, not +6m40s", "SCHEDULE",
      "m1 was tried at +26m01s, not +26m40s", true},
