@@ -250,10 +250,13 @@ static void fall_back(struct submit *submit)
     submit->sent = 0;
 }
 
-/* The staying queue did not get all, so it has taken nothing; unless it said why, another does. */
+/* The staying queue did not get all, so it has taken nothing; unless it said why, another does. The
+ * connection may be as good as ever (no memory to send): without its end each would wait for the
+ * other. */
 static void ask_and_fall_back(struct submit *submit)
 {
     uint64_t number;
+    shutdown(submit->socket_fd, SHUT_WR);
     int status = read_answer(submit, &number);
     if (status == QUEUE_CRASHED || status == QUEUE_CONNECT_REFUSED)
         fall_back(submit);

@@ -95,6 +95,7 @@ struct worker {
     struct buf report; /* being read */
     bool report_whole; /* it waits for room */
     bool holds;        /* a connection that can serve `key` again */
+    bool not_given;    /* the kernel would not take the request */
     bool shut;         /* it was told that nobody waits any more */
     struct buf key;
     unsigned jobs;

@@ -11,6 +11,7 @@
 #include "mta/lib/mem.h"
 #include "mta/rspawn/rspawn.h"
 
+static const char not_given[] = "ZUnable to give the message to nixie-remote. (#4.3.0)\n";
 static const char crashed[] = "Znixie-remote crashed. Possible duplicate! (#4.3.0)\n";
 
 /* Our end does not block. */
@@ -101,7 +102,15 @@ static ssize_t send_first(struct worker *worker)
     return sendmsg(worker->fd, &header, MSG_NOSIGNAL);
 }
 
-/* A worker that does not take its request will be found dead by reading. */
+/* The request cannot be sent: the worker is dead, or the kernel has no room for it.  With this end
+ * of the connection it has no reason to go on, and reading will find that out. */
+static void give_up(struct worker *worker)
+{
+    worker->sent = worker->out.length;
+    worker->not_given = errno != EPIPE && errno != ECONNRESET;
+    shutdown(worker->fd, SHUT_WR);
+}
+
 static void write_request(struct worker *worker)
 {
     while (worker->sent < worker->out.length) {
@@ -113,7 +122,7 @@ static void write_request(struct worker *worker)
         if (count < 0 && errno == EAGAIN)
             return;
         if (count < 0) {
-            worker->sent = worker->out.length;
+            give_up(worker);
             break;
         }
         io_close(&worker->message);
@@ -147,7 +156,7 @@ int worker_give(struct worker *worker, struct request *request, int message, str
 static void break_off(struct worker *worker)
 {
     io_close(&worker->fd);
-    worker->group.failure = crashed;
+    worker->group.failure = worker->not_given ? not_given : crashed;
     worker->state = WORKER_BROKEN;
 }
 

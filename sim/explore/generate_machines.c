@@ -46,27 +46,27 @@ static void write_controls(struct generator *generator, size_t host)
         LINE("control bounceformat qsbmf\n");
 }
 
-/* One line of a .qmail file. */
-static void write_instruction(struct generator *generator)
+static const char *some_program(struct generator *generator)
 {
-    unsigned kind = (unsigned) below(generator, 4);
-
-    if (kind == 0 && generator->has[F_MBOX])
-        BELOW("| ./Mailbox\n");
-    else if (kind == 1 && generator->has[F_PROGRAMS])
-        BELOW("| |%s\n", chance(generator, 60) ? "first" : "second");
-    else if (kind == 2 && generator->has[F_FORWARDS] && generator->recipients.count > 0)
-        BELOW("| &%s\n", pick_name(generator, &generator->recipients));
-    else
-        BELOW("| ./Maildir/\n");
+    return chance(generator, 60) ? "first" : "second";
 }
 
+/* The lines of a .qmail file: at least one, of each kind one. */
 static void write_instructions(struct generator *generator)
 {
-    uint64_t count = small(generator, 1, 3);
+    bool mbox = generator->has[F_MBOX] && chance(generator, 40);
+    bool program = generator->has[F_PROGRAMS] && chance(generator, 40);
+    bool forward =
+        generator->has[F_FORWARDS] && generator->recipients.count && chance(generator, 40);
 
-    while (count-- > 0)
-        write_instruction(generator);
+    if (mbox)
+        BELOW("| ./Mailbox\n");
+    if (program)
+        BELOW("| |%s\n", some_program(generator));
+    if (forward)
+        BELOW("| &%s\n", pick_name(generator, &generator->recipients));
+    if (chance(generator, 40) || !(mbox || program || forward))
+        BELOW("| ./Maildir/\n");
 }
 
 static bool has_instructions(const struct generator *generator)
@@ -99,7 +99,6 @@ static void write_users(struct generator *generator, size_t host)
 static void write_aliases(struct generator *generator, size_t host)
 {
     LINE("alias list\n");
-    write_instruction(generator);
     BELOW("| &alice@%s\n", domain_text(host));
     if (generator->domains.count > 0 && chance(generator, 50))
         BELOW("| &fan@%s\n", pick_name(generator, &generator->domains));

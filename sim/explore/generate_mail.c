@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* Messages of made-up scenarios. */
+#include <string.h>
+
 #include "sim/explore/generator.h"
 
 /* What may trip somebody up. */
@@ -14,12 +16,18 @@ static const char *const contents[] = {
     ">From me\n",
 };
 
+/* Each once. */
 static void write_recipients(struct generator *generator)
 {
     uint64_t count = small(generator, 1, generator->has[F_MANY] ? 16 : 4);
+    struct names left = generator->recipients;
 
-    while (count-- > 0)
-        fprintf(generator->to, " %s", pick_name(generator, &generator->recipients));
+    while (count-- > 0 && left.count > 0) {
+        size_t index = below(generator, left.count);
+
+        fprintf(generator->to, " %s", left.items[index]);
+        memmove(left.items[index], left.items[--left.count], NAME_SIZE);
+    }
 }
 
 /* Of an envelope; `always`: a client has no own choice that everybody could answer. */

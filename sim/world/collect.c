@@ -115,14 +115,15 @@ bool content_unchanged(const struct letter *letter, const char *data, size_t siz
            ends_as_sent(data, size, &(struct text){content, length}, by_client, relayed);
 }
 
-/* Takes over `data`. */
+/* Takes over `data`.  `sender`: as a program is told, since no Return-Path does; or NULL. */
 static struct copy *add_copy(struct world *world, size_t machine, enum copy_kind kind,
-                             const char *place, size_t place_size, char *data, size_t size)
+                             const char *place, size_t place_size, char *data, size_t size,
+                             const char *sender)
 {
     struct copy *copy = LIST_ADD(world->copies, world->copy_count);
     struct identity identity;
 
-    identify(world, data, size, NULL, &identity);
+    identify(world, data, size, sender, &identity);
     copy->machine = machine;
     copy->kind = kind;
     copy->place = must_copy(place, place_size);
@@ -148,7 +149,7 @@ static void collect_maildir(struct world *world, const struct arrival *arrival)
     if (host_read_file(world->machines[arrival->machine].host, arrival->path, &data, &size) < 0)
         return;
     copy = add_copy(world, arrival->machine, COPY_MAILDIR, arrival->path,
-                    (size_t) (slash - arrival->path) - 4, data, size);
+                    (size_t) (slash - arrival->path) - 4, data, size, NULL);
     free(copy->path);
     copy->path = must_copy(arrival->path, strlen(arrival->path));
     copy->time_ns = arrival->time_ns;
@@ -221,7 +222,7 @@ static void collect_mbox(struct world *world, const struct mbox_file *mbox)
         size_t end = mbox_message_end(data, size, at), message_size;
         char *message = mbox_unquote(data + at, end - at, &message_size);
         struct copy *copy = add_copy(world, mbox->machine, COPY_MBOX, mbox->path,
-                                     strlen(mbox->path), message, message_size);
+                                     strlen(mbox->path), message, message_size, NULL);
 
         copy->time_ns = mbox_time(mbox, end);
         at = end;
@@ -252,7 +253,8 @@ static void collect_run(struct world *world, const struct program_run *run)
     if (!run->ended || (run->exit_code != 0 && run->exit_code != 99) || !recipient)
         return;
     copy = add_copy(world, run->machine, COPY_PROGRAM, run->program, strlen(run->program),
-                    must_copy(run->input ? run->input : "", run->input_size), run->input_size);
+                    must_copy(run->input ? run->input : "", run->input_size), run->input_size,
+                    run_variable(run, "SENDER"));
     copy->time_ns = run->end_ns;
     length = strlen(recipient);
     if (strncmp(copy->chain, recipient, length) == 0 && copy->chain[length] == '\n' &&

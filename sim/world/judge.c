@@ -80,7 +80,7 @@ bool entry_has_recipient(const struct entry *entry, const char *recipient)
  * another host of ours, or as a bounce that tells of it. */
 static bool carries_on(struct entry *other, const struct entry *entry, const struct route *route)
 {
-    if (same_message(other, entry->letter, entry->bounce + 1))
+    if (same_message(other, entry->letter, bounce_of_entry(entry)))
         return bounce_tells_of(other, route);
     if (!same_message(other, entry->letter, entry->bounce) || !other->chain)
         return false;

@@ -77,6 +77,12 @@ static inline bool same_message(const struct entry *entry, size_t letter, unsign
     return entry->letter == letter && entry->bounce == bounce;
 }
 
+/* What `bounce` a bounce of the entry has: of one without a sender it goes to the admin at once. */
+static inline unsigned bounce_of_entry(const struct entry *entry)
+{
+    return entry->sender && !*entry->sender ? 2 : entry->bounce + 1;
+}
+
 /* True if a crash, a kill or a fault in that time may have lost what was not durable. */
 bool upset_excuses(const struct world *world, size_t machine, int64_t from, int64_t to);
 /* True if a line of that time tells of trouble: deliveries may have waited for it. */

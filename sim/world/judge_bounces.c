@@ -23,7 +23,7 @@ static bool is_own_bounce(const struct entry *entry)
 static bool may_be_of(const struct entry *bounce, const struct entry *entry)
 {
     return is_own_bounce(bounce) && bounce->machine == entry->machine &&
-           same_message(bounce, entry->letter, entry->bounce + 1) &&
+           same_message(bounce, entry->letter, bounce_of_entry(entry)) &&
            (bounce->parent == 0 || bounce->parent == entry->number);
 }
 
@@ -79,6 +79,15 @@ static bool has_expired(const struct attempt *attempt)
 
 /* --- whom a bounce tells of --------------------------------------------------------------------*/
 
+/* A fault may have taken a line of the log. */
+static bool log_has_gaps(const struct world *world, size_t machine)
+{
+    for (size_t i = 0; i < world->upset_count; i++)
+        if (world->upsets[i].kind == UPSET_FAULT && world->upsets[i].machine == machine)
+            return true;
+    return false;
+}
+
 /* Somebody who did not fail for good. */
 static void judge_told(struct world *world, struct entry *bounce)
 {
@@ -96,7 +105,7 @@ static void judge_told(struct world *world, struct entry *bounce)
                 failed = strcasecmp(entry->routes[r].shown, told) == 0 &&
                          failure_of(world, entries.items[k], &entry->routes[r], true);
         }
-        if (!failed)
+        if (!failed && !log_has_gaps(world, bounce->machine))
             world_accuse(world, "BOUNCE", bounce->letter, bounce->bounce,
                          "a bounce of %s tells of %.200s, who did not fail for good",
                          world->letters[bounce->letter].name, told)
@@ -168,10 +177,30 @@ struct comparison {
     size_t connection;   /* on which `said` was said; SIZE_MAX: nowhere */
 };
 
+static bool has_address(const struct world *world, size_t connection, const char *remote_mta)
+{
+    const struct remote_spec *remote =
+        world->machines[world->connections[connection].machine].remote;
+    size_t size;
+
+    if (*remote_mta != '[' || !remote)
+        return !*remote_mta || !remote;
+    remote_mta += strncasecmp(remote_mta + 1, "IPv6:", 5) == 0 ? 6 : 1;
+    size = strcspn(remote_mta, "]");
+    for (size_t i = 0; i < remote->address_count; i++)
+        if (strlen(remote->addresses[i]) == size &&
+            strncmp(remote->addresses[i], remote_mta, size) == 0)
+            return true;
+    return false;
+}
+
+/* Several may have said the same: the one that the report names counts. */
 static void compare_with(struct comparison *comparison, size_t connection, const char *reply)
 {
-    if (reply && reply_class(reply) >= 4 && comparison->said &&
-        comparison->connection == SIZE_MAX && is_reply(comparison->said, reply))
+    if (!reply || reply_class(reply) < 4 || !comparison->said || !is_reply(comparison->said, reply))
+        return;
+    if (comparison->connection == SIZE_MAX ||
+        has_address(comparison->world, connection, comparison->group->remote_mta))
         comparison->connection = connection;
 }
 
@@ -231,23 +260,6 @@ static void compare_greetings(struct comparison *comparison)
     }
 }
 
-static bool has_address(const struct world *world, size_t connection, const char *remote_mta)
-{
-    const struct remote_spec *remote =
-        world->machines[world->connections[connection].machine].remote;
-    size_t size;
-
-    if (*remote_mta != '[' || !remote)
-        return !*remote_mta || !remote;
-    remote_mta += strncasecmp(remote_mta + 1, "IPv6:", 5) == 0 ? 6 : 1;
-    size = strcspn(remote_mta, "]");
-    for (size_t i = 0; i < remote->address_count; i++)
-        if (strlen(remote->addresses[i]) == size &&
-            strncmp(remote->addresses[i], remote_mta, size) == 0)
-            return true;
-    return false;
-}
-
 /* The status that a report must have: 4.4.7, the reply's own, or one of its class. */
 static bool is_right_status(const struct comparison *comparison)
 {
@@ -285,10 +297,24 @@ static void judge_words(struct comparison *comparison)
                "was refused by a remote, and its bounce does not say how", comparison->refusal);
 }
 
-static bool knows_remotes(const struct world *world, const struct entry *entry)
+/* Those of ours may have answered, in words that the world does not hear. */
+static bool is_domain_of_ours(const struct world *world, const char *recipient)
+{
+    const char *at = strrchr(recipient, '@');
+
+    for (size_t i = 0; at && i < world->host_count; i++)
+        if (strcasecmp(at + 1, world->machines[i].spec->domain) == 0)
+            return true;
+    return false;
+}
+
+static bool knows_remotes(const struct world *world, const struct entry *entry,
+                          const struct route *route)
 {
     struct range entries = world_entries_of(world, entry->letter);
 
+    if (is_domain_of_ours(world, route->address))
+        return false;
     for (size_t i = 0; i < entries.count; i++)
         if (world->entries[entries.items[i]].machine != entry->machine)
             return false; /* a host of ours may have answered */
@@ -313,7 +339,7 @@ static void judge_report(struct world *world, const struct entry *entry, const s
             continue;
         if (attempt->remote && strncasecmp(group->diagnostic, "smtp;", 5) == 0)
             comparison.said = group->diagnostic + 5 + strspn(group->diagnostic + 5, " ");
-        if (attempt->remote && knows_remotes(world, entry)) {
+        if (attempt->remote && knows_remotes(world, entry, route)) {
             compare_transactions(&comparison);
             if (has_expired(attempt))
                 compare_greetings(&comparison);

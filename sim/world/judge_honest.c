@@ -21,7 +21,8 @@ struct evidence {
 static bool taking_is_of(const struct world *world, size_t taking, const struct entry *entry)
 {
     return world->takings[taking].letter == entry->letter &&
-           world->takings[taking].bounce == entry->bounce;
+           world->takings[taking].bounce == entry->bounce &&
+           strcmp(world->takings[taking].chain, entry_chain(entry)) == 0;
 }
 
 static size_t taking_in(const struct world *world, size_t transaction, const struct entry *entry,

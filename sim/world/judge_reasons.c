@@ -203,19 +203,31 @@ bool reason_expired(const struct world *world, const struct entry *entry, int64_
     return false;
 }
 
+/* Before send first knew of the message: till then its birth is a time of the wall clock, which may
+ * have been set since. */
+static bool was_unborn(const struct world *world, const struct entry *entry, int64_t time_ns)
+{
+    struct range attempts = world_attempts_of(world, (size_t) (entry - world->entries));
+    int64_t first = attempts.count ? world->attempts[attempts.items[0]].start_ns : INT64_MAX;
+
+    return entry->history_count > 0 && time_ns >= entry->history[0].time_ns && time_ns <= first;
+}
+
 bool reason_lost_age(const struct world *world, const struct entry *entry, int64_t to)
 {
-    bool stepped = false;
+    int64_t stepped = INT64_MAX;
 
     for (size_t i = 0; i < world->upset_count && world->upsets[i].time_ns <= to; i++) {
         const struct upset *upset = &world->upsets[i];
 
-        if (upset->machine != entry->machine || upset->time_ns < entry->birth_ns)
+        if (upset->machine != entry->machine)
             continue;
-        if (upset->kind == UPSET_CLOCK)
-            stepped = true;
-        else if (stepped && upset->kind != UPSET_FAULT)
+        if (upset->kind == UPSET_CLOCK && was_unborn(world, entry, upset->time_ns))
+            return true;
+        if (upset->kind == UPSET_CLOCK && upset->time_ns >= entry->birth_ns && stepped == INT64_MAX)
+            stepped = upset->time_ns;
+        else if (stepped != INT64_MAX && upset->kind != UPSET_FAULT)
             return true;
     }
-    return false;
+    return reason_last_start(world, entry->machine, to) > stepped;
 }

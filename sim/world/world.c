@@ -339,7 +339,9 @@ static void tree_ended(void *context, struct process *process, int status)
     struct kernel *kernel = machine->world->kernel;
 
     machine->tree = NULL;
-    if (!machine->world->finished && machine->faulted && !machine->stopped && status != -1)
+    if (!machine->world->finished && machine->start_wanted && status != -1)
+        kernel_at(kernel, kernel_now(kernel), start_again, machine);
+    else if (!machine->world->finished && machine->faulted && !machine->stopped && status != -1)
         kernel_at(kernel, kernel_now(kernel) + NANOSECONDS, start_again, machine);
     if (!machine->world->finished && status != -1)
         world_tell(machine->world, machine->index, "server    %s ended with status %d",
@@ -351,10 +353,12 @@ void world_start(struct world *world, size_t index)
     struct machine *machine = &world->machines[index];
     int error = 0;
 
+    /* One that was stopped ends its deliveries first. */
+    machine->start_wanted = machine->tree && machine->stopped;
+    machine->stopped = false;
     if (machine->tree || !host_is_up(machine->host))
         return;
     world_tell(world, index, "start     the server");
-    machine->stopped = false;
     machine->tree =
         home_start(machine->host, machine->spec, tree_output, tree_ended, machine, &error);
     if (!machine->tree)

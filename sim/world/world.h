@@ -333,6 +333,7 @@ struct machine {
     bool has_listened;       /* on a port, since the run began */
     bool arrived;            /* a file came into a Maildir in this call */
     bool stopped;            /* world_stop: nobody starts it again */
+    bool start_wanted;       /* as soon as the one that was stopped has ended */
     bool faulted;            /* some call of its programs went wrong: faults.h */
     bool saturated[2];       /* local, remote: as many deliveries run as may */
     int64_t saturated_ns[2]; /* when that ended last; -1: it never was so */
