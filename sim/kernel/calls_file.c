@@ -305,24 +305,36 @@ int sim_ftruncate64(int fd, off_t length)
 
 /* --- the disk --------------------------------------------------------------------------------*/
 
+/* Linux tells each descriptor once of a failure since it was opened (errseq_t; syncfs since 5.8).
+ */
+static bool has_unseen_error(struct file *file, bool whole)
+{
+    uint64_t *seen = whole ? &file->all_errors_seen : &file->errors_seen;
+    uint64_t error = vfs_sync_error(running->host->vfs, whole ? NULL : file->inode);
+    bool unseen = error > *seen;
+    *seen = unseen ? error : *seen;
+    return unseen;
+}
+
 static int sync_descriptor(int fd, bool data_only, bool whole)
 {
     struct file *file = descriptor_file(fd);
     if (!file)
         return -EBADF;
-    if (whole)
-        return sync_wait(running->host, NULL, false);
-    if (!file_is_regular(file) && !file_is_directory(file))
+    if (!whole && !file_is_regular(file) && !file_is_directory(file))
         return -EINVAL;
-    return sync_wait(running->host, file->inode, data_only);
+    int result = sync_wait(running->host, whole ? NULL : file->inode, data_only);
+    return !result && has_unseen_error(file, whole) ? -EIO : result;
 }
 
 /* The call did not get past a fault. */
 static void note_failed_sync(const struct call *call, bool whole)
 {
     struct file *file = descriptor_file(call->fd);
-    if (call->result == -EIO && file && file->inode)
+    if (call->result == -EIO && file && file->inode) {
         vfs_sync_fail(running->host->vfs, whole ? NULL : file->inode);
+        has_unseen_error(file, whole); /* this is how it is told */
+    }
 }
 
 int sim_fsync(int fd)

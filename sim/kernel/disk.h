@@ -10,8 +10,9 @@
  * they change nothing.
  *
  * - "fsync-eio": when a sync fails with EIO (a fault that the run puts in: this alone makes none),
- *   the error is told once and all that the sync covered is taken for clean.  Processes go on
- *   reading it, later syncs say success, and none makes it durable: after power loss it is there or
+ *   all that the sync covered is taken for clean.  The error is told once: by that call, and to
+ *   every other descriptor that was open by the next sync of it.  Processes go on reading what was
+ *   written, later syncs say success, and none makes it durable: after power loss it is there or
  *   not, as the model below says of what was never synced.  On strict that goes for names and
  *   attributes too, elsewhere for data alone: there metadata are in a log, and a log that cannot be
  *   written stops the file system.  What is changed again afterwards can be synced.

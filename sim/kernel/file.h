@@ -46,6 +46,8 @@ struct file {
     int flags; /* access mode, O_NONBLOCK, O_APPEND */
     uint64_t offset;
     struct inode *inode;      /* a reference, or NULL */
+    uint64_t errors_seen;     /* of vfs_sync_error: what an fsync, or the opener, was told of */
+    uint64_t all_errors_seen; /* the same of syncfs */
     void *object;             /* the pipe, socket, ... */
     uint64_t generation;      /* FIFO: its count of writers when this reader came */
     struct flock_list *locks; /* what this file holds a flock in, or NULL */

@@ -169,5 +169,6 @@ struct file *file_open(struct process *process, const char *path, int flags, mod
     struct file *file =
         file_create(process->kernel, operations_for(host, inode), flags & KEPT_FLAGS);
     file->inode = inode;
+    file->errors_seen = file->all_errors_seen = vfs_sync_error(host->vfs, NULL);
     return file;
 }

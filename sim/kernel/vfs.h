@@ -172,6 +172,9 @@ void vfs_sync_cancel(struct vfs_sync *sync);
  * that it covers is taken for clean from now on: processes read it, but no sync makes it durable.
  * Without that overlay it stays as dirty as it was. */
 void vfs_sync_fail(struct vfs *vfs, struct inode *inode);
+/* With that overlay: the number of the latest such failure that concerns the inode (NULL: any);
+ * they are counted from 1, 0 is none.  Whoever had it open before is told by its next sync. */
+uint64_t vfs_sync_error(const struct vfs *vfs, const struct inode *inode);
 
 /* The power is gone: nothing that happens from here to vfs_crash, which must follow, changes what
  * will be found.  Call it before the references of the processes are dropped: else files that were

@@ -309,13 +309,18 @@ static void fail(struct change_list *list)
 {
     bool of_vfs = list->first && list == log_of(list->first);
     for (struct change *change = list->first; change;
-         change = of_vfs ? change->log_next : change->own_next)
+         change = of_vfs ? change->log_next : change->own_next) {
         change->failed = !change->sure && change->kind != CHANGE_MARK;
+        change->inode->sync_error = change->inode->vfs->sync_error;
+    }
 }
 
 void changes_fail(struct vfs *vfs, struct inode *inode)
 {
     vfs->failures = true;
+    vfs->sync_error++;
+    if (inode)
+        inode->sync_error = vfs->sync_error;
     fail(inode ? &inode->data : &vfs->data);
     if (vfs->options.model->fails_names)
         fail(inode ? &inode->metadata : &vfs->metadata);

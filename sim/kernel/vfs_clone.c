@@ -105,6 +105,7 @@ static struct vfs *copy_tree(const struct vfs *vfs)
     to->sure = vfs->sure;
     to->overlays = vfs->overlays;
     to->failures = vfs->failures;
+    to->sync_error = vfs->sync_error;
     to->blocks_used = vfs->blocks_used;
     to->blocks_total = vfs->blocks_total;
     to->inodes_used = vfs->inodes_used;

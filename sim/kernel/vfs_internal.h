@@ -130,6 +130,7 @@ struct inode {
     uint64_t changed;      /* last operation that changed the inode in any way */
     uint64_t size_changed; /* last operation that created it or changed its size */
     uint64_t logged;       /* last one that changed more of it than bytes and time stamps */
+    uint64_t sync_error;   /* the latest failure of a sync that covered it */
     void *endpoint;
 
     /* regular files and symbolic links (the target) */
@@ -163,7 +164,8 @@ struct vfs_sync {
 struct vfs {
     struct vfs_options options; /* the model without its overlays */
     unsigned overlays;
-    bool failures; /* some changes have failed */
+    bool failures;       /* some changes have failed */
+    uint64_t sync_error; /* number of the latest sync that failed */
     struct inode *root;
     struct inode *first, *last;
     bool power_off;

@@ -72,6 +72,11 @@ void vfs_sync_fail(struct vfs *vfs, struct inode *inode)
         changes_fail(vfs, inode);
 }
 
+uint64_t vfs_sync_error(const struct vfs *vfs, const struct inode *inode)
+{
+    return inode ? inode->sync_error : vfs->sync_error;
+}
+
 void vfs_settle(struct vfs *vfs)
 {
     while (vfs->data.first)

@@ -18,7 +18,7 @@ for story in scenarios/mail/*.scenario; do
     thin=1
     [[ $name == 08-* ]] && thin=40
     if [ -n "${CHECK_ALL-}" ]; then
-        for disk in honest ffs ext4 strict; do
+        for disk in honest ffs ext4 xfs btrfs strict; do
             explore "$name, power, $disk" "$story" --crash machine --disk $disk --states 16 --every $thin
         done
         explore "$name, kills" "$story" --crash programs,one --every $thin

@@ -16,11 +16,11 @@ explore() { # NAME FILE OPTIONS...
 small='one-message by-smtp remote queue-alone recipients deferral bounce double-bounce'
 if [ -n "${CHECK_ALL-}" ]; then
     for story in $small; do
-        for disk in honest ffs ext4 strict; do
+        for disk in honest ffs ext4 xfs btrfs strict; do
             explore "$story on $disk" "scenarios/spool/$story.scenario" --disk $disk --states 256
         done
     done
-    for disk in honest ffs ext4 strict; do
+    for disk in honest ffs ext4 xfs btrfs strict; do
         explore "50 joined messages on $disk" scenarios/spool/joined.scenario --disk $disk \
             --every 20 --states 16
     done
