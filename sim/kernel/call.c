@@ -17,8 +17,11 @@ const char *call_name(enum call_id id)
 
 void kernel_watch(struct kernel *kernel, const struct kernel_watch *watch)
 {
-    assert(kernel->watch_count < WATCHES);
-    kernel->watches[kernel->watch_count++] = *watch;
+    assert(kernel->before_count < WATCHES && kernel->after_count < WATCHES);
+    if (watch->before)
+        kernel->before[kernel->before_count++] = *watch;
+    if (watch->after)
+        kernel->after[kernel->after_count++] = *watch;
 }
 
 void kernel_stop(struct kernel *kernel)
@@ -36,9 +39,9 @@ static void settle(struct process *process)
 
 static bool watch_before(struct kernel *kernel, struct call *call)
 {
-    for (unsigned i = 0; i < kernel->watch_count; i++) {
-        const struct kernel_watch *watch = &kernel->watches[i];
-        int error = watch->before ? watch->before(watch->context, call) : 0;
+    for (unsigned i = 0; i < kernel->before_count; i++) {
+        const struct kernel_watch *watch = &kernel->before[i];
+        int error = watch->before(watch->context, call);
         settle(call->process);
         if (error) {
             call->result = -error;
@@ -73,7 +76,7 @@ bool call_enter(struct call *call)
     call->number = ++kernel->calls;
     call->time_ns = kernel->now_ns;
     process->changes_seen = process->host->changes;
-    return kernel->watch_count == 0 || watch_before(kernel, call);
+    return watch_before(kernel, call);
 }
 
 static void finish(struct call *call)
@@ -82,13 +85,10 @@ static void finish(struct call *call)
     struct kernel *kernel = process->kernel;
     call->time_ns = kernel->now_ns;
     hash_call(kernel, call);
-    if (kernel->watch_count == 0 && !kernel->stop)
-        return;
     call->changed_disk = process->host->changes != process->changes_seen;
-    for (unsigned i = 0; i < kernel->watch_count; i++) {
-        const struct kernel_watch *watch = &kernel->watches[i];
-        if (watch->after)
-            watch->after(watch->context, call);
+    for (unsigned i = 0; i < kernel->after_count; i++) {
+        const struct kernel_watch *watch = &kernel->after[i];
+        watch->after(watch->context, call);
         process_check_alive();
     }
     if (kernel->stop)

@@ -179,8 +179,9 @@ static void choose_directory(struct strict *strict, struct inode *directory)
         if (S_ISDIR(inode->mode))
             add_directory(strict, inode);
     }
-    qsort(strict->directories + first, strict->directory_count - first, sizeof(struct inode *),
-          by_number);
+    if (strict->directory_count - first > 1)
+        qsort(strict->directories + first, strict->directory_count - first, sizeof(struct inode *),
+              by_number);
 }
 
 static void choose_names(struct strict *strict)

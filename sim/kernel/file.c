@@ -8,14 +8,13 @@
 
 #include "sim/kernel/internal.h"
 #include "sim/kernel/must.h"
+#include "sim/kernel/pool.h"
+
+static struct pool files; /* of all kernels */
 
 struct file *file_create(struct kernel *kernel, const struct file_operations *operations, int flags)
 {
-    struct file *file = kernel->free_files;
-    if (file)
-        kernel->free_files = file->next_free;
-    else
-        file = must(malloc(sizeof *file));
+    struct file *file = pool_take(&files, sizeof *file);
     memset(file, 0, sizeof *file);
     file->operations = operations;
     file->kernel = kernel;
@@ -42,8 +41,7 @@ void file_unref(struct file *file)
     if (file->inode)
         inode_unref(file->inode);
     kernel->live_files--;
-    file->next_free = kernel->free_files;
-    kernel->free_files = file;
+    pool_give(&files, file);
 }
 
 /* --- descriptors -----------------------------------------------------------------------------*/

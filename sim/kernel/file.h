@@ -52,7 +52,6 @@ struct file {
     uint64_t generation;      /* FIFO: its count of writers when this reader came */
     struct flock_list *locks; /* what this file holds a flock in, or NULL */
     struct vfs_cursor cursor; /* of a directory */
-    struct file *next_free;
 };
 
 /* A file with one reference and zeroed fields, from the kernel's pool. */

@@ -157,8 +157,8 @@ struct kernel {
     unsigned host_count;
     struct program_entry *programs; /* open addressing, a power of two */
     size_t program_count, program_room;
-    struct kernel_watch watches[WATCHES];
-    unsigned watch_count;
+    struct kernel_watch before[WATCHES], after[WATCHES]; /* those that have one */
+    unsigned before_count, after_count;
     bool stop;
     const char *spinner;
     char spinner_text[160];
@@ -168,8 +168,6 @@ struct kernel {
     struct random schedule_random, disk_random, getrandom_random, boot_random;
     size_t live_files;
     struct process *free_processes;
-    struct file *free_files;
-    struct pipe *free_pipes;
     struct piece *free_pieces; /* of AF_UNIX sockets */
     struct callback *callbacks;
     struct net *net;            /* NULL: none is used */
@@ -233,7 +231,11 @@ static inline bool process_is_alive(const struct process *process)
     return process->state < PROCESS_ZOMBIE;
 }
 /* If the running process has been ended meanwhile: leaves for good. */
-void process_check_alive(void);
+static inline void process_check_alive(void)
+{
+    if (!process_is_alive(running))
+        scheduler_leave();
+}
 /* `size` bytes that belong to the process, for the duration of a call. */
 void *process_scratch(struct process *process, size_t size);
 /* waitpid: the pid with *status set, 0 for WNOHANG with nothing, -errno. */
@@ -276,7 +278,6 @@ program_main *kernel_program(const struct kernel *kernel, const char *name, size
                              const char **registered);
 
 /* --- pools -------------------------------------------------------------------------------------*/
-void pipe_free_pool(struct kernel *kernel);
 void socket_free_pool(struct kernel *kernel);
 
 /* --- net.c -------------------------------------------------------------------------------------*/

@@ -229,12 +229,6 @@ static void free_pools(struct kernel *kernel)
         free(process->scratch);
         free(process);
     }
-    while (kernel->free_files) {
-        struct file *file = kernel->free_files;
-        kernel->free_files = file->next_free;
-        free(file);
-    }
-    pipe_free_pool(kernel);
     socket_free_pool(kernel);
 }
 

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "sim/kernel/internal.h"
-#include "sim/kernel/must.h"
+#include "sim/kernel/pool.h"
 
 #define CAPACITY ((size_t) 65536)
 
@@ -20,30 +20,26 @@ struct pipe {
     struct wait_queue queue;
     struct inode *fifo; /* a reference while somebody has it open, or NULL */
     ino_t number;
-    struct pipe *next_free;
     char data[CAPACITY];
 };
 
-static struct pipe *pipe_take(struct kernel *kernel)
+static struct pool pipes; /* of all kernels */
+
+static struct pipe *pipe_take(void)
 {
-    struct pipe *pipe = kernel->free_pipes;
-    if (pipe)
-        kernel->free_pipes = pipe->next_free;
-    else
-        pipe = must(malloc(sizeof *pipe));
+    struct pipe *pipe = pool_take(&pipes, sizeof *pipe);
     memset(pipe, 0, offsetof(struct pipe, data));
     return pipe;
 }
 
-static void pipe_give(struct kernel *kernel, struct pipe *pipe)
+static void pipe_give(struct pipe *pipe)
 {
     wait_drain(&pipe->queue);
     if (pipe->fifo) {
         inode_set_endpoint(pipe->fifo, NULL);
         inode_unref(pipe->fifo);
     }
-    pipe->next_free = kernel->free_pipes;
-    kernel->free_pipes = pipe;
+    pool_give(&pipes, pipe);
 }
 
 /* --- reading and writing ---------------------------------------------------------------------*/
@@ -173,7 +169,7 @@ static void pipe_release(struct file *file)
     if (file_writable(file))
         pipe->writers--;
     if (pipe->readers == 0 && pipe->writers == 0)
-        pipe_give(file->kernel, pipe);
+        pipe_give(pipe);
     else
         wait_wake(&pipe->queue);
 }
@@ -206,20 +202,20 @@ static struct file *pipe_end(struct kernel *kernel, struct pipe *pipe, int flags
 
 void pipe_create(struct kernel *kernel, int flags, struct file **reader, struct file **writer)
 {
-    struct pipe *pipe = pipe_take(kernel);
+    struct pipe *pipe = pipe_take();
     *reader = pipe_end(kernel, pipe, O_RDONLY | (flags & O_NONBLOCK));
     *writer = pipe_end(kernel, pipe, O_WRONLY | (flags & O_NONBLOCK));
 }
 
 /* Takes over the inode's reference. */
-static struct pipe *fifo_pipe(struct kernel *kernel, struct inode *inode)
+static struct pipe *fifo_pipe(struct inode *inode)
 {
     struct pipe *pipe = inode_endpoint(inode);
     if (pipe) {
         inode_unref(inode);
         return pipe;
     }
-    pipe = pipe_take(kernel);
+    pipe = pipe_take();
     pipe->fifo = inode;
     inode_set_endpoint(inode, pipe);
     return pipe;
@@ -239,10 +235,10 @@ static void wait_for_other_side(struct file *file)
 
 struct file *fifo_open(struct kernel *kernel, struct inode *inode, int flags, int *error)
 {
-    struct pipe *pipe = fifo_pipe(kernel, inode);
+    struct pipe *pipe = fifo_pipe(inode);
     if ((flags & O_ACCMODE) == O_WRONLY && flags & O_NONBLOCK && pipe->readers == 0) {
         if (pipe->writers == 0)
-            pipe_give(kernel, pipe);
+            pipe_give(pipe);
         *error = ENXIO;
         return NULL;
     }
@@ -256,13 +252,4 @@ struct file *fifo_open(struct kernel *kernel, struct inode *inode, int flags, in
     if ((flags & O_ACCMODE) == O_RDONLY && flags & O_NONBLOCK && pipe->writers == 0)
         file->generation = pipe->writer_count;
     return file;
-}
-
-void pipe_free_pool(struct kernel *kernel)
-{
-    while (kernel->free_pipes) {
-        struct pipe *pipe = kernel->free_pipes;
-        kernel->free_pipes = pipe->next_free;
-        free(pipe);
-    }
 }

@@ -248,12 +248,6 @@ void process_end(struct process *process, int status)
     release_memory(process);
 }
 
-void process_check_alive(void)
-{
-    if (!process_is_alive(running))
-        scheduler_leave();
-}
-
 /* --- waiting ---------------------------------------------------------------------------------*/
 
 static bool is_meant(const struct process *child, const struct process *parent, pid_t which)

@@ -73,8 +73,12 @@ struct slot *slot_find(const struct inode *directory, const char *name, size_t l
     if (!directory->table.buckets)
         return NULL;
     uint64_t hash = name_hash(directory, name, length);
-    struct slot *slot = *slot_position(directory, hash, name, length);
-    return slot_is(slot, hash, name, length) ? slot : NULL;
+    struct slot *slot = directory->table.buckets[bucket_of(&directory->table, hash)];
+    while (slot && slot->hash < hash)
+        slot = slot->next;
+    while (slot && slot->hash == hash && !slot_is(slot, hash, name, length))
+        slot = slot->next;
+    return slot && slot->hash == hash ? slot : NULL;
 }
 
 struct slot *slot_find_or_add(struct inode *directory, const char *name, size_t length)
@@ -174,7 +178,7 @@ void slot_assign(struct slot *slot, struct inode *inode)
 
 struct slot *directory_first(const struct inode *directory)
 {
-    if (!directory->table.buckets)
+    if (!directory->table.slots)
         return NULL;
     for (size_t i = 0; i < (size_t) 1 << directory->table.bits; i++)
         if (directory->table.buckets[i])

@@ -261,8 +261,7 @@ static void plan_crash(struct run *run, const struct call *call, bool before)
 {
     const struct crash_plan *plan = &run->options->crashes[run->next_crash];
 
-    if (run->next_crash == run->options->crash_count || run->crash_host ||
-        plan->call_number != call->number || plan->before != before)
+    if (run->crash_host || plan->before != before)
         return;
     for (size_t i = 0; i < run->world->host_count; i++)
         if (plan->host ? strcmp(run->world->machines[i].name, plan->host) == 0
@@ -275,15 +274,31 @@ static void plan_crash(struct run *run, const struct call *call, bool before)
     kernel_stop(run->world->kernel);
 }
 
+static bool is_planned(const struct run *run, const struct call *call)
+{
+    return run->next_crash < run->options->crash_count &&
+           run->options->crashes[run->next_crash].call_number == call->number;
+}
+
 static int crash_before(void *context, const struct call *call)
 {
-    plan_crash(context, call, true);
+    if (is_planned(context, call))
+        plan_crash(context, call, true);
     return 0;
 }
 
 static void crash_after(void *context, const struct call *call)
 {
-    plan_crash(context, call, false);
+    if (is_planned(context, call))
+        plan_crash(context, call, false);
+}
+
+static bool crashes_before_calls(const struct run *run)
+{
+    for (size_t i = 0; i < run->options->crash_count; i++)
+        if (run->options->crashes[i].before)
+            return true;
+    return false;
 }
 
 static void do_planned_crash(struct run *run)
@@ -356,7 +371,8 @@ static void add_letters(struct run *run)
 
 static void set_hooks(struct run *run)
 {
-    struct kernel_watch crashes = {crash_before, crash_after, run};
+    struct kernel_watch crashes = {crashes_before_calls(run) ? crash_before : NULL, crash_after,
+                                   run};
     struct kernel_watch bounded = {NULL, count_call, run};
 
     triggers_start(run);

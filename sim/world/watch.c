@@ -32,14 +32,25 @@ static bool is_program(const struct call *call, const char *name)
 
 /* --- calls -----------------------------------------------------------------------------------*/
 
+/* Whether before_call has anything to do: with most calls it has not. */
+static bool is_awaited(const struct world *world, const struct call *call)
+{
+    return world->fault_count > 0 || call->id == CALL_exit ||
+           (world->hooks.before_taking && call->id == CALL_write) ||
+           (world->hooks.before_stage && (call->path || call->path2));
+}
+
 static int before_call(void *context, const struct call *call)
 {
     struct world *world = context;
-    struct machine *machine = machine_of(world, call->process);
+    struct machine *machine;
     int error;
 
     world->call = call;
-    if (!machine || world->finished)
+    if (world->finished || !is_awaited(world, call))
+        return 0;
+    machine = machine_of(world, call->process);
+    if (!machine)
         return 0;
     if (world->fault_count > 0) {
         error = faults_before(machine, call); /* others may have run meanwhile */
@@ -102,12 +113,37 @@ static void tell_arrival(struct machine *machine)
     free(data);
 }
 
+/* The same for after_call: what only asks, and the like, is the most of it. */
+static bool is_noted(const struct world *world, const struct call *call)
+{
+    if (world->story || call->changed_disk)
+        return true;
+    switch (call->id) {
+    case CALL_clock:
+    case CALL_close:
+    case CALL_fcntl:
+    case CALL_fstat:
+    case CALL_get_id:
+    case CALL_lseek:
+    case CALL_poll:
+    case CALL_random:
+    case CALL_read:
+    case CALL_readdir:
+    case CALL_recvmsg:
+    case CALL_stat:
+        return false;
+    default:
+        return true;
+    }
+}
+
 static void after_call(void *context, const struct call *call)
 {
     struct world *world = context;
-    struct machine *machine = machine_of(world, call->process);
+    struct machine *machine =
+        world->finished || !is_noted(world, call) ? NULL : machine_of(world, call->process);
 
-    if (!machine || world->finished || !is_ours(machine)) {
+    if (!machine || !is_ours(machine)) {
         world->call = NULL;
         return;
     }
