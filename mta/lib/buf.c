@@ -14,12 +14,11 @@ static size_t limit_of(const struct buf *buf)
 
 int buf_reserve(struct buf *buf, size_t extra)
 {
-    size_t limit = limit_of(buf);
-    if (extra > limit || buf->length > limit - extra) {
+    size_t limit = limit_of(buf), need = buf->length + extra;
+    if (extra > limit || need > limit) {
         errno = EMSGSIZE;
         return -1;
     }
-    size_t need = buf->length + extra;
     if (need <= buf->capacity)
         return 0;
     size_t capacity = buf->capacity < 64 ? 64 : buf->capacity + buf->capacity / 2;
@@ -46,11 +45,6 @@ int buf_add(struct buf *buf, const void *bytes, size_t size)
 int buf_add_text(struct buf *buf, const char *text)
 {
     return buf_add(buf, text, strlen(text));
-}
-
-int buf_add_byte(struct buf *buf, char byte)
-{
-    return buf_add(buf, &byte, 1);
 }
 
 int buf_add_number(struct buf *buf, uint64_t number)

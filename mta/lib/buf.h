@@ -31,7 +31,14 @@ struct buf {
 int buf_reserve(struct buf *buf, size_t extra);
 int buf_add(struct buf *buf, const void *bytes, size_t size);
 int buf_add_text(struct buf *buf, const char *text); /* without its NUL */
-int buf_add_byte(struct buf *buf, char byte);
+static inline int buf_add_byte(struct buf *buf, char byte)
+{
+    size_t limit = buf->limit ? buf->limit : BUF_LIMIT;
+    if ((buf->length >= buf->capacity || buf->length >= limit) && buf_reserve(buf, 1) < 0)
+        return -1;
+    buf->data[buf->length++] = byte;
+    return 0;
+}
 int buf_add_number(struct buf *buf, uint64_t number); /* decimal */
 /* Replaces the content. */
 int buf_set(struct buf *buf, const void *bytes, size_t size);
