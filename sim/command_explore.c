@@ -10,7 +10,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "sim/explore/corpus.h"
+#include "sim/explore/generate.h"
 #include "sim/explore/run_plan.h"
+#include "sim/explore/seen.h"
 #include "sim/explore/write.h"
 #include "sim/explore_options.h"
 #include "sim/scenario/fault_words.h"
@@ -20,25 +23,34 @@
 /* All that is explored. */
 struct journey {
     const struct explore_command *command;
-    struct scenario **scenarios;  /* of each file */
+    struct scenario **scenarios; /* of each file */
+    struct corpus corpus;
+    uint64_t *old_seeds; /* of its scenarios that were made up */
+    size_t old_seed_count;
+    struct seen covered;          /* by all units so far */
     struct explore_writer writer; /* of the file that is explored */
     struct explore_result total;  /* only numbers */
-    bool told;                    /* the story of a run that failed */
+    struct pool pool;
+    bool told; /* the story of a run that failed */
 };
 
 /* --- units ------------------------------------------------------------------------------------*/
 
 /* All of them, in all shards. */
-static uint64_t unit_total(const struct explore_command *command)
+static uint64_t unit_total(const struct journey *journey)
 {
+    const struct explore_command *command = journey->command;
     uint64_t seeds = command->last_seed - command->first_seed + 1;
+    if (command->random)
+        return journey->old_seed_count + seeds;
     return seeds * command->schedule_count * command->disk_count * command->file_count;
 }
 
 /* Those of this shard. */
-static uint64_t unit_count(const struct explore_command *command)
+static uint64_t unit_count(const struct journey *journey)
 {
-    uint64_t total = unit_total(command);
+    const struct explore_command *command = journey->command;
+    uint64_t total = unit_total(journey);
     return total < command->shard ? 0 : (total - command->shard) / command->shards + 1;
 }
 
@@ -50,6 +62,29 @@ static uint64_t digit(uint64_t *number, uint64_t base)
     return lowest;
 }
 
+/* A scenario that is made up: the seed says which, and on which disk and schedule. */
+static int make_up(const struct journey *journey, uint64_t number, struct explore_unit *unit)
+{
+    const struct explore_command *command = journey->command;
+    uint64_t seed = number < journey->old_seed_count
+                        ? journey->old_seeds[number]
+                        : command->first_seed + number - journey->old_seed_count;
+    char name[40];
+    size_t size;
+    char *text = generate_scenario(seed, &size);
+    snprintf(name, sizeof name, "random-%llu", (unsigned long long) seed);
+    unit->options.seed = seed;
+    unit->options.policy = command->schedules[digit(&seed, command->schedule_count)];
+    unit->options.disk = command->disks[digit(&seed, command->disk_count)];
+    struct scenario *scenario = scenario_parse(name, text, size, NULL, 0, stderr);
+    unit->scenario = scenario;
+    free(text);
+    if (scenario && scenario_plays(scenario, stderr) == 0)
+        return 0;
+    scenario_free(scenario);
+    return -1;
+}
+
 /* Files come one after another, in each of them disks, of each of them schedules, and seeds. */
 static int load_unit(void *context, size_t index, struct explore_unit *unit)
 {
@@ -57,13 +92,52 @@ static int load_unit(void *context, size_t index, struct explore_unit *unit)
     const struct explore_command *command = journey->command;
     uint64_t number = index * command->shards + command->shard - 1;
     unit->options = command->options;
-    unit->options.seed =
-        command->first_seed + digit(&number, command->last_seed - command->first_seed + 1);
-    unit->options.policy = command->schedules[digit(&number, command->schedule_count)];
-    unit->options.disk = command->disks[digit(&number, command->disk_count)];
-    unit->file = command->files[number];
-    unit->scenario = journey->scenarios[number];
+    if (command->random) {
+        if (make_up(journey, number, unit) < 0)
+            return -1;
+    } else {
+        unit->options.seed =
+            command->first_seed + digit(&number, command->last_seed - command->first_seed + 1);
+        unit->options.policy = command->schedules[digit(&number, command->schedule_count)];
+        unit->options.disk = command->disks[digit(&number, command->disk_count)];
+        unit->file = command->files[number];
+        unit->scenario = journey->scenarios[number];
+    }
+    if (command->corpus) {
+        unit->starts = corpus_plans(&journey->corpus, unit, &unit->start_count);
+        unit->wants_finds = true;
+    }
     return 0;
+}
+
+static void release_unit(void *context, struct explore_unit *unit)
+{
+    const struct journey *journey = context;
+    for (size_t i = 0; i < unit->start_count; i++)
+        plan_free(&unit->starts[i]);
+    free(unit->starts);
+    if (journey->command->random)
+        scenario_free((struct scenario *) unit->scenario);
+}
+
+/* Scenarios that were made up and are in the corpus come first; if no seeds were said, new ones
+ * behind them. */
+static void note_old_seeds(struct journey *journey, struct explore_command *command)
+{
+    struct seen seen = {0};
+    uint64_t greatest = 0;
+    for (size_t i = 0; i < journey->corpus.count; i++) {
+        const struct corpus_entry *entry = &journey->corpus.entries[i];
+        bool in_range = entry->seed >= command->first_seed && entry->seed <= command->last_seed;
+        if (strcmp(entry->scenario, "random") != 0 || !seen_add(&seen, entry->seed) ||
+            (in_range && !command->all_seeds))
+            continue;
+        *LIST_ADD(journey->old_seeds, journey->old_seed_count) = entry->seed;
+        greatest = entry->seed > greatest ? entry->seed : greatest;
+    }
+    if (command->all_seeds && command->random && greatest < command->last_seed)
+        command->first_seed = greatest + 1;
+    seen_free(&seen);
 }
 
 /* --- what was found ---------------------------------------------------------------------------*/
@@ -164,17 +238,61 @@ static struct explore_writer *writer_of(struct journey *journey, const char *fil
     return &journey->writer;
 }
 
-static void end_unit(void *context, const struct explore_unit *unit,
+/* Keeps the runs of a unit that covered what none of all before them did. */
+static void keep_finds(struct journey *journey, const struct explore_unit *unit,
+                       const struct explore_result *result)
+{
+    for (size_t i = 0; i < result->find_count; i++) {
+        const struct explore_find *find = &result->finds[i];
+        bool news = false;
+        for (size_t k = 0; k < find->situation_count; k++)
+            news |= seen_add(&journey->covered, find->situations[k]);
+        if (news && corpus_add(&journey->corpus, unit, &find->plan) < 0)
+            fprintf(stderr, "nixie explore: %s: %s\n", journey->corpus.folder, strerror(errno));
+    }
+}
+
+/* The file of a scenario that was made up, so that its violations can be replayed; in a pool. */
+static const char *write_scenario(struct journey *journey, const struct explore_unit *unit)
+{
+    const char *out = journey->command->out;
+    char *path = pool_format(&journey->pool, "%s/random-%llu.scenario", out,
+                             (unsigned long long) unit->options.seed);
+    size_t size;
+    char *text = generate_scenario(unit->options.seed, &size);
+    mkdir(out, 0777);
+    FILE *to = fopen(path, "we");
+    if (!to || fwrite(text, 1, size, to) != size)
+        fprintf(stderr, "nixie explore: %s: %s\n", path, strerror(errno));
+    if (to)
+        fclose(to);
+    free(text);
+    return path;
+}
+
+static const char *name_of(const struct explore_unit *unit, char to[40])
+{
+    if (unit->file)
+        return unit->file;
+    snprintf(to, 40, "random-%llu", (unsigned long long) unit->options.seed);
+    return to;
+}
+
+static void end_unit(void *context, const struct explore_unit *explored,
                      const struct explore_result *result)
 {
     struct journey *journey = context;
+    struct explore_unit own = *explored, *unit = &own;
     const struct explore_options *options = &unit->options;
-    char where[100];
+    char where[100], name[40];
+    keep_finds(journey, explored, result);
+    if (!unit->file && result->failure_count)
+        unit->file = write_scenario(journey, unit);
     int length = snprintf(where, sizeof where, "%s", disk_model_name(options->disk));
     if (journey->command->schedule_count > 1)
         length += snprintf(where + length, sizeof where - (size_t) length, " %s",
                            schedule_name(options->policy));
-    if (journey->command->last_seed != journey->command->first_seed)
+    if (journey->command->last_seed != journey->command->first_seed && !journey->command->random)
         snprintf(where + length, sizeof where - (size_t) length, " seed %llu",
                  (unsigned long long) options->seed);
     for (size_t i = 0; i < result->failure_count; i++) {
@@ -185,7 +303,7 @@ static void end_unit(void *context, const struct explore_unit *unit,
         write_failure(writer_of(journey, unit->file), options, &result->failures[i]);
     }
     printf("%s  %-40s %-6s %llu crash points, %llu states, %llu distinct, %llu runs%s\n",
-           result->violations ? "FAIL" : "ok", unit->file, where,
+           result->violations ? "FAIL" : "ok", name_of(unit, name), where,
            (unsigned long long) result->points, (unsigned long long) result->states,
            (unsigned long long) result->distinct, (unsigned long long) result->runs,
            result->missing ? ", a choice of them" : "");
@@ -250,8 +368,10 @@ static int travel(struct journey *journey)
 {
     const struct explore_command *command = journey->command;
     const struct explore_result *total = &journey->total;
-    struct exploration exploration = {.unit_count = unit_count(command),
+    struct exploration exploration = {.unit_count = unit_count(journey),
                                       .load = load_unit,
+                                      .release = release_unit,
+                                      .deals_time = !command->random,
                                       .done = end_unit,
                                       .context = journey,
                                       .jobs = command->jobs,
@@ -274,7 +394,10 @@ static int travel(struct journey *journey)
         printf("%llu states that are equal to others were judged too\n",
                (unsigned long long) total->audited);
     bool all_marks = marks_print(&total->marks, command->marks, stdout);
-    print_coverage(total->missing, exploration.unit_count - begun);
+    if (command->corpus)
+        printf("corpus: %llu runs added\n", (unsigned long long) journey->corpus.added);
+    print_coverage(total->missing,
+                   command->all_seeds && command->random ? 0 : exploration.unit_count - begun);
     printf("explored: %llu states, %llu distinct, %llu runs, %llu violations\n",
            (unsigned long long) total->states, (unsigned long long) total->distinct,
            (unsigned long long) total->runs, (unsigned long long) total->violations);
@@ -299,8 +422,18 @@ int command_explore(int argc, char **argv)
     journey.scenarios = must_zeroed((command.file_count + 1) * sizeof(struct scenario *));
     if (status == STATUS_HELD)
         status = load_scenarios(&journey);
+    if (status == STATUS_HELD && command.corpus &&
+        corpus_open(&journey.corpus, command.corpus) < 0) {
+        fprintf(stderr, "nixie explore: %s: %s\n", command.corpus, strerror(errno));
+        status = STATUS_WRONG;
+    }
+    note_old_seeds(&journey, &command);
     if (status == STATUS_HELD)
         status = travel(&journey);
+    corpus_close(&journey.corpus);
+    seen_free(&journey.covered);
+    free(journey.old_seeds);
+    pool_free(&journey.pool);
     for (size_t i = 0; i < command.file_count; i++)
         scenario_free(journey.scenarios[i]);
     free(journey.scenarios);

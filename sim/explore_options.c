@@ -13,9 +13,11 @@
 /* Without any option that says what is wanted. */
 #define DEFAULT_TIME_NS (30 * NANOSECONDS)
 #define JOBS_MAX 256
+#define SEEDS_MAX (UINT32_MAX - 1) /* of scenarios that are made up */
+#define RANDOM_SAMPLE 100          /* runs of each */
 
 const char explore_usage[] =
-    "usage: nixie explore [OPTION]... FILE|DIRECTORY...\n"
+    "usage: nixie explore [OPTION]... FILE|DIRECTORY...|--random\n"
     "Plays the scenarios again and again, with something going wrong each time, and judges what\n"
     "becomes of the mail.  Without --crash, --faults, --time and --runs: everything, 30 seconds.\n"
     "  --crash KIND,...  after each call that changes a disk or what was promised.  machine: the\n"
@@ -29,6 +31,10 @@ const char explore_usage[] =
     "  --states N        look at every state of a crash point up to N, else at a choice (256)\n"
     "  --depth 2|3       something goes wrong again behind that\n"
     "  --sample N        N runs with a choice of what may go wrong, up to three times in each\n"
+    "  --random          scenarios that are made up, one for each seed from 1 on, with --sample "
+    "100\n"
+    "                    if nothing else is said; as nixie generate prints them\n"
+    "  --corpus DIR      runs that cover something new are kept there, and made first later\n"
     "  --every N         only each N-th point\n"
     "  --seeds A..B      these seeds (1..1)\n"
     "  --schedule POLICY,...  round-robin, random, priority, starve; all\n"
@@ -277,7 +283,11 @@ static int read_option(const char *name, const char *value, struct explore_comma
     } else if (strcmp(name, "--faults") == 0) {
         command->faults = true;
         good = faults_parse(value, &command->options.faults) == 0;
+    } else if (strcmp(name, "--corpus") == 0) {
+        command->corpus = value;
+        good = *value;
     } else if (strcmp(name, "--seeds") == 0) {
+        command->all_seeds = false;
         good = parse_seeds(value, command);
     } else if (strcmp(name, "--schedule") == 0) {
         good = parse_schedules(value, command);
@@ -293,6 +303,24 @@ static int read_option(const char *name, const char *value, struct explore_comma
     return good ? 1 : -1;
 }
 
+/* Options without a value. */
+static bool read_flag(const char *name, struct explore_command *command)
+{
+    const struct {
+        const char *name;
+        bool *flag;
+    } flags[] = {{"-v", &command->verbose},
+                 {"--marks", &command->marks},
+                 {"--random", &command->random},
+                 {"--no-shrink", &command->raw}};
+    for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)
+        if (strcmp(name, flags[i].name) == 0) {
+            *flags[i].flag = true;
+            return true;
+        }
+    return false;
+}
+
 /* What was not said: if neither crashes nor faults were, all of both is meant. */
 static void complete(struct explore_command *command)
 {
@@ -300,9 +328,18 @@ static void complete(struct explore_command *command)
     if (!command->crashes && !command->faults) {
         options->crashes = EXPLORE_MACHINE | EXPLORE_PROGRAMS | EXPLORE_ONE;
         options->faults = FAULTS_ALL;
-        if (command->time_ns == 0 && options->runs == 0 && options->sample == 0)
+        if (command->time_ns == 0 && options->runs == 0 && options->sample == 0 &&
+            (!command->random || command->all_seeds))
             command->time_ns = DEFAULT_TIME_NS;
     }
+    if (command->random && options->sample == 0)
+        options->sample = RANDOM_SAMPLE;
+    if (command->random && command->all_seeds)
+        command->last_seed = SEEDS_MAX;
+    if (command->random && command->schedule_count == 0)
+        parse_schedules("all", command);
+    if (command->schedule_count == 0)
+        add_schedule(command, "round-robin");
     if (options->states == 0)
         options->states = 256;
 }
@@ -311,8 +348,7 @@ int explore_options_read(int argc, char **argv, struct explore_command *command)
 {
     bool options = true;
     *command = (struct explore_command){.replay = "",
-                                        .schedules = {SCHEDULE_ROUND_ROBIN},
-                                        .schedule_count = 1,
+                                        .all_seeds = true,
                                         .first_seed = 1,
                                         .last_seed = 1,
                                         .shard = 1,
@@ -333,18 +369,8 @@ int explore_options_read(int argc, char **argv, struct explore_command *command)
             }
             continue;
         }
-        if (strcmp(argv[i], "--marks") == 0) {
-            command->marks = true;
+        if (read_flag(argv[i], command))
             continue;
-        }
-        if (strcmp(argv[i], "--no-shrink") == 0) {
-            command->raw = true;
-            continue;
-        }
-        if (strcmp(argv[i], "-v") == 0) {
-            command->verbose = true;
-            continue;
-        }
         int known = read_option(argv[i], i + 1 < argc ? argv[i + 1] : "", command);
         if (known == 0)
             return refuse("unknown option", argv[i]);
@@ -352,8 +378,10 @@ int explore_options_read(int argc, char **argv, struct explore_command *command)
             return refuse(i + 1 < argc ? "wrong value of option" : "no value for option", argv[i]);
         i++;
     }
-    if (command->file_count == 0)
+    if (command->file_count == 0 && !command->random)
         return refuse("no scenario file is given or found", NULL);
+    if (command->file_count && command->random)
+        return refuse("files, or --random", NULL);
     complete(command);
     return STATUS_HELD;
 }

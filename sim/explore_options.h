@@ -23,6 +23,9 @@ struct explore_command {
     uint64_t shard, shards; /* the I-th of N, from 1 */
     unsigned jobs;
     int64_t time_ns;                /* 0: no limit */
+    bool random;                    /* scenarios that are made up, one for each seed */
+    bool all_seeds;                 /* no end of them was said */
+    const char *corpus;             /* a folder; or NULL */
     const char *out;                /* where violations are written */
     bool marks;                     /* all are printed, and must be reached */
     bool raw;                       /* they are not shrunk */

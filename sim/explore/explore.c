@@ -60,7 +60,7 @@ static void open_unit(struct explorer *explorer)
         return;
     struct unit_search *search = unit_start(index, &unit, exploration->jobs);
     int64_t now = now_ns(), end = INT64_MAX;
-    if (exploration->time_ns)
+    if (exploration->time_ns && exploration->deals_time)
         end = now + (explorer->end_ns - now) / (int64_t) (units_left(explorer) + 1);
     size_t count = explorer->open_count;
     *LIST_ADD(explorer->open, explorer->open_count) = search;

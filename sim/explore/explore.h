@@ -43,8 +43,11 @@ struct explore_options {
 
 struct explore_unit {
     const struct scenario *scenario;
-    const char *file;
+    const char *file; /* NULL: it was made up */
     struct explore_options options;
+    struct plan *starts; /* plans that are run first, malloc'd; or NULL */
+    size_t start_count;
+    bool wants_finds; /* explore_result.finds */
 };
 
 /* Something that went wrong, planned. */
@@ -82,6 +85,13 @@ enum explore_missing {
     MISSING_SAMPLE = 128  /* all was a choice */
 };
 
+/* A run that covered something that none before it in its unit did. */
+struct explore_find {
+    struct plan plan;
+    uint32_t *situations;
+    size_t situation_count;
+};
+
 struct explore_result {
     uint64_t points;     /* crash points */
     uint64_t states;     /* disks, kills and faults looked at */
@@ -95,6 +105,8 @@ struct explore_result {
     unsigned missing;    /* set of enum explore_missing */
     struct explore_failure *failures;
     size_t failure_count;
+    struct explore_find *finds; /* if they are wanted */
+    size_t find_count;
 };
 
 void explore_result_free(struct explore_result *result);
@@ -110,7 +122,8 @@ struct exploration {
                  const struct explore_result *result);
     void *context;
     unsigned jobs;   /* processes; 0: 1 */
-    int64_t time_ns; /* of the wall clock, dealt evenly to the units; 0: no limit */
+    int64_t time_ns; /* of the wall clock; 0: no limit */
+    bool deals_time; /* evenly to the units; else each takes as long as it takes */
     FILE *progress;  /* a terminal that is told how far it is; or NULL */
     FILE *status;    /* told the same in lines, from time to time; or NULL */
 };

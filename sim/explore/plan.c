@@ -149,6 +149,88 @@ char *plan_words(const struct plan *plan, const struct scenario *scenario)
     return text;
 }
 
+/* "1.0.2" */
+static bool read_answers(const char *text, struct planned *planned)
+{
+    char *end;
+    planned->answers = must_zeroed((strlen(text) + 1) * sizeof *planned->answers);
+    for (;; text = end + 1) {
+        if (*text < '0' || *text > '9')
+            return false;
+        planned->answers[planned->answer_count++] = (unsigned) strtoul(text, &end, 10);
+        if (*end != '.')
+            return !*end;
+    }
+}
+
+static bool read_host(char **text, const struct scenario *scenario, struct planned *planned)
+{
+    if (strncmp(*text, "host=", 5) != 0)
+        return !scenario->internet;
+    char *name = *text + 5, *end = strchr(name, ',');
+    if (!end)
+        return false;
+    *end = 0;
+    *text = end + 1;
+    while (planned->host < scenario->host_count &&
+           strcmp(scenario->hosts[planned->host].name, name) != 0)
+        planned->host++;
+    return planned->host < scenario->host_count;
+}
+
+/* "214,host=mail,answers=1.0.2" */
+static bool read_cut(char *text, const struct scenario *scenario, struct planned *planned)
+{
+    char *end;
+    planned->kind = UPSET_POWER;
+    planned->call = strtoull(text, &end, 10);
+    if (end == text || *end != ',')
+        return false;
+    text = end + 1;
+    if (!read_host(&text, scenario, planned))
+        return false;
+    if (strncmp(text, "kill=", 5) == 0) {
+        planned->kind = UPSET_KILL;
+        planned->program = program_named(text + 5);
+        return strcmp(planned->program, "?") != 0;
+    }
+    if (strncmp(text, "answers=", 8) == 0)
+        return read_answers(text + 8, planned);
+    if (strcmp(text, "none") == 0)
+        return true;
+    planned->chance = strtoull(text, &end, 10);
+    return planned->chance && !*end;
+}
+
+static bool read_planned(const char *option, char *value, const struct scenario *scenario,
+                         struct plan *plan)
+{
+    if (plan->count == PLAN_UPSETS_MAX || !value)
+        return false;
+    struct planned *planned = &plan->upsets[plan->count++];
+    if (strcmp(option, "--cut") == 0)
+        return read_cut(value, scenario, planned);
+    planned->kind = UPSET_FAULT;
+    if (strcmp(option, "--fault") != 0 || fault_read(value, &planned->fault) < 0)
+        return false;
+    planned->call = planned->fault.kind == FAULT_MEMORY ? 0 : planned->fault.call_number;
+    return true;
+}
+
+int plan_read(const char *words, const struct scenario *scenario, struct plan *plan)
+{
+    char *text = must_copy(words, strlen(words)), *rest;
+    bool good = true;
+    memset(plan, 0, sizeof *plan);
+    for (char *word = strtok_r(text, " ", &rest); word && good; word = strtok_r(NULL, " ", &rest))
+        good = read_planned(word, strtok_r(NULL, " ", &rest), scenario, plan);
+    free(text);
+    if (good)
+        return 0;
+    plan_free(plan);
+    return -1;
+}
+
 const char *program_named(const char *name)
 {
     for (const struct program *program = programs; program->name; program++)

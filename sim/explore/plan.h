@@ -44,6 +44,8 @@ void plan_get(struct wire_reader *reader, struct plan *plan);
 /* As options of `nixie run`, a space before each: " --cut 214,answers=1.0.2"; "" if nothing is to
  * go wrong.  malloc'd. */
 char *plan_words(const struct plan *plan, const struct scenario *scenario);
+/* Reads such words again.  Returns 0, or -1: they are none, or of another scenario. */
+int plan_read(const char *words, const struct scenario *scenario, struct plan *plan);
 
 /* The name of a program of the table with that name, or "*", static; "?" if there is none. */
 const char *program_named(const char *name);

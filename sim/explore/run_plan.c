@@ -56,6 +56,14 @@ static void describe_call(struct runner *runner, const char *when, const struct 
     runner->words = must_copy(text, strlen(text));
 }
 
+static void note_situation(struct finding *finding, uint32_t situation)
+{
+    for (size_t i = 0; i < finding->situation_count; i++)
+        if (finding->situations[i] == situation)
+            return;
+    *LIST_ADD(finding->situations, finding->situation_count) = situation;
+}
+
 static void note_upset(struct runner *runner, size_t index, const struct call *call)
 {
     const struct planned *planned = &runner->run->plan->upsets[index];
@@ -65,6 +73,7 @@ static void note_upset(struct runner *runner, size_t index, const struct call *c
     free(upset->host);
     upset->host = must_copy(name, strlen(name));
     upset->time_ns = call->time_ns;
+    note_situation(runner->finding, coverage_of_upset(runner->world, planned, call, host));
     if (planned->kind == UPSET_FAULT)
         upset->program = program_named(process_name(call->process));
     describe_call(runner, planned->kind == UPSET_FAULT ? "in" : "after", call);
@@ -80,14 +89,6 @@ static int before_call(void *context, const struct call *call)
     if (runner->run->points)
         points_before(runner->run->points, runner->world, call);
     return 0;
-}
-
-static void note_situation(struct finding *finding, uint32_t situation)
-{
-    for (size_t i = 0; i < finding->situation_count; i++)
-        if (finding->situations[i] == situation)
-            return;
-    *LIST_ADD(finding->situations, finding->situation_count) = situation;
 }
 
 static void after_call(void *context, const struct call *call)

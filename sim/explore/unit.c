@@ -266,7 +266,7 @@ static void admit(struct unit_search *search, const struct queued *parent,
             twin = same;
         }
     }
-    search->result.distinct += twin == 0;
+    search->result.distinct += twin == 0 && !search->unit.options.sample;
     struct queued *queued = LIST_ADD(search->waiting, search->waiting_count);
     queued->plan = longer_plan(search, parent, candidate, &queued->size);
     queued->key = candidate->key;
@@ -283,6 +283,25 @@ static void admit_all(struct unit_search *search, const struct queued *parent,
         qsort(candidates, count, sizeof *candidates, compare_order);
     for (size_t i = 0; i < count; i++)
         admit(search, parent, &candidates[i], preferred);
+}
+
+/* What the unit is to begin with. */
+static void admit_starts(struct unit_search *search)
+{
+    for (size_t i = 0; i < search->unit.start_count; i++) {
+        const struct plan *plan = &search->unit.starts[i];
+        struct wire wire = {0};
+        if (plan->count == 0)
+            continue;
+        plan_put(&wire, plan);
+        struct queued *queued = LIST_ADD(search->waiting, search->waiting_count);
+        queued->plan = (const uint8_t *) pool_copy(&search->pool, wire.bytes, wire.size);
+        queued->size = (uint32_t) wire.size;
+        queued->depth = (uint8_t) plan->count;
+        queued->number = ++search->numbers;
+        queued->preferred = true;
+        wire_free(&wire);
+    }
 }
 
 /* --- answers ----------------------------------------------------------------------------------*/
@@ -328,13 +347,29 @@ static void note_death(struct unit_search *search, const struct queued *queued, 
     search->result.missing |= MISSING_REST;
 }
 
+static void note_situation(struct unit_search *search, uint32_t situation,
+                           struct explore_find *find)
+{
+    if (situation && seen_add(&search->covered, situation))
+        *LIST_ADD(find->situations, find->situation_count) = situation;
+}
+
+/* True if the run covered something new. */
 static bool note_situations(struct unit_search *search, const struct queued *queued,
                             const struct work_answer *answer)
 {
-    bool news = queued->key && seen_add(&search->covered, queued->key);
+    struct explore_find find = {0};
     for (size_t i = 0; i < answer->situation_count; i++)
-        news |= seen_add(&search->covered, answer->situations[i]);
+        note_situation(search, answer->situations[i], &find);
     search->result.situations = search->covered.used;
+    bool news = find.situation_count;
+    if (news && search->unit.wants_finds) {
+        struct wire_reader reader = wire_read(queued->plan, queued->size);
+        plan_get(&reader, &find.plan);
+        *LIST_ADD(search->result.finds, search->result.find_count) = find;
+    } else {
+        free(find.situations);
+    }
     return news;
 }
 
@@ -358,8 +393,15 @@ static void note_outcome(struct unit_search *search, const struct queued *queued
 static void add_look(struct unit_search *search, const struct work_answer *answer)
 {
     const struct explore_options *options = &search->unit.options;
-    search->result.points += answer->points;
-    search->result.states += answer->states;
+    if (!options->sample) {
+        search->result.points += answer->points;
+        search->result.states += answer->states;
+    } else if (search->first) {
+        search->result.points += answer->points;
+    } else { /* what is run is all that is looked at */
+        search->result.states++;
+        search->result.distinct++;
+    }
     search->result.missing |= answer->sampled ? MISSING_STATES : 0;
     if (options->every > 1)
         search->result.missing |= MISSING_POINTS;
@@ -379,6 +421,7 @@ static void end_first(struct unit_search *search)
         memcpy(candidates + count, part->candidates, part->candidate_count * sizeof *candidates);
         count += part->candidate_count;
     }
+    admit_starts(search);
     admit_all(search, &search->round[0], candidates, count, false);
     free(candidates);
     for (size_t i = 0; i < search->part_count; i++)
@@ -506,5 +549,10 @@ void explore_result_free(struct explore_result *result)
     for (size_t i = 0; i < result->failure_count; i++)
         explore_failure_free(&result->failures[i]);
     free(result->failures);
+    for (size_t i = 0; i < result->find_count; i++) {
+        plan_free(&result->finds[i].plan);
+        free(result->finds[i].situations);
+    }
+    free(result->finds);
     memset(result, 0, sizeof *result);
 }
