@@ -4,15 +4,32 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* xxHash declares what XXH_NO_XXH3 leaves out; gcc says so at the end of the file. */
+#pragma GCC diagnostic ignored "-Wunused-function"
+#define XXH_INLINE_ALL
+#define XXH_NO_XXH3
+#include <xxhash.h>
+
 #include "sim/world/home.h"
 #include "sim/world/internal.h"
 
 #define PATH HOME_QUEUE "/lock/journal"
 #define SLOT_GAP 512
+#define SLOT_SIZE 109
+#define SLOT_CHECK_AT 92
 #define SLOT_WORDS "nixie1 journl %*16s %20llu %16llx %20llu"
 #define FIRST_RECORD 4096
 #define LINE_SIZE 112
 #define LINE_WORDS "nixie1 accept %16llx %20llu %20llu %8llu %8llu"
+
+/* Whether the line's last word is the XXH64 of what is before it: it may be torn. */
+static bool is_whole(const char line[SLOT_SIZE + 1])
+{
+    char check[17];
+
+    snprintf(check, sizeof check, "%016llx", (unsigned long long) XXH64(line, SLOT_CHECK_AT, 0));
+    return memcmp(check, line + SLOT_CHECK_AT, 16) == 0;
+}
 
 /* The slot that counts. */
 static bool read_slot(struct machine *machine, unsigned long long *generation,
@@ -21,13 +38,13 @@ static bool read_slot(struct machine *machine, unsigned long long *generation,
     unsigned long long newest = 0;
 
     for (unsigned i = 0; i < 2; i++) {
-        char line[128];
+        char line[SLOT_SIZE + 1];
         unsigned long long serial, slot_generation, slot_covered;
-        ssize_t size = host_read_part(machine->host, PATH, i * SLOT_GAP, line, sizeof line - 1);
 
-        if (size <= 0)
+        if (host_read_part(machine->host, PATH, i * SLOT_GAP, line, SLOT_SIZE) != SLOT_SIZE ||
+            !is_whole(line))
             continue;
-        line[size] = 0;
+        line[SLOT_SIZE] = 0;
         if (sscanf(line, SLOT_WORDS, &serial, &slot_generation, &slot_covered) != 3 ||
             serial <= newest)
             continue;
