@@ -29,6 +29,7 @@
 
 #define PENDING_LIMIT ((size_t) 1 << 20)
 #define LINE_LIMIT ((size_t) 16384) /* longer lines are cut into several */
+#define GATHER_MS 10                /* between reads of lines that come in quickly */
 #define RETRY_MS 2000
 #define WRITE_ENOUGH 65536 /* bytes; no line is added to more than this */
 #define SIZE_DEFAULT 1000000
@@ -48,6 +49,7 @@ struct log {
     uint64_t dropped;   /* lines that were thrown away and not yet reported */
     uint64_t reported;  /* those that the first pending line tells of, none of it written yet */
     int64_t retry_at;   /* monotonic; 0: writing is possible as far as we know */
+    int64_t read_at;    /* monotonic ms: when input came last */
 };
 
 static void complain(const char *what, const char *name)
@@ -298,6 +300,17 @@ static bool take_input(struct log *log)
     return count > 0 || (count < 0 && errno == EAGAIN);
 }
 
+/* While lines come in quickly they are left in the pipe for a little, and read together. */
+static void let_gather(struct log *log)
+{
+    int64_t now = clock_monotonic_ms();
+    if (now < log->read_at + GATHER_MS) {
+        poll(NULL, 0, GATHER_MS);
+        now += GATHER_MS;
+    }
+    log->read_at = now;
+}
+
 static void run(struct log *log)
 {
     for (;;) {
@@ -309,6 +322,8 @@ static void run(struct log *log)
         }
         struct pollfd fd = {.fd = 0, .events = POLLIN};
         int ready = poll(&fd, 1, (int) timeout);
+        if (ready > 0)
+            let_gather(log);
         if (ready > 0 && !take_input(log))
             break;
         bool try = log->pending.length > 0;
