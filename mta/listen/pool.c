@@ -13,7 +13,7 @@
 #include "mta/lib/io.h"
 
 #define SERVED_MAX 500      /* connections of one worker */
-#define IDLE_MAX_MS 30000   /* an idle worker that is not the last one goes after so long */
+#define IDLE_MAX_MS 2000    /* an idle worker that is not the last one goes after so long */
 #define START_PAUSE_MS 1000 /* after starting one failed, or one died young */
 #define DIED_YOUNG_MS 1000
 #define IPV6_NETWORK_BYTES 8

@@ -67,8 +67,8 @@ void recipient_user_free(struct recipient_user *user);
  * come when they are needed and go when they have been idle; none is ever waited for.
  */
 #define WORKERS_MAX 100
-#define WORKER_JOBS_MAX 500  /* after which it is replaced */
-#define WORKER_IDLE_MS 10000 /* after which it is ended */
+#define WORKER_JOBS_MAX 500 /* after which it is replaced */
+#define WORKER_IDLE_MS 2000 /* after which it is ended */
 
 /* Instead of an exit code (mta/local/local.h). */
 enum { WORKER_CODE_READY = 1, WORKER_CODE_OTHER = 2 };

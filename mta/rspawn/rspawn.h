@@ -25,7 +25,7 @@
 #define REPORT_TEXT_MAX 9000         /* bytes of a report that are passed on */
 #define OUT_MAX 65536                /* bytes of reports that wait for send */
 #define WORKER_JOBS_MAX 500          /* after which a worker is replaced */
-#define WORKER_IDLE_MS 30000         /* after which it is ended */
+#define WORKER_IDLE_MS 6000          /* after which it is ended */
 
 /* --- group.c: whom to report to send --- */
 
