@@ -229,28 +229,31 @@ static char obey(struct clean *clean)
 
 /* --- the dialogue --- */
 
-/* Obeys all commands that end in these bytes.  -1: nobody takes the answer. */
+#define BLOCK_SIZE 1024
+
+/* Obeys all commands that end in these bytes, and answers them together.  -1: nobody takes the
+ * answers. */
 static int feed(struct clean *clean, const char *bytes, size_t size)
 {
+    char answers[BLOCK_SIZE];
+    size_t count = 0;
     for (size_t i = 0; i < size; i++) {
         if (bytes[i] == 0) {
-            char answer = obey(clean);
+            answers[count++] = obey(clean);
             clean->length = 0;
             clean->too_long = false;
-            if (io_write(1, &answer, 1) < 0)
-                return -1;
         } else if (clean->length == COMMAND_MAX) {
             clean->too_long = true;
         } else {
             clean->command[clean->length++] = bytes[i];
         }
     }
-    return 0;
+    return io_write(1, answers, count);
 }
 
 static int serve(struct clean *clean)
 {
-    char block[1024];
+    char block[BLOCK_SIZE];
     for (;;) {
         ssize_t count = io_read(0, block, sizeof block);
         if (count <= 0)
