@@ -96,13 +96,14 @@ is "still the same nixie-listen" "$(server_pids "$home" listen)" "$listen"
 
 # --- what dies ---
 coproc WAITER { client wait; }
+waiter=$WAITER_PID # unset when it ends
 read -r -t 10 _ <&"${WAITER[0]}"
 # shellcheck disable=SC2086
 kill -9 $(server_pids "$home" smtpd)
 echo go >&"${WAITER[1]}"
 check "a worker killed in a session ends it" grep -qx -e 'ConnectionResetError' -e '' \
     <(cat <&"${WAITER[0]}")
-wait "$WAITER_PID" 2>/dev/null
+wait "$waiter" 2>/dev/null
 check "and is told of" wait_for 5 logged 'listen alert: smtpd [0-9]* ended: signal 9'
 is "the next session is served" "$(client one alice@mail.example)" sent
 kill -9 "$listen"
