@@ -188,7 +188,7 @@ static int loop(struct rspawn *rspawn)
         fill_polls(rspawn);
         if (poll(rspawn->polls, FDS_BEFORE + rspawn->pool.count, poll_timeout(rspawn, next, now)) <
             0) {
-            if (errno == EINTR)
+            if (errno == EINTR || errno == ENOMEM)
                 continue;
             return die("unable to poll", errno);
         }
