@@ -237,6 +237,25 @@ static int recover_bad_info(struct send *send, const struct entry *entry)
     return remove_all(send, entry);
 }
 
+static void todo_finished(struct send *send, uint64_t number, bool done)
+{
+    (void) number;
+    send->todo_finished = done;
+}
+
+/* A message does not leave S4 as long as its todo is there.  0 or -1 with errno. */
+static int finish_todo(struct send *send, uint64_t number)
+{
+    send_dirty(send);
+    send->todo_finished = false;
+    if (cleaner_ask(&send->cleaner, "todo", number, todo_finished) < 0)
+        return -1;
+    if (send_wait_cleaner(send) == 0 && send->todo_finished)
+        return 0;
+    errno = EIO;
+    return -1;
+}
+
 /* info, and todo not to be believed or not there. */
 static int recover_info(struct send *send, const struct entry *entry, const struct buf *content)
 {
@@ -248,7 +267,7 @@ static int recover_info(struct send *send, const struct entry *entry, const stru
         return errno == ENOENT ? remove_all(send, entry) : -1;
     if (mess == 0)
         return set_all_aside(send, entry, SPOOL_MESS);
-    if ((entry->kinds & BIT(SPOOL_TODO)) && ask(send, "todo", entry->number) < 0)
+    if ((entry->kinds & BIT(SPOOL_TODO)) && finish_todo(send, entry->number) < 0)
         return -1;
     return recover_queued(send, entry, &info);
 }

@@ -45,6 +45,7 @@ struct todo {
     DIR *directory;    /* open while being gone through */
     bool wanted;       /* something was added since `directory` was opened */
     int64_t next_look; /* steady seconds */
+    bool files_left;   /* of a message that could not be preprocessed */
     int trigger_read, trigger_write;
     char told[TOLD_SIZE]; /* read from the trigger; told_at to told_size is not taken yet */
     size_t told_at, told_size;
@@ -83,6 +84,7 @@ struct send {
     bool dirty; /* something is not durable that should be soon */
     int64_t dirty_since;
     bool first_sync_done; /* start-up */
+    bool todo_finished;   /* the same: clean has removed the todo that was asked for */
     bool last_sync_asked; /* exit */
 };
 

@@ -201,6 +201,13 @@ int todo_sync(struct send *send, struct message *message)
     return 0;
 }
 
+/* Files of S5 that are left beside todo/N would stay behind if it were delivered at once. */
+static void take_back(struct send *send, uint64_t number)
+{
+    if (todo_unwrite(number) < 0)
+        send->todo.files_left = true;
+}
+
 /* Whether the message is delivered before it is preprocessed. */
 static bool may_be_direct(const struct send *send, const struct message *message,
                           const struct preparation *preparation)
@@ -208,7 +215,7 @@ static bool may_be_direct(const struct send *send, const struct message *message
     return send->direct_count < DIRECT_MAX && preparation->recipients > 0 &&
            preparation->recipients <= DIRECT_RECIPIENTS &&
            preparation->todo.length <= DIRECT_BYTES && !message->held && !message->expired &&
-           !message->removed;
+           !message->removed && !send->todo.files_left;
 }
 
 /* Writes the files and waits for the sync. */
@@ -216,9 +223,13 @@ static int preprocess(struct send *send, struct message *message,
                       const struct preparation *preparation)
 {
     const struct buf *files[CHANNEL_COUNT] = {&preparation->channels[0], &preparation->channels[1]};
-    if (todo_write(message->number, &preparation->info, files) < 0)
-        return -1;
-    return todo_sync(send, message);
+    if (todo_write(message->number, &preparation->info, files) == 0 &&
+        todo_sync(send, message) == 0)
+        return 0;
+    int saved = errno;
+    take_back(send, message->number);
+    errno = saved;
+    return -1;
 }
 
 /* 0 or -1 with errno. */
@@ -330,7 +341,7 @@ static void todo_synced(struct send *send, uint64_t number, bool done)
         direct_move_failed(send, message);
         return;
     }
-    todo_unwrite(number);
+    take_back(send, number);
     message_drop(&send->messages, message);
 }
 
