@@ -72,8 +72,9 @@ int home_program(const struct buf *home, const char *name, struct buf *path)
     return buf_add_text(path, name);
 }
 
-bool home_is_single_user(void)
+int home_single_user(bool *single)
 {
     struct stat st;
-    return stat("control/singleuser", &st) == 0;
+    *single = stat("control/singleuser", &st) == 0;
+    return *single || errno == ENOENT ? 0 : -1;
 }

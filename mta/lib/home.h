@@ -21,7 +21,8 @@ int home_program(const struct buf *home, const char *name, struct buf *path);
  * trusted. */
 bool home_is_setuid(void);
 
-/* True if control/singleuser exists (current directory is the home): nobody becomes anybody. */
-bool home_is_single_user(void);
+/* *single: whether control/singleuser exists (current directory is the home): nobody becomes
+ * anybody.  Returns 0, or -1 with errno: that cannot be known now. */
+int home_single_user(bool *single);
 
 #endif

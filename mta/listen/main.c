@@ -148,18 +148,25 @@ static void accept_some(struct listener *listener, int socket, int64_t now_ms)
 
 /* --- signals --- */
 
-static void read_limits(struct listener *listener)
+/* What cannot be read stays as it was.  0, or -1: it may be possible another time. */
+static int read_limits(struct listener *listener)
 {
-    uint64_t number;
-    if (control_number("concurrencyincoming", CONCURRENCY_DEFAULT, UINT32_MAX, &number) == 0 &&
-        number > 0)
+    uint64_t number = 0;
+    bool temporary = false;
+    int result = control_number("concurrencyincoming", CONCURRENCY_DEFAULT, UINT32_MAX, &number);
+    if (result == 0 && number > 0) {
         listener->concurrency = number < WORKERS_MAX ? number : WORKERS_MAX;
-    else
+    } else {
+        temporary = result < 0 && error_is_temporary(errno);
         tell("alert: unable to read control/concurrencyincoming", "");
-    if (control_number("concurrencyperaddress", 0, UINT32_MAX, &number) == 0)
+    }
+    if (control_number("concurrencyperaddress", 0, UINT32_MAX, &number) == 0) {
         listener->concurrency_per_address = number;
-    else
+    } else {
+        temporary = temporary || error_is_temporary(errno);
         tell("alert: unable to read control/concurrencyperaddress", "");
+    }
+    return temporary ? -1 : 0;
 }
 
 static void stop(struct listener *listener, int64_t now_ms)
@@ -275,7 +282,10 @@ static int fill_descriptors(void)
 static int become_user(void)
 {
     uid_t now = geteuid();
-    if (now != 0 || home_is_single_user())
+    bool single_user;
+    if (home_single_user(&single_user) < 0)
+        return fail("unable to look for control/singleuser: ", error_text(errno));
+    if (now != 0 || single_user)
         return 0;
     const struct passwd *user = getpwnam(USER);
     if (!user || user->pw_uid == 0)
@@ -391,7 +401,8 @@ static int start(struct listener *listener, char *const *arguments, char *const 
     if (home_enter(environment, &listener->home) < 0)
         return fail("alert: unable to enter the home directory: ", error_text(errno));
     listener->concurrency = CONCURRENCY_DEFAULT;
-    read_limits(listener);
+    if (read_limits(listener) < 0)
+        return -1; /* without limits it does not begin */
     if (home_program(&listener->home, "nixie-smtpd", &listener->program) < 0 ||
         !buf_text(&listener->program))
         return fail("alert: out of memory", "");

@@ -482,7 +482,7 @@ static int loop(struct lspawn *lspawn)
         int64_t next = workers_trim(&lspawn->workers, now);
         unsigned count = fill_polls(lspawn);
         if (poll(lspawn->polls, count, poll_timeout(next, now)) < 0) {
-            if (errno == EINTR)
+            if (errno == EINTR || errno == ENOMEM)
                 continue;
             return die("unable to poll", errno);
         }
@@ -575,7 +575,8 @@ static int start(struct lspawn *lspawn, int argc, char **argv, char **environmen
 {
     if (home_enter(environment, &lspawn->home) < 0 || !buf_text(&lspawn->home))
         return die("unable to enter the home directory", errno);
-    lspawn->single_user = home_is_single_user();
+    if (home_single_user(&lspawn->single_user) < 0)
+        return die("unable to look for control/singleuser", errno);
     if (read_default_delivery(lspawn, argc, argv) < 0)
         return die("unable to read control/defaultdelivery", errno);
     if (find_message_owner(lspawn) < 0)

@@ -171,15 +171,15 @@ void entry_withdraw(struct entry *entry)
     char path[SPOOL_PATH_SIZE];
     enum entry_stage stage = entry->stage;
     entry->stage = ENTRY_NONE;
+    io_close(&entry->fd);
     if (stage == ENTRY_TODO && unlink(spool_path(path, SPOOL_TODO, entry->number)) < 0)
         return;
-    if (stage >= ENTRY_INTD)
-        discard(SPOOL_INTD, entry->number);
+    if (stage == ENTRY_INTD && unlink(spool_path(path, SPOOL_INTD, entry->number)) < 0)
+        return; /* what is left is in S3 */
     if (stage >= ENTRY_MESS)
         discard(SPOOL_MESS, entry->number);
     if (stage == ENTRY_PID)
         discard(SPOOL_PID, entry->number);
-    io_close(&entry->fd);
 }
 
 void entry_free(struct entry *entry)

@@ -82,7 +82,8 @@ static void prepare(struct queue *queue, char **environment)
     buf_free(&home);
     if (leave_caller(queue) < 0)
         die(QUEUE_BUG);
-    received_users_find(&queue->users, home_is_single_user());
+    if (home_single_user(&queue->users.single_user) < 0 || received_users_find(&queue->users) < 0)
+        die(QUEUE_HOME);
     if (chdir("queue") < 0)
         die(QUEUE_DIRECTORY);
     queue->commit_fd = commit_open();

@@ -1,37 +1,49 @@
 /* SPDX-License-Identifier: ISC */
 #include "mta/queue/received.h"
 
+#include <errno.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
 #include "mta/lib/clock.h"
+#include "mta/lib/error.h"
 
 #define NOBODY ((uid_t) -1)
 
-static uid_t find_user(const char *name)
+/* NOBODY if there is none.  0, or -1 with errno. */
+static int find_user(const char *name, uid_t *uid)
 {
+    errno = 0;
     const struct passwd *user = getpwnam(name);
-    return user ? user->pw_uid : NOBODY;
+    *uid = user ? user->pw_uid : NOBODY;
+    return !user && errno && error_is_temporary(errno) ? -1 : 0;
 }
 
 /* As nixie-lspawn finds whom alias deliveries run as: the user alias, else the owner of HOME/alias.
  */
-static uid_t find_alias(void)
+static int find_alias(uid_t *uid)
 {
     struct stat st;
-    uid_t uid = find_user("alias");
-    if (uid != NOBODY)
-        return uid;
-    return stat("alias", &st) == 0 && st.st_uid != 0 ? st.st_uid : NOBODY;
+    if (find_user("alias", uid) < 0)
+        return -1;
+    if (*uid != NOBODY)
+        return 0;
+    if (stat("alias", &st) < 0)
+        return error_is_temporary(errno) ? -1 : 0;
+    if (st.st_uid != 0)
+        *uid = st.st_uid;
+    return 0;
 }
 
-void received_users_find(struct received_users *users, int single_user)
+int received_users_find(struct received_users *users)
 {
-    users->single_user = single_user;
-    users->network = single_user ? NOBODY : find_user("nixied");
-    users->alias = single_user ? NOBODY : find_alias();
-    users->bounce = single_user ? NOBODY : find_user("nixies");
+    users->network = users->alias = users->bounce = NOBODY;
+    if (users->single_user)
+        return 0;
+    if (find_user("nixied", &users->network) < 0 || find_alias(&users->alias) < 0)
+        return -1;
+    return find_user("nixies", &users->bounce);
 }
 
 static const char *describe_claim(enum caller caller)

@@ -3,6 +3,7 @@
 #ifndef MTA_QUEUE_RECEIVED_H
 #define MTA_QUEUE_RECEIVED_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -14,14 +15,15 @@
 /* Users whose messages are told apart; (uid_t) -1 where there is none.  In single-user mode they
  * are all one, and what the caller says must do. */
 struct received_users {
-    int single_user;
+    bool single_user;
     uid_t network; /* nixied */
     uid_t alias;   /* alias, or the owner of HOME/alias */
     uid_t bounce;  /* nixies */
 };
 
-/* Looks them up, the current directory being the home.  May read /etc/passwd. */
-void received_users_find(struct received_users *users, int single_user);
+/* Looks the others up, the current directory being the home.  May read /etc/passwd.  Returns 0, or
+ * -1 with errno: that is not possible now. */
+int received_users_find(struct received_users *users);
 
 /* The field with its newline into `to`, NUL-terminated; returns its length.  `number` is the
  * message's, `now` Unix seconds. */

@@ -90,6 +90,8 @@ static int check_files(struct start *start)
         return complain(start, "bin/nixie-become", " is missing",
                         ": `nixie mta init` makes a complete home");
     start->has_listen = start->address_count > 0 || stat("control/listen", &st) == 0;
+    if (!start->has_listen && errno != ENOENT)
+        return complain(start, "control/listen", " is out of reach", "");
     if (start->has_listen &&
         (stat("bin/nixie-listen", &st) < 0 || stat("bin/nixie-smtpd", &st) < 0))
         return complain(start, "bin/nixie-listen or bin/nixie-smtpd", " is missing",
@@ -127,7 +129,8 @@ int check_home(struct start *start, const char *home, char *const *environment)
 {
     if (enter(start, home, environment) < 0)
         return -1;
-    start->single_user = home_is_single_user();
+    if (home_single_user(&start->single_user) < 0)
+        return complain(start, "control/singleuser", " is out of reach", "");
     if (check_files(start) < 0)
         return -1;
     return find_users(start);
