@@ -34,11 +34,15 @@ static void put(struct writer *writer, const char *bytes, size_t size)
     }
 }
 
-static const char no_words[] = "The remote server does not like this recipient.\n";
+/* There was no memory for what the remote server said: it may say it again. */
+static const char no_words[] = "Out of memory for what the remote server said. (#4.3.0)\n";
 
+/* `letters`: for a final no, and one that may be another time. */
 static void put_recipient(struct writer *writer, const struct job *job,
-                          const struct recipient *recipient, size_t size)
+                          const struct recipient *recipient, size_t size, const char letters[2])
 {
+    bool hard = recipient->fate == FATE_HARD && size > 0;
+    put(writer, hard ? letters : letters + 1, 1);
     if (size)
         put(writer, job->texts.data + recipient->text, size);
     else
@@ -56,8 +60,7 @@ int report_records(const struct job *job, int fd)
         switch (recipient->fate) {
         case FATE_HARD:
         case FATE_SOFT:
-            put(&writer, recipient->fate == FATE_HARD ? "h" : "s", 1);
-            put_recipient(&writer, job, recipient, recipient->short_size);
+            put_recipient(&writer, job, recipient, recipient->short_size, "hs");
             put(&writer, "", 1);
             break;
         default:
@@ -79,8 +82,7 @@ int report_each(const struct job *job, int fd)
         switch (recipient->fate) {
         case FATE_HARD:
         case FATE_SOFT:
-            put(&writer, recipient->fate == FATE_HARD ? "D" : "Z", 1);
-            put_recipient(&writer, job, recipient, recipient->text_size);
+            put_recipient(&writer, job, recipient, recipient->text_size, "DZ");
             break;
         default:
             put(&writer, &job->verdict, 1);
