@@ -70,6 +70,8 @@ bool selector_matches(const struct scenario *scenario, const struct selector *se
 {
     const struct message *message = &scenario->messages[index];
 
+    if (index >= scenario->message_count)
+        return false; /* the probe */
     return pattern_matches(selector->name, message->name, false) ||
            strcmp(selector->name, scenario->submissions[message->submission].name) == 0;
 }

@@ -363,6 +363,7 @@ static void add_letters(struct run *run)
         letter->sender = submission->from;
         letter->client = machine_of_actor(run, (struct actor){ACTOR_CLIENT, submission->client});
     }
+    probe_add(run);
     for (size_t i = 0; i < scenario->fault_count; i++)
         faults_add_rule(world, &scenario->faults[i].rule);
     for (size_t i = 0; i < run->options->fault_count; i++)
@@ -408,7 +409,9 @@ static void do_dues(struct run *run)
     while (next_due(run) <= kernel_now(run->world->kernel)) {
         struct due due = take_due(run);
 
-        if (due.boot)
+        if (due.probe)
+            probe_send(run);
+        else if (due.boot)
             world_boot(run->world, due.boot - 1);
         else
             do_action(run, due.event, due.repeat, NULL);
@@ -437,6 +440,17 @@ static void do_nothing(void *context)
     (void) context;
 }
 
+/* All is over: false, or the probe is due now. */
+static bool go_on_with_probe(struct run *run)
+{
+    struct due due = {.probe = true};
+
+    if (!probe_is_wanted(run, &due.time_ns))
+        return false;
+    add_due(run, due);
+    return true;
+}
+
 /* Lets the world go on until all is over. */
 static void loop(struct run *run)
 {
@@ -460,8 +474,11 @@ static void loop(struct run *run)
             quiet_since = now;
         if (quiet_since >= 0 && !run->scenario->has_until && quiet_since + GRACE_NS < target)
             target = quiet_since + GRACE_NS;
-        if (now >= target && (run->due_count == 0 || now >= limit))
-            return;
+        if (now >= target && (run->due_count == 0 || now >= limit)) {
+            if (!go_on_with_probe(run))
+                return;
+            continue;
+        }
         end = kernel_run(world->kernel, target);
         do_stopped(run);
         if (is_too_long(run)) {
@@ -472,7 +489,7 @@ static void loop(struct run *run)
             accuse_spin(run);
             return;
         }
-        if (end == KERNEL_IDLE && run->due_count == 0)
+        if (end == KERNEL_IDLE && run->due_count == 0 && !go_on_with_probe(run))
             return;
         if (end == KERNEL_IDLE && kernel_next_timer(world->kernel) == INT64_MAX)
             kernel_at(world->kernel, target, do_nothing, NULL); /* or time would stand still */
@@ -550,6 +567,10 @@ static void finish(struct run *run)
     if (result->verdict != VERDICT_WRONG) {
         world_collect(world);
         world_judge(world, run->scenario->has_until && !run->options->only_oracles);
+        if (run->options->outcomes)
+            outcomes_note(world, run->options->outcomes);
+        if (run->options->base)
+            judge_outcomes(world, run->options->base);
         expect_judge(run);
     }
     result->summary = summary_of(run);

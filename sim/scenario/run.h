@@ -11,6 +11,7 @@
 
 #include "sim/kernel/kernel.h"
 #include "sim/scenario/model.h"
+#include "sim/world/outcomes.h"
 #include "sim/world/world.h"
 
 /* A power cut before or after call number `call_number` of the run, on the host that makes it, or
@@ -47,6 +48,13 @@ struct run_options {
     /* Judges only by the oracles that are always on, not by `expect`: what a scenario expects need
      * not hold when more goes wrong than it tells. */
     bool only_oracles;
+    /* For runs in which something goes wrong for a while.  `outcomes` (or NULL) is filled with
+     * those of this run; `base`: those of the same run where nothing goes wrong, which this one is
+     * judged by as well (sim/world/outcomes.h).  `probe`: one message more is sent when all is over
+     * (probe.c). */
+    struct outcomes *outcomes;
+    const struct outcomes *base;
+    bool probe;
     /* A run that makes so many calls ends there with VERDICT_WRONG; 0: no limit. */
     uint64_t calls_max;
     /* Sees every call, after the world has; `world` is told once, before the run. */

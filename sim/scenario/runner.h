@@ -12,6 +12,7 @@ struct due {
     const struct event *event;
     size_t repeat; /* SEND: which of its messages */
     size_t boot;   /* a boot after a planned crash: host + 1 */
+    bool probe;    /* the probe is sent */
 };
 
 struct run {
@@ -28,6 +29,10 @@ struct run {
     size_t next_crash;
     size_t crash_host; /* of the planned crash that is due: host + 1 */
     int64_t last_due_ns;
+    bool has_probe; /* probe.c: it is to be sent */
+    size_t probe;   /* in letters[] */
+    char probe_to[300];
+    const char *probe_recipients[1];
     struct set_path *paths; /* run_network.c */
     size_t path_count;
 };
@@ -50,6 +55,12 @@ size_t machine_of_actor(const struct run *run, struct actor actor);
 void network_set(struct run *run, const struct network *network);
 /* What holds from the start; and starts the actors. */
 void network_start(struct run *run);
+
+/* probe.c: adds its letter, the last one, if there is to be one; whether it is to be sent now that
+ * all is over, and when (tells so once); sends it. */
+void probe_add(struct run *run);
+bool probe_is_wanted(struct run *run, int64_t *time_ns);
+void probe_send(struct run *run);
 
 /* pins.c: answers as the pins of an action say, and all else as `inner` does. */
 struct pinned {

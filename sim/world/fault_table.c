@@ -11,7 +11,8 @@
  *   ENOMEM          what makes an object of the kernel's
  *   EINTR           what may wait for others: pipes, sockets, FIFOs, locks, children.  Never a
  *                   regular file or a sync, and never what restarts by itself
- *   short           reads and writes; a write to a pipe of up to PIPE_BUF bytes is whole
+ *   short           reads and writes; to a pipe or an AF_UNIX socket up to PIPE_BUF bytes go whole
+ *                   or not at all
  *   slow            what waits for the disk
  *   clock           a look at the wall clock: between two looks a step cannot be seen
  *   spawn           EAGAIN, no process more (ENOMEM is there too)
@@ -30,6 +31,7 @@
 #define OF(kind) (1u << FILE_##kind)
 #define DISK (OF(REGULAR) | OF(DIRECTORY))
 #define STREAMS (OF(PIPE) | OF(FIFO) | OF(UNIX) | OF(TCP))
+#define WHOLE (OF(PIPE) | OF(FIFO) | OF(UNIX)) /* small writes are not cut */
 #define ROOM (FAULTS_ENOSPC | FAULTS_EDQUOT)
 #define MEDIUM (FAULTS_EIO | FAULTS_ENOMEM)
 #define NAME (ROOM | MEDIUM | FAULTS_SLOW) /* a directory changes */
@@ -98,9 +100,8 @@ static unsigned ruled_out(const struct call *call, unsigned file)
     case CALL_open:
         return call->argument[0] & O_CREAT ? 0 : ROOM;
     case CALL_write:
-        return call->size <= (file & (OF(PIPE) | OF(FIFO)) ? PIPE_BUF : 1) ? FAULTS_SHORT : 0;
     case CALL_sendmsg:
-        return call->size <= 1 ? FAULTS_SHORT : 0;
+        return call->size <= (file & WHOLE ? PIPE_BUF : 1) ? FAULTS_SHORT : 0;
     case CALL_poll:
         return call->argument[1] == 0 ? FAULTS_EINTR : 0;
     case CALL_wait:

@@ -25,6 +25,13 @@ bool attempt_is_at(const struct attempt *attempt, const struct route *route)
     return logged_is(attempt->recipient, route->address);
 }
 
+/* What a delivery did was told, but a fault has taken its words. */
+static bool lost_its_words(const struct world *world, const struct attempt *attempt)
+{
+    return strcmp(attempt->text, "/Error_report_too_long,_sorry./") == 0 &&
+           upset_excuses(world, attempt->machine, attempt->start_ns, attempt->end_ns);
+}
+
 /* Its .qmail told to throw it away: that, and not a program's or a mailbox's "yes". */
 static bool was_discarded(const struct world *world, size_t entry, const struct route *route)
 {
@@ -33,8 +40,8 @@ static bool was_discarded(const struct world *world, size_t entry, const struct 
     for (size_t i = 0; i < attempts.count; i++) {
         const struct attempt *attempt = &world->attempts[attempts.items[i]];
 
-        if (attempt->result == 'K' && strstr(attempt->text, "did_0+0+0") &&
-            attempt_is_at(attempt, route))
+        if (attempt->result == 'K' && attempt_is_at(attempt, route) &&
+            (strstr(attempt->text, "did_0+0+0") || lost_its_words(world, attempt)))
             return true;
     }
     return false;

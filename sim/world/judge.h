@@ -28,6 +28,7 @@
  *   LIMIT      a message larger than control/databytes was accepted
  *   DIED       a program of the server died of a fault of its own
  *   CONCURRENCY  more deliveries at once than allowed
+ *   FINAL, DOWN  see outcomes.h
  *   LEAK       when all is idle a process of the server holds a file that was removed, or a TCP
  *              connection that the other side has ended
  *

@@ -15,9 +15,19 @@ int64_t reason_last_start(const struct world *world, size_t machine, int64_t tim
     return -1;
 }
 
-static bool was_in_memory(const struct entry *entry, const struct upset *upset)
+/* A fault that ended send was there at most so long before the next one began. */
+#define DIES_NS (60 * NANOSECONDS)
+
+static bool was_in_memory(const struct world *world, const struct entry *entry,
+                          const struct upset *upset)
 {
-    return upset->kind <= UPSET_KILL && entry_stage_at(entry, upset->time_ns - 1) == STAGE_S4;
+    bool ends = upset->kind <= UPSET_KILL;
+
+    for (size_t i = 0; i < world->send_start_count && upset->kind == UPSET_FAULT && !ends; i++)
+        ends = world->send_starts[i].machine == upset->machine &&
+               world->send_starts[i].time_ns >= upset->time_ns &&
+               world->send_starts[i].time_ns <= upset->time_ns + DIES_NS;
+    return ends && entry_stage_at(entry, upset->time_ns - 1) == STAGE_S4;
 }
 
 bool reason_forgotten(const struct world *world, const struct entry *entry,
@@ -30,7 +40,7 @@ bool reason_forgotten(const struct world *world, const struct entry *entry,
             upset->time_ns < attempt->start_ns)
             continue;
         if (attempt->end_ns == INT64_MAX || upset->time_ns <= attempt->end_ns + FORGET_NS ||
-            was_in_memory(entry, upset))
+            was_in_memory(world, entry, upset))
             return true;
     }
     return false;
@@ -65,6 +75,16 @@ bool reason_unknown(const struct world *world, const struct entry *entry, int64_
     return false;
 }
 
+bool reason_aged(const struct world *world, const struct entry *entry, int64_t to)
+{
+    for (size_t i = 0; i < world->upset_count; i++)
+        if (world->upsets[i].kind == UPSET_CLOCK && world->upsets[i].machine == entry->machine &&
+            world->upsets[i].time_ns >= entry->birth_ns - NANOSECONDS &&
+            world->upsets[i].time_ns <= to)
+            return true;
+    return false;
+}
+
 /* Since when the upset makes the message due at once; -1: it does not. */
 static int64_t due_since(const struct world *world, const struct entry *entry,
                          const struct upset *upset, const struct attempt *before,
@@ -76,7 +96,7 @@ static int64_t due_since(const struct world *world, const struct entry *entry,
         int64_t forget = upset->kind == UPSET_POWER ? FORGET_NS : WRITE_NS;
 
         return before->end_ns == INT64_MAX || upset->time_ns <= before->end_ns + forget ||
-                       was_in_memory(entry, upset)
+                       was_in_memory(world, entry, upset)
                    ? start_after(world, upset->machine, upset->time_ns)
                    : -1;
     }

@@ -25,6 +25,10 @@ bool reason_forgotten(const struct world *world, const struct entry *entry,
  * fault, a step of the clock, a signal of another kind. */
 bool reason_unknown(const struct world *world, const struct entry *entry, int64_t from, int64_t to);
 
+/* The clock was set between the birth of the message and the time when send knew it: send takes it
+ * for older or younger than it is, and its times with it. */
+bool reason_aged(const struct world *world, const struct entry *entry, int64_t to);
+
 /* The try `then` came before its time, after `before`: since when it may have been due at once (a
  * power loss made the stored time forgotten, the try before never came back, an order); -1: there
  * is no reason. */

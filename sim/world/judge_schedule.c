@@ -148,6 +148,9 @@ static bool had_to_wait(const struct world *world, const struct entry *entry,
            had_trouble(world, entry->machine, before->start_ns, then->start_ns);
 }
 
+/* A pass may have begun so long before a try of it: without memory it rests, a disk may be slow. */
+#define PASS_NS (90 * NANOSECONDS)
+
 #define NO_WINDOW ((struct window){-1, -1})
 
 /* `before` came before its time, by an order, and a crash or a kill took its result: the disk still
@@ -174,7 +177,7 @@ static struct window judge_next(struct world *world, const struct entry *entry,
     int64_t since, until;
 
     *stored = NO_WINDOW;
-    if (reason_unknown(world, entry, before->start_ns, then->start_ns) ||
+    if (reason_unknown(world, entry, before->start_ns - PASS_NS, then->start_ns) ||
         reason_lost_age(world, entry, then->start_ns))
         return (struct window){next.from < due.from ? next.from : due.from, next.to};
     if (then->start_ns + SLACK_NS < due.from * NANOSECONDS) {
@@ -263,6 +266,7 @@ static void judge_recipient(struct world *world, const struct entry *entry, stru
 {
     const struct attempt *before = &world->attempts[attempts.items[0]];
     struct window pass = pass_window(before, entry->birth_ns / NANOSECONDS), stored = NO_WINDOW;
+    bool aged = reason_aged(world, entry, before->start_ns);
 
     if (is_named_again(entry, before))
         return;
@@ -275,6 +279,9 @@ static void judge_recipient(struct world *world, const struct entry *entry, stru
             continue;
         if (before->result == 'K' || before->result == 'D') {
             judge_done(world, entry, before, attempt);
+            pass = pass_window(attempt, -1);
+            stored = NO_WINDOW;
+        } else if (aged) {
             pass = pass_window(attempt, -1);
             stored = NO_WINDOW;
         } else {

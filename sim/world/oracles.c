@@ -53,6 +53,14 @@ const struct oracle oracles[] = {
     {"CONCURRENCY",
      "No more deliveries and no more sessions of clients at once than the control files allow.",
      ORACLE_MEANWHILE, "judge_schedule.c log.c hear.c"},
+    {"FINAL",
+     "What goes wrong for a while is no reason for a final no: nobody is refused for good, and "
+     "nothing bounces, that would not if nothing had gone wrong.",
+     ORACLE_AT_END, "outcomes.c"},
+    {"DOWN",
+     "Ten minutes after the last thing that went wrong all programs of the server run, and it "
+     "takes mail again.",
+     ORACLE_AT_END, "outcomes.c"},
     {"LEAK",
      "When all is idle no process of the server holds a file that was removed, or a connection "
      "that its other side has ended; and none has more descriptors or memory each time that it is "

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: ISC */
+#include "sim/world/outcomes.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sim/world/internal.h"
+#include "sim/world/words.h"
+
+#define RECOVERY_NS (10 * 60 * NANOSECONDS)
+
+/* --- a final no ------------------------------------------------------------------------------*/
+
+/* Of a letter (bounce 0), or of an entry of it; of a recipient, or ("") of all. */
+static uint64_t hash_of(size_t letter, unsigned bounce, const char *recipient)
+{
+    uint64_t hash = 0xcbf29ce484222325u ^ letter * 8 ^ bounce;
+
+    for (; *recipient; recipient++)
+        hash = (hash ^ (unsigned char) tolower((unsigned char) *recipient)) * 0x100000001b3u;
+    return hash * 0x9e3779b97f4a7c15u;
+}
+
+/* Who was told no for good. */
+struct final {
+    size_t letter;
+    unsigned bounce;
+    const char *recipient; /* "": all of them */
+    int64_t time_ns;
+    const char *how;
+};
+
+typedef void tell_final(void *context, const struct final *final);
+
+static bool is_final_exit(const struct letter *letter)
+{
+    return letter->path == LETTER_BY_QUEUE ? letter->code >= 11 && letter->code <= 40
+                                           : letter->code == 100;
+}
+
+/* 503 follows what a client has sent ahead. */
+static bool is_final_reply(unsigned code)
+{
+    return code / 100 == 5 && code != 503;
+}
+
+static void walk_letter(const struct world *world, size_t index, tell_final *tell, void *context)
+{
+    const struct letter *letter = &world->letters[index];
+    struct final final = {index, 0, "", letter->ended_ns, "its submitter was told so"};
+
+    if (letter->path == LETTER_BY_SMTP) {
+        for (size_t i = 0; letter->answers && i < letter->recipient_count; i++) {
+            final.recipient = letter->recipients[i];
+            final.time_ns = letter->answers[i].time_ns;
+            if (is_final_reply(letter->answers[i].code))
+                tell(context, &final);
+        }
+        if (letter->state == LETTER_REFUSED && is_final_reply((unsigned) letter->code)) {
+            final.recipient = "";
+            tell(context, &final);
+        }
+    } else if (letter->state == LETTER_REFUSED && is_final_exit(letter)) {
+        tell(context, &final);
+    }
+}
+
+static void walk_attempt(struct world *world, const struct attempt *attempt, tell_final *tell,
+                         void *context)
+{
+    const struct entry *entry = world_entry(world, attempt->machine, attempt->number);
+    struct final final = {0, 0, attempt->recipient, attempt->end_ns, attempt->text};
+
+    if (attempt->result != 'D' || !entry || entry->letter == NO_LETTER ||
+        strstr(attempt->text, "been_in_the_queue_too_long"))
+        return;
+    final.letter = entry->letter;
+    final.bounce = entry->bounce + 1; /* 0 is what submitters are told */
+    tell(context, &final);
+}
+
+static void walk(struct world *world, tell_final *tell, void *context)
+{
+    for (size_t i = 0; i < world->letter_count; i++)
+        walk_letter(world, i, tell, context);
+    for (size_t i = 0; i < world->attempt_count; i++)
+        walk_attempt(world, &world->attempts[i], tell, context);
+}
+
+/* --- noting ----------------------------------------------------------------------------------*/
+
+static void note_final(void *context, const struct final *final)
+{
+    struct outcomes *to = context;
+
+    *LIST_ADD(to->final, to->final_count) = hash_of(final->letter, final->bounce, final->recipient);
+}
+
+static int compare(const void *a, const void *b)
+{
+    uint64_t one = *(const uint64_t *) a, other = *(const uint64_t *) b;
+
+    return one < other ? -1 : one > other;
+}
+
+static bool is_taken(const struct letter *letter)
+{
+    if (letter->state == LETTER_ACCEPTED)
+        return true;
+    for (size_t i = 0; letter->answers && i < letter->recipient_count; i++)
+        if (letter->answers[i].accepted)
+            return true;
+    return false;
+}
+
+void outcomes_note(const struct world *world, struct outcomes *to)
+{
+    walk((struct world *) world, note_final, to);
+    if (to->final_count)
+        qsort(to->final, to->final_count, sizeof *to->final, compare);
+    to->letter_count = world->letter_count;
+    to->taken = must_alloc(world->letter_count + 1);
+    for (size_t i = 0; i < world->letter_count; i++)
+        to->taken[i] = is_taken(&world->letters[i]);
+    to->host_count = world->host_count;
+    to->listens = must_alloc(world->host_count + 1);
+    for (size_t i = 0; i < world->host_count; i++)
+        to->listens[i] = world->machines[i].has_listened;
+}
+
+void outcomes_free(struct outcomes *outcomes)
+{
+    free(outcomes->final);
+    free(outcomes->taken);
+    free(outcomes->listens);
+    memset(outcomes, 0, sizeof *outcomes);
+}
+
+/* --- judging ---------------------------------------------------------------------------------*/
+
+struct judging {
+    struct world *world;
+    const struct outcomes *base;
+};
+
+static void judge_final(void *context, const struct final *final)
+{
+    const struct judging *judging = context;
+    const struct outcomes *base = judging->base;
+    uint64_t hash = hash_of(final->letter, final->bounce, final->recipient);
+    const char *name = judging->world->letters[final->letter].name;
+    unsigned bounce = final->bounce ? final->bounce - 1 : 0;
+    struct violation *violation;
+
+    if (base->final_count && bsearch(&hash, base->final, base->final_count, sizeof hash, compare))
+        return;
+    violation = world_accuse(judging->world, "FINAL", final->letter, bounce,
+                             "%s%s%s%s is refused for good, only because something went wrong for "
+                             "a while: %.200s",
+                             name, bounce ? ".bounce" : "", *final->recipient ? " for " : "",
+                             final->recipient, final->how);
+    violation->time_ns = final->time_ns;
+}
+
+static int64_t last_upset(const struct world *world)
+{
+    int64_t last = 0;
+
+    for (size_t i = 0; i < world->upset_count; i++)
+        if (world->upsets[i].time_ns > last)
+            last = world->upsets[i].time_ns;
+    return last;
+}
+
+static void judge_taken(struct world *world, size_t index, const struct outcomes *base)
+{
+    const struct letter *letter = &world->letters[index];
+
+    if (letter->state != LETTER_REFUSED || is_taken(letter) ||
+        (index < base->letter_count && !base->taken[index]) ||
+        letter->sent_ns < last_upset(world) + RECOVERY_NS)
+        return;
+    world_accuse(world, "DOWN", index, 0,
+                 "%s is not taken (%d), long after the last thing that went wrong: %.200s",
+                 letter->name, letter->code,
+                 letter->complaint ? letter->complaint
+                 : letter->reply   ? letter->reply
+                                   : "")
+        ->time_ns = letter->ended_ns;
+}
+
+static void judge_programs(struct world *world, size_t index, const struct outcomes *base)
+{
+    static const char *const names[] = {"nixie-start", "nixie-log",    "nixie-queue",
+                                        "nixie-send",  "nixie-lspawn", "nixie-rspawn",
+                                        "nixie-clean", "nixie-listen"};
+    const struct machine *machine = &world->machines[index];
+    size_t count =
+        sizeof names / sizeof *names - !(index < base->host_count && base->listens[index]);
+
+    if (!host_is_up(machine->host) || machine->stopped)
+        return;
+    for (size_t i = 0; i < count; i++)
+        if (!host_find_process(machine->host, names[i]))
+            world_accuse(world, "DOWN", NO_LETTER, 0,
+                         "%s does not run on %s, long after the last thing that went wrong",
+                         names[i], machine->name)
+                ->time_ns = kernel_now(world->kernel);
+}
+
+void judge_outcomes(struct world *world, const struct outcomes *base)
+{
+    struct judging judging = {world, base};
+
+    walk(world, judge_final, &judging);
+    for (size_t i = 0; i < world->letter_count; i++)
+        judge_taken(world, i, base);
+    if (kernel_now(world->kernel) < last_upset(world) + RECOVERY_NS)
+        return;
+    for (size_t i = 0; i < world->host_count; i++)
+        judge_programs(world, i, base);
+}
