@@ -27,6 +27,8 @@ static const char use[] =
     "  --disk MODEL      instead of what hosts say: " DISK_MODEL_NAMES ";\n"
     "                    MODEL+OVERLAY: " DISK_OVERLAY_NAMES "\n"
     "  --schedule round-robin|random|priority|starve\n"
+    "  --knobs           timeouts, concurrency and the like drawn from the seed, judged by the\n"
+    "                    oracles only\n"
     "  --cut CALL[,host=NAME][,before][,none|,all|,SEED|,answers=N.N...|,kill=PROGRAM]\n"
     "                    power cut after that call, judged by the oracles only; the answers say,\n"
     "                    question by question, what the disk then holds; or the program (*: every\n"
@@ -192,6 +194,12 @@ static int read_valued(struct run_command *run, const char *option, const char *
     return result < 0 ? -1 : 1;
 }
 
+static void turn_knobs(struct run_command *run)
+{
+    run->options.knobs = true;
+    run->replay = pool_format(&run->pool, "%s --knobs", run->replay);
+}
+
 static int read_option(struct run_command *run, const char *option)
 {
     if (strcmp(option, "-v") == 0)
@@ -200,6 +208,8 @@ static int read_option(struct run_command *run, const char *option)
         run->tap = true;
     else if (strcmp(option, "--hash") == 0)
         run->hash = true;
+    else if (strcmp(option, "--knobs") == 0)
+        turn_knobs(run);
     else
         return -1;
     return 0;

@@ -38,6 +38,7 @@ const char explore_usage[] =
     "  --every N         only each N-th point\n"
     "  --seeds A..B      these seeds (1..1)\n"
     "  --schedule POLICY,...  round-robin, random, priority, starve; all\n"
+    "  --knobs           timeouts, concurrency and the like drawn from the seed\n"
     "  -D NAME=VALUE     the value of a parameter\n"
     "  --jobs N          so many processes (1); the results are the same\n"
     "  --shard I/N       only the I-th of N parts of the work\n"
@@ -312,10 +313,13 @@ static bool read_flag(const char *name, struct explore_command *command)
     } flags[] = {{"-v", &command->verbose},
                  {"--marks", &command->marks},
                  {"--random", &command->random},
+                 {"--knobs", &command->options.knobs},
                  {"--no-shrink", &command->raw}};
     for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)
         if (strcmp(name, flags[i].name) == 0) {
             *flags[i].flag = true;
+            if (flags[i].flag == &command->options.knobs)
+                command->replay = pool_format(&command->pool, "%s --knobs", command->replay);
             return true;
         }
     return false;

@@ -28,6 +28,7 @@ struct explore_options {
     const struct disk_model *disk; /* instead of what the hosts say; or NULL */
     uint64_t seed;                 /* of the runs and of what is chosen at random */
     enum schedule_policy policy;
+    bool knobs;       /* drawn from the seed (sim/scenario/knobs.h) */
     size_t states;    /* a crash point is walked in full up to so many; 0: 256 */
     uint64_t every;   /* judges only each n-th crash point; 0 and 1: all */
     unsigned depth;   /* so many things go wrong in one run at most, up to 3; 0 counts as 1 */

@@ -220,6 +220,7 @@ void run_plan(const struct plan_run *run, struct finding *finding)
     give_orders(&runner, &orders);
     struct run_options options = {.seed = wanted->seed,
                                   .policy = wanted->policy,
+                                  .knobs = wanted->knobs,
                                   .disk = wanted->disk,
                                   .crashes = orders.crashes,
                                   .crash_count = orders.crash_count,

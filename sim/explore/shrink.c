@@ -46,6 +46,7 @@ static bool is_new(struct shrinker *shrinker, const struct run_options *run, con
     uint64_t hash = hash_bytes(0xcbf29ce484222325u, text, size);
     hash = hash_bytes(hash, &run->seed, sizeof run->seed);
     hash = hash_bytes(hash, &run->policy, sizeof run->policy);
+    hash = hash_bytes(hash, &run->knobs, sizeof run->knobs);
     return seen_add(&shrinker->tried, hash);
 }
 
@@ -225,6 +226,10 @@ void shrink_list(struct shrinker *shrinker, const struct shrink_list *list)
 static void try_plain_run(struct shrinker *shrinker)
 {
     struct run_options plain = shrinker->run;
+    plain.knobs = false;
+    if (shrinker->run.knobs)
+        shrink_offer_run(shrinker, &plain);
+    plain = shrinker->run;
     plain.policy = SCHEDULE_ROUND_ROBIN;
     plain.seed = 1;
     if (shrinker->run.policy == plain.policy && shrinker->run.seed == plain.seed)
@@ -306,6 +311,7 @@ static void give_result(struct shrinker *shrinker, struct shrink_result *result)
                                      .message = shrinker->failure.message,
                                      .seed = shrinker->run.seed,
                                      .policy = shrinker->run.policy,
+                                     .knobs = shrinker->run.knobs,
                                      .runs = shrinker->runs,
                                      .complete = !shrinker->exhausted};
 }
@@ -317,8 +323,9 @@ int shrink(const char *name, const char *text, size_t size, const struct shrink_
     double seconds = options->seconds > 0 ? options->seconds : SECONDS_MAX;
     shrinker.runs_max = options->runs ? options->runs : RUNS_MAX;
     shrinker.deadline_ns = now_ns() + (int64_t) (seconds * (double) NANOSECONDS);
-    shrinker.run =
-        (struct run_options){.seed = options->seed ? options->seed : 1, .policy = options->policy};
+    shrinker.run = (struct run_options){.seed = options->seed ? options->seed : 1,
+                                        .policy = options->policy,
+                                        .knobs = options->knobs};
     memset(result, 0, sizeof *result);
     int status = shrink_start(&shrinker, text, size, why);
     if (status == 0)

@@ -16,6 +16,7 @@ struct shrink_options {
     size_t definition_count;
     uint64_t seed; /* 0 counts as 1 */
     enum schedule_policy policy;
+    bool knobs;
     const struct disk_model *disk; /* instead of what hosts say; it ends in the text; or NULL */
     unsigned without;              /* set of oracles that are switched off (sim/world/oracles.h) */
     const char *folder; /* where the result will stand: paths count from there; NULL: as now */
@@ -32,6 +33,7 @@ struct shrink_result {
     char *message;
     uint64_t seed; /* and what else the run needs */
     enum schedule_policy policy;
+    bool knobs;
     uint64_t runs;
     bool complete; /* nothing more can be left out; false: a bound was reached */
 };

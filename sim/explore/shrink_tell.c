@@ -154,7 +154,8 @@ static const char *run_words(struct shrinker *shrinker, struct draft *draft)
         seed = pool_format(&draft->pool, " --seed %llu", (unsigned long long) shrinker->run.seed);
     if (shrinker->run.policy != SCHEDULE_ROUND_ROBIN)
         schedule = pool_format(&draft->pool, " --schedule %s", schedule_name(shrinker->run.policy));
-    return pool_format(&draft->pool, "`nixie run%s%s`", seed, schedule);
+    return pool_format(&draft->pool, "`nixie run%s%s%s`", seed, schedule,
+                       shrinker->run.knobs ? " --knobs" : "");
 }
 
 static void put_comments(struct shrinker *shrinker, struct draft *draft)

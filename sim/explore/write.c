@@ -112,9 +112,9 @@ static void print_comment(const struct explore_options *options,
 {
     fprintf(to, "# %s%s%s\n# It happened %s.\n", failure->promise ? failure->promise : "",
             failure->promise ? ": " : "", failure->message, failure->crash);
-    if (options->seed != 1 || options->policy != SCHEDULE_ROUND_ROBIN)
-        fprintf(to, "# nixie run --seed %llu --schedule %s\n", (unsigned long long) options->seed,
-                schedule_name(options->policy));
+    if (options->seed != 1 || options->policy != SCHEDULE_ROUND_ROBIN || options->knobs)
+        fprintf(to, "# nixie run --seed %llu --schedule %s%s\n", (unsigned long long) options->seed,
+                schedule_name(options->policy), options->knobs ? " --knobs" : "");
     fputc('\n', to);
 }
 
@@ -164,8 +164,10 @@ static char *same_failure(const struct explore_writer *writer, const char *text,
                           const struct explore_failure *failure, bool exact)
 {
     struct failure wanted = {.promise = failure->promise, .message = failure->message};
-    struct run_options run = {
-        .seed = options->seed, .policy = options->policy, .without = options->without};
+    struct run_options run = {.seed = options->seed,
+                              .policy = options->policy,
+                              .knobs = options->knobs,
+                              .without = options->without};
     struct run_result result;
     struct reason reason;
     size_t count;
@@ -282,6 +284,7 @@ static char *shrink_text(const struct explore_writer *writer, const struct explo
                                        .message = message,
                                        .seed = options->seed,
                                        .policy = options->policy,
+                                       .knobs = options->knobs,
                                        .without = options->without,
                                        .folder = writer->folder};
     struct shrink_result result;

@@ -57,6 +57,8 @@ void terminal_item(FILE *to, const struct report_item *item, size_t width, bool 
     }
     for (size_t i = 0; i < item->result.failure_count; i++)
         print_failure(to, item->file, &item->result.failures[i], color);
+    if (item->result.knobs)
+        fprintf(to, "knobs: %s\n", item->result.knobs);
 }
 
 void terminal_annotate(FILE *to, const struct report_item *item)

@@ -498,6 +498,30 @@ static void loop(struct run *run)
     }
 }
 
+/* What the knobs set besides control files. */
+static void turn_knobs(struct run *run, struct world_options *world)
+{
+    struct knobs *knobs = &run->knobs;
+
+    knobs->delay_ns = -1;
+    if (!run->options->knobs)
+        return;
+    knobs_draw(run->options->seed ? run->options->seed : 1, knobs);
+    run->result->knobs = knobs_words(knobs, run->scenario);
+    world->specs = knobs_hosts(knobs, run->scenario, &run->pool);
+    world->kernel.fsync_min_ns = knobs->sync_min_ns;
+    world->kernel.fsync_max_ns = knobs->sync_max_ns;
+}
+
+/* Before the scenario says what its network is like. */
+static void turn_network(struct run *run)
+{
+    struct network network = {.sets_delay = true, .delay_ns = run->knobs.delay_ns};
+
+    if (run->knobs.delay_ns >= 0 && run->scenario->internet)
+        network_set(run, &network);
+}
+
 static bool make_world(struct run *run)
 {
     const struct run_options *options = run->options;
@@ -523,6 +547,7 @@ static bool make_world(struct run *run)
     struct position nowhere = {0};
     int error = 0;
 
+    turn_knobs(run, &world);
     run->world = world_create(&world, &error);
     if (run->world)
         return true;
@@ -581,13 +606,16 @@ static void finish(struct run *run)
 void scenario_run(const struct scenario *scenario, const struct run_options *options,
                   struct run_result *result)
 {
-    struct run run = {.scenario = scenario, .options = options, .result = result};
+    struct run_options own = *options;
+    struct run run = {.scenario = scenario, .options = &own, .result = result};
 
+    own.only_oracles |= own.knobs;
     memset(result, 0, sizeof *result);
     run.fired = must_alloc(scenario->event_count + 1);
     memset(run.fired, 0, scenario->event_count + 1);
     if (make_world(&run)) {
         add_letters(&run);
+        turn_network(&run);
         network_start(&run);
         for (size_t i = 0; i < run.world->host_count; i++)
             world_start(run.world, i);
@@ -598,6 +626,7 @@ void scenario_run(const struct scenario *scenario, const struct run_options *opt
     }
     if (!result->summary)
         result->summary = must_copy("", 0);
+    pool_free(&run.pool);
     free(run.paths);
     free(run.dues);
     free(run.fired);
@@ -614,5 +643,6 @@ void run_result_free(struct run_result *result)
     free(result->fault_lines);
     free(result->failures);
     free(result->summary);
+    free(result->knobs);
     memset(result, 0, sizeof *result);
 }

@@ -32,6 +32,7 @@ struct run_result;
 struct run_options {
     uint64_t seed; /* 0 counts as 1 */
     enum schedule_policy policy;
+    bool knobs;                    /* drawn from the seed (knobs.h); implies only_oracles */
     const struct disk_model *disk; /* instead of what the hosts say; or NULL */
     /* Things that must not change a run (the determinism test). */
     uint8_t fill_byte;
@@ -92,6 +93,7 @@ struct run_result {
     enum verdict verdict;
     struct failure *failures;
     size_t failure_count;
+    char *knobs;   /* in words; NULL: none were drawn */
     char *summary; /* one line: "delivered, try 3 at +6m40s" */
     int64_t simulated_ns;
     uint64_t calls;

@@ -3,6 +3,7 @@
 #ifndef SIM_SCENARIO_RUNNER_H
 #define SIM_SCENARIO_RUNNER_H
 
+#include "sim/scenario/knobs.h"
 #include "sim/scenario/run.h"
 
 /* Something that is due at a time. */
@@ -33,6 +34,8 @@ struct run {
     size_t probe;   /* in letters[] */
     char probe_to[300];
     const char *probe_recipients[1];
+    struct knobs knobs;
+    struct pool pool;       /* what the knobs changed */
     struct set_path *paths; /* run_network.c */
     size_t path_count;
 };
