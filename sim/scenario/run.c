@@ -225,6 +225,7 @@ static void do_action(struct run *run, const struct event *event, size_t repeat,
                    action->free_bytes == UINT64_MAX ? "disk      has room"
                                                     : "disk      has %llu bytes left",
                    (unsigned long long) action->free_bytes);
+        world->machines[action->host].squeezed = true;
         host_set_free_space(world->machines[action->host].host, action->free_bytes);
         break;
     case ACTION_CLOCK:
@@ -420,10 +421,7 @@ static void do_dues(struct run *run)
 
 static void accuse_spin(struct run *run)
 {
-    world_accuse(run->world, "SPIN", NO_LETTER, 0,
-                 "%s spins: it makes calls without end and "
-                 "never waits",
-                 kernel_spinner(run->world->kernel));
+    world_accuse(run->world, "SPIN", NO_LETTER, 0, "%s", kernel_spinner(run->world->kernel));
 }
 
 static void give_up(struct run *run)

@@ -232,7 +232,7 @@ static void collect_mbox(struct world *world, const struct mbox_file *mbox)
 
 /* --- programs --------------------------------------------------------------------------------*/
 
-static const char *run_variable(const struct program_run *run, const char *name)
+const char *run_variable(const struct program_run *run, const char *name)
 {
     size_t length = strlen(name);
 

@@ -10,6 +10,7 @@
 #include "sim/world/route.h"
 
 #define DIRECT_MAX 1000000
+#define IN_WORK_NS (36 * 3600 * NANOSECONDS)
 
 /* --- finding ---------------------------------------------------------------------------------*/
 
@@ -260,13 +261,45 @@ static void answer(struct world *world, struct entry *entry, bool yes)
         world->hooks.bounced(world->hooks.context, entry);
 }
 
+struct process_search {
+    struct host *host;
+    pid_t pid;
+    bool found;
+};
+
+static void search_process(void *context, const struct process *process, size_t bytes,
+                           unsigned descriptors)
+{
+    struct process_search *search = context;
+
+    (void) bytes;
+    (void) descriptors;
+    search->found |= process_host(process) == search->host && process_pid(process) == search->pid;
+}
+
+/* A new message is with the queue until that has renamed it, or given it up; one that is 36 hours
+ * old nobody writes any more. */
+static bool is_in_work(const struct machine *machine, const struct entry *entry, enum spool_bit bit)
+{
+    struct process_search search = {machine->host, entry->maker, false};
+
+    if (bit != BIT_PID || entry->history_count == 0 ||
+        kernel_now(machine->world->kernel) >= entry->history[0].time_ns + IN_WORK_NS)
+        return false;
+    kernel_tell_processes(machine->world->kernel, search_process, &search);
+    return search.found;
+}
+
 static void check_owner(struct machine *machine, struct entry *entry, enum spool_bit bit,
                         bool added)
 {
     struct world *world = machine->world;
     char name[ENTRY_NAME], bits[BITS_TEXT];
+    const char *program = world->call ? process_name(world->call->process) : "nixie-queue";
 
-    if (!world->call || spool_may_change(process_name(world->call->process), bit, added))
+    if (!world->call ||
+        (spool_may_change(program, bit, added) &&
+         (added || strcmp(program, "nixie-clean") != 0 || !is_in_work(machine, entry, bit))))
         return;
     world_accuse(world, "OWNER", entry->letter, entry->bounce, "%s: %s %s%llu %s",
                  entry_name(world, entry, name), process_name(world->call->process),
@@ -286,6 +319,7 @@ static void check_number(struct machine *machine, struct entry *entry, enum spoo
         return;
     if (bit == BIT_PID) {
         again = entry->given;
+        entry->maker = process_pid(call->process);
         entry->given = true;
     }
     if (again && !journal_holds(machine, entry))
@@ -564,6 +598,7 @@ void entries_reread(struct machine *machine)
         machine->alive += entry->bits != 0;
         entry->dirty = false;
         entry->checked = entry->prepared = false;
+        entry->maker = 0;
         entry->suspect = stage == STAGE_ODD;
         machine->suspects += entry->suspect;
         entry->queue_pid = 0;

@@ -127,6 +127,8 @@ void declared_register(struct world *world);
 
 /* --- collect.c --- */
 void growth_note(struct machine *machine, const char *path);
+/* A variable in the environment of the run; NULL: it is not there. */
+const char *run_variable(const struct program_run *run, const char *name);
 /* True if `data` ends as the letter's content does, but for what SMTP changes on its way from a
  * client, and (`relayed`) from a server of ours. */
 bool content_unchanged(const struct letter *letter, const char *data, size_t size, bool relayed);

@@ -244,6 +244,43 @@ static void judge_answers(struct world *world, size_t index)
     }
 }
 
+/* Its submitter was told yes for all recipients at once. */
+static void judge_recipients(struct world *world, size_t index)
+{
+    const struct letter *letter = &world->letters[index];
+
+    for (size_t i = 0; i < letter->recipient_count; i++) {
+        const char *recipient = letter->recipients[i];
+
+        if (queue_accepted(world, index, recipient))
+            continue;
+        world_accuse(world, "LOST", index, 0,
+                     "%s: its submitter ended with 0, but queue accepted nothing for %s",
+                     letter->name, recipient)
+            ->recipient = must_copy(recipient, strlen(recipient));
+    }
+}
+
+/* A local submitter was told to try again later, though nothing has gone wrong so far: 111 of
+ * inject and sendmail, 51 to 79 of queue (qmail-queue's soft codes). */
+static void judge_refusal(struct world *world, size_t index)
+{
+    const struct letter *letter = &world->letters[index];
+    const struct machine *machine = &world->machines[letter->machine];
+    bool soft = letter->code == 111 || (letter->path == LETTER_BY_QUEUE && letter->code > 50);
+
+    if (!soft || machine->squeezed || machine->spec->capacity_bytes > 0)
+        return;
+    for (size_t i = 0; i < world->upset_count; i++)
+        if (world->upsets[i].machine == letter->machine &&
+            world->upsets[i].time_ns <= letter->ended_ns)
+            return;
+    world_accuse(world, "SERVICE", index, 0,
+                 "%s: its submitter was told to try later (%d), and nothing was wrong",
+                 letter->name, letter->code)
+        ->time_ns = letter->ended_ns;
+}
+
 /* A letter whose submitter was told yes, though no entry of it was ever accepted. */
 static void judge_letter(struct world *world, size_t index, bool undelivered_is_fine)
 {
@@ -258,6 +295,10 @@ static void judge_letter(struct world *world, size_t index, bool undelivered_is_
     else if (letter->state == LETTER_ACCEPTED && !queue_accepted(world, index, NULL))
         world_accuse(world, "LOST", index, 0,
                      "%s: its submitter ended with 0, but queue accepted nothing", letter->name);
+    else if (letter->state == LETTER_ACCEPTED)
+        judge_recipients(world, index);
+    else if (letter->state == LETTER_REFUSED)
+        judge_refusal(world, index);
 }
 
 void judge_losses(struct world *world, bool undelivered_is_fine)
@@ -292,6 +333,7 @@ void world_judge(struct world *world, bool undelivered_is_fine)
     judge_schedule(world);
     judge_fairness(world);
     judge_verdicts(world);
+    judge_privacy(world);
     judge_deaths(world);
     if (undelivered_is_fine)
         return;

@@ -12,6 +12,7 @@
  *   CHANGED    a copy whose end is not what was submitted
  *   REFUSED    the submitter was told no, but the message came out or was queued, and nothing went
  *              wrong while it was submitted
+ *   SERVICE    a local submitter was told to try later, though nothing had gone wrong
  *   RELAY      a message for another's domain was accepted from a client that may not send such
  *   DUPLICATE  more copies than recipients without an attempt that explains it: one that left a
  *              copy and did not end in K, or ended so just before a crash; more messages in the
@@ -24,6 +25,7 @@
  *              its lifetime or given up before
  *   FAIRNESS   a first try that waited though a place was free, or for a message that came later
  *   VERDICT    a failure for good that no remote gave, or a refusal for good that is tried again
+ *   PRIVATE    a mailbox that others may read or write
  *   CLEANUP    files that are left of what is over
  *   LIMIT      a message larger than control/databytes was accepted
  *   DIED       a program of the server died of a fault of its own
@@ -61,6 +63,8 @@ void judge_leaks(struct world *world);
 void judge_fairness(struct world *world);
 /* judge_verdict.c: VERDICT */
 void judge_verdicts(struct world *world);
+/* judge_private.c: PRIVATE */
+void judge_privacy(struct world *world);
 /* judge_cleanup.c: CLEANUP */
 void judge_cleanup(struct world *world);
 

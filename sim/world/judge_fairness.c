@@ -33,22 +33,26 @@ static bool is_upset(const struct world *world, size_t machine, int64_t from, in
     return false;
 }
 
-static const struct attempt *first_attempt(const struct world *world, size_t index, bool remote)
+/* The first one at that recipient; NULL: of the whole channel. */
+static const struct attempt *first_attempt(const struct world *world, size_t index, bool remote,
+                                           const struct route *route)
 {
     struct range attempts = world_attempts_of(world, index);
 
     for (size_t i = 0; i < attempts.count; i++)
-        if (world->attempts[attempts.items[i]].remote == remote)
+        if (world->attempts[attempts.items[i]].remote == remote &&
+            (!route || attempt_is_at(&world->attempts[attempts.items[i]], route)))
             return &world->attempts[attempts.items[i]];
     return NULL;
 }
 
 /* Turns that something else explains are left out: an upset since a little before it was accepted,
  * a nixie-send that has just started, trouble that the log tells of. */
-static bool find_turn(const struct world *world, size_t index, bool remote, struct turn *turn)
+static bool find_turn(const struct world *world, size_t index, bool remote,
+                      const struct route *route, struct turn *turn)
 {
     const struct entry *entry = &world->entries[index];
-    const struct attempt *attempt = first_attempt(world, index, remote);
+    const struct attempt *attempt = first_attempt(world, index, remote, route);
 
     if (entry->answer != ANSWER_YES || entry->answer_ns == 0 || !attempt ||
         attempt->start_ns < entry->answer_ns)
@@ -79,6 +83,14 @@ static int compare_turns(const void *left, const void *right)
     return a->entry->number < b->entry->number ? -1 : a->entry->number > b->entry->number;
 }
 
+/* Longer than a place was free. */
+static bool has_waited(const struct turn *turn)
+{
+    int64_t full = turn->attempt->saturated_ns;
+
+    return turn->attempt->start_ns > (full > turn->due_ns ? full : turn->due_ns) + FIRST_NS;
+}
+
 static void judge_turns(struct world *world, struct turn *turns, size_t count)
 {
     int64_t latest = INT64_MIN;
@@ -87,11 +99,8 @@ static void judge_turns(struct world *world, struct turn *turns, size_t count)
         qsort(turns, count, sizeof *turns, compare_turns);
     for (size_t i = 0; i < count; i++) {
         const struct turn *turn = &turns[i];
-        int64_t full = turn->attempt->saturated_ns, since = turn->due_ns;
 
-        if (full > since)
-            since = full;
-        if (turn->attempt->start_ns > since + FIRST_NS)
+        if (has_waited(turn))
             accuse(world, turn, "though a place was free");
         else if (latest > turn->due_ns + FIRST_NS)
             accuse(world, turn, "and one that was accepted later came first");
@@ -100,14 +109,36 @@ static void judge_turns(struct world *world, struct turn *turns, size_t count)
     }
 }
 
+/* A message with more recipients is looked at as a whole. */
+#define RECIPIENTS_MAX 200
+
+/* Each recipient has his turn in the first pass. */
+static void judge_others(struct world *world, size_t index)
+{
+    const struct entry *entry = &world->entries[index];
+    struct turn turn;
+
+    for (size_t i = 0; i < entry->route_count && entry->route_count <= RECIPIENTS_MAX; i++) {
+        const struct route *route = &entry->routes[i];
+
+        if (!find_turn(world, index, !route->local, route, &turn) || !has_waited(&turn) ||
+            turn.attempt == first_attempt(world, index, !route->local, NULL))
+            continue;
+        accuse(world, &turn, "though a place was free and others of his message had theirs");
+        return;
+    }
+}
+
 void judge_fairness(struct world *world)
 {
+    for (size_t i = 0; i < world->entry_count; i++)
+        judge_others(world, i);
     for (unsigned k = 0; k < 2 * world->host_count; k++) {
         struct turn *turns = NULL, turn;
         size_t count = 0;
 
         for (size_t i = 0; i < world->entry_count; i++)
-            if (world->entries[i].machine == k / 2 && find_turn(world, i, k % 2, &turn))
+            if (world->entries[i].machine == k / 2 && find_turn(world, i, k % 2, NULL, &turn))
                 *LIST_ADD(turns, count) = turn;
         judge_turns(world, turns, count);
         free(turns);

@@ -5,6 +5,7 @@
  * to be there if the DNS said so.  Words of the log are asked for one thing only: whether the
  * server has heard what the remote said.
  */
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -96,12 +97,57 @@ static void judge_attempt(struct world *world, const struct entry *entry,
         accuse(world, entry, attempt, "is tried again though the remote has refused it for good");
 }
 
+/* --- programs of users -----------------------------------------------------------------------*/
+
+/* Of message `entry` for that recipient, in that attempt. */
+static bool is_run_of(const struct world *world, const struct program_run *run,
+                      const struct entry *entry, const struct attempt *attempt)
+{
+    const char *recipient = run_variable(run, "RECIPIENT");
+    struct identity identity;
+
+    if (!run->ended || run->machine != attempt->machine || run->start_ns < attempt->start_ns ||
+        run->end_ns > attempt->end_ns || !recipient || !logged_is(attempt->recipient, recipient))
+        return false;
+    identify(world, run->input ? run->input : "", run->input_size, entry->sender, &identity);
+    free(identity.chain);
+    return identity.letter == entry->letter && identity.bounce == entry->bounce;
+}
+
+static bool is_soft(int exit_code)
+{
+    return exit_code == 111 || exit_code == 71 || exit_code == 74 || exit_code == 75;
+}
+
+/* The last program that ran says how the try ended, unless it said that all is well: then what
+ * comes behind it in .qmail may have failed. */
+static void judge_local(struct world *world, const struct entry *entry,
+                        const struct attempt *attempt)
+{
+    const struct program_run *last = NULL;
+    bool expired = says(attempt, "been_in_the_queue_too_long");
+
+    for (size_t i = 0; i < world->run_count; i++)
+        if (is_run_of(world, &world->runs[i], entry, attempt))
+            last = &world->runs[i];
+    if (!last || last->exit_code == 0 || last->exit_code == 99)
+        return;
+    if (attempt->result == 'K')
+        accuse(world, entry, attempt, "is delivered though the program did not take it");
+    else if (attempt->result == 'D' && is_soft(last->exit_code) && !expired)
+        accuse(world, entry, attempt, "failed for good though the program wants it later");
+    else if (attempt->result == 'Z' && last->exit_code == 100)
+        accuse(world, entry, attempt, "is tried again though the program does not want it");
+}
+
 void judge_verdicts(struct world *world)
 {
     for (size_t i = 0; i < world->attempt_count; i++) {
         const struct attempt *attempt = &world->attempts[i];
         const struct entry *entry = world_entry(world, attempt->machine, attempt->number);
 
+        if (entry && !attempt->remote && attempt->result && world->run_count > 0)
+            judge_local(world, entry, attempt);
         if (attempt->remote && (attempt->result == 'D' || attempt->result == 'Z') && entry)
             judge_attempt(world, entry, attempt);
     }

@@ -256,7 +256,7 @@ static void note_line(struct machine *machine, const char *text)
         note_bounce(machine, number, rest);
     else if (line_number(text, "triple bounce: discarding bounce/", &number, &rest)) {
         entry = world_entry(world, machine->index, number);
-        if (entry)
+        if (entry && (entry->bounce >= 2 || (entry->sender && strcmp(entry->sender, "#@[]") == 0)))
             entry->discarded = true;
     } else if (line_number(text, "msg ", &number, &rest)) {
         note_order(machine, number, rest);
@@ -276,6 +276,16 @@ static void end_attempts(struct machine *machine)
     pairs_free(machine);
 }
 
+/* The nixie-send before has ended. */
+static void check_alone(struct machine *machine)
+{
+    struct process *process = host_find_process(machine->host, "nixie-send");
+
+    if (process && process_pid(process) == machine->log.writer)
+        world_accuse(machine->world, "OWNER", NO_LETTER, 0,
+                     "two nixie-send work in the spool of %s", machine->name);
+}
+
 /* One that cannot start, because another still runs, takes nothing over from it. */
 static void note_writer(struct machine *machine, pid_t writer, const char *data, size_t size)
 {
@@ -286,6 +296,7 @@ static void note_writer(struct machine *machine, pid_t writer, const char *data,
     if (machine->log.writer == writer ||
         (size >= sizeof in_vain && memcmp(data, in_vain, sizeof in_vain - 1) == 0))
         return;
+    check_alone(machine);
     machine->log.writer = writer;
     machine->log.partial_size = 0;
     end_attempts(machine);

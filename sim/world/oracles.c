@@ -22,6 +22,8 @@ const struct oracle oracles[] = {
      "A submitter who was told no has sent nothing: no copy and no message in the spool, unless "
      "something went wrong while he was told.",
      ORACLE_AT_END, "judge_clients.c judge_copies.c"},
+    {"SERVICE", "No local submitter is told to try again later while nothing has gone wrong.",
+     ORACLE_AT_END, "judge.c"},
     {"RELAY", "Mail for another's domain is taken only from clients that may send such mail.",
      ORACLE_AT_END, "judge_clients.c"},
     {"DUPLICATE",
@@ -46,8 +48,10 @@ const struct oracle oracles[] = {
      ORACLE_AT_END, "judge_fairness.c"},
     {"VERDICT",
      "A failure for good is a remote's 5xx, and no 5xx that was heard is tried again; the DNS's "
-     "trouble is no failure for good.",
+     "trouble is no failure for good; what a program said by its exit code is done.",
      ORACLE_AT_END, "judge_verdict.c"},
+    {"PRIVATE", "No mailbox, and no file in one, may be read or written by others.", ORACLE_AT_END,
+     "judge_private.c"},
     {"LIMIT", "No message larger than control/databytes is accepted.", ORACLE_AT_END,
      "judge_clients.c"},
     {"CONCURRENCY",
@@ -75,7 +79,9 @@ const struct oracle oracles[] = {
      "A message is in one of the stages S1 to S5 after every call; after a crash before the first "
      "delivery.",
      ORACLE_MEANWHILE, "entries.c"},
-    {"OWNER", "Each directory of the spool is changed only by the programs whose it is.",
+    {"OWNER",
+     "Each directory of the spool is changed only by the programs whose it is; only one nixie-send "
+     "works in it; what nixie-clean removes from pid is no longer written.",
      ORACLE_MEANWHILE, "entries.c"},
     {"NUMBER", "No number is given to two messages, whatever a crash leaves.", ORACLE_MEANWHILE,
      "entries.c"},

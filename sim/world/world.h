@@ -110,6 +110,7 @@ struct entry {
     bool durable; /* the disk holds it in S4 */
     int64_t durable_ns;
     bool tried;         /* a delivery was started */
+    pid_t maker;        /* the process that made its pid/N */
     bool given;         /* queue has made a file of that number */
     bool prepared;      /* its info was written since the server came up */
     bool checked;       /* its files were looked at since the server came up */
@@ -330,6 +331,7 @@ struct machine {
     size_t owed;                  /* bounces that it will send of its own */
     struct log_state log;
     size_t sessions;         /* of clients that were greeted and have not ended */
+    bool squeezed;           /* its disk has had no room for ever */
     bool has_listened;       /* on a port, since the run began */
     bool arrived;            /* a file came into a Maildir in this call */
     bool stopped;            /* world_stop: nobody starts it again */

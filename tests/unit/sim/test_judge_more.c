@@ -121,6 +121,63 @@ START_TEST(large_messages_are_not_accepted)
 }
 END_TEST
 
+/* --- SERVICE ---------------------------------------------------------------------------------*/
+
+static const struct {
+    enum letter_path path;
+    int code;
+    bool squeezed;
+    double upset;
+    const char *want;
+} refusals[] = {
+    {LETTER_BY_INJECT, 111, false, 0, "SERVICE"}, {LETTER_BY_INJECT, 100, false, 0, ""},
+    {LETTER_BY_QUEUE, 53, false, 0, "SERVICE"},   {LETTER_BY_QUEUE, 31, false, 0, ""},
+    {LETTER_BY_QUEUE, 53, true, 0, ""},           {LETTER_BY_QUEUE, 53, false, 1, ""},
+    {LETTER_BY_QUEUE, 53, false, 3, "SERVICE"},
+};
+
+START_TEST(nobody_is_put_off_without_a_reason)
+{
+    struct world *world = make_world(1);
+    struct letter *letter = &world->letters[0];
+
+    letter->path = refusals[_i].path;
+    letter->code = refusals[_i].code;
+    letter->state = LETTER_REFUSED;
+    letter->ended_ns = 2 * NANOSECONDS;
+    world->machines[0].squeezed = refusals[_i].squeezed;
+    world->entries[0].answer = ANSWER_NO;
+    if (refusals[_i].upset > 0)
+        add_upset(world, refusals[_i].upset, UPSET_KILL);
+    judge(world, refusals[_i].want);
+}
+END_TEST
+
+/* --- PRIVATE ---------------------------------------------------------------------------------*/
+
+START_TEST(mailboxes_are_private)
+{
+    static const mode_t modes[] = {0600, 0700, 0640, 0604, 0620, 0644};
+
+    for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {
+        struct world *world = make_world(1);
+        struct copy *copy = LIST_ADD(world->copies, world->copy_count);
+
+        copy->kind = COPY_MAILDIR;
+        copy->letter = NO_LETTER;
+        copy->place = must_copy("/home/bob/Maildir", 17);
+        copy->path = must_copy("/home/bob/Maildir/new/1", 23);
+        copy->chain = must_copy("", 0);
+        copy->data = must_copy("x", 1);
+        ck_assert_int_eq(
+            host_write_file(world->machines[0].host, copy->path, "x", 1, 0, 0, modes[i]), 0);
+        judge_privacy(world);
+        ck_assert_uint_eq(world->violation_count, modes[i] & 077 ? 1 : 0);
+        world_destroy(world);
+    }
+}
+END_TEST
+
 /* --- a host that runs ------------------------------------------------------------------------*/
 
 static struct world *start_world(void)
@@ -299,6 +356,11 @@ END_TEST
 
 /* --- LOG -------------------------------------------------------------------------------------*/
 
+static pid_t writer_of(const struct world *world)
+{
+    return process_pid(host_find_process(world->machines[0].host, "nixie-send"));
+}
+
 static const struct {
     const char *lines; /* behind "starting delivery 1" of a local one and its status */
     const char *want;
@@ -337,10 +399,47 @@ START_TEST(lines_fit_together)
         world->violation_count = 0;
         if (fault)
             add_upset(world, 1, UPSET_FAULT);
-        log_note_write(&world->machines[0], 99, start, sizeof start - 1);
-        log_note_write(&world->machines[0], 99, logs[_i].lines, strlen(logs[_i].lines));
+        log_note_write(&world->machines[0], writer_of(world), start, sizeof start - 1);
+        log_note_write(&world->machines[0], writer_of(world), logs[_i].lines,
+                       strlen(logs[_i].lines));
         expect(world, fault && strcmp(logs[_i].lines, "hello\n") != 0 ? "" : logs[_i].want);
     }
+}
+END_TEST
+
+START_TEST(one_send_at_a_time)
+{
+    static const char line[] = "status: local 0/10 remote 0/20\n";
+    struct world *world = start_world();
+
+    log_note_write(&world->machines[0], writer_of(world), line, sizeof line - 1);
+    ck_assert_uint_eq(world->violation_count, 0);
+    log_note_write(&world->machines[0], writer_of(world) + 1, line, sizeof line - 1);
+    expect(world, "OWNER");
+}
+END_TEST
+
+START_TEST(what_is_written_is_no_left_over)
+{
+    struct world *world = start_world();
+    struct machine *machine = &world->machines[0];
+    struct call call = {.id = CALL_open};
+
+    for (int late = 0; late < 2; late++) {
+        const char *path = late ? HOME_QUEUE "/pid/9" : HOME_QUEUE "/pid/8";
+
+        call.process = host_find_process(machine->host, "nixie-queue");
+        world->call = &call;
+        entries_note_name(machine, path, true);
+        world->entries[world->entry_count - 1].history = NULL;
+        LIST_ADD(world->entries[world->entry_count - 1].history,
+                 world->entries[world->entry_count - 1].history_count)
+            ->time_ns = late ? -37 * 3600 * NANOSECONDS : 0;
+        call.process = host_find_process(machine->host, "nixie-clean");
+        entries_note_name(machine, path, false);
+        world->call = NULL;
+    }
+    expect(world, "OWNER");
 }
 END_TEST
 
@@ -350,7 +449,7 @@ START_TEST(deliveries_end)
         "starting delivery 1: msg 1 to local bob@away.example\nstatus: local 1/10 remote 0/20\n";
     struct world *world = start_world();
 
-    log_note_write(&world->machines[0], 99, start, sizeof start - 1);
+    log_note_write(&world->machines[0], writer_of(world), start, sizeof start - 1);
     pairs_judge(&world->machines[0]);
     expect(world, "LOG");
 }
@@ -367,6 +466,9 @@ int main(void)
     tcase_add_loop_test(tests, verdicts_are_the_remotes, 0, sizeof verdicts / sizeof *verdicts);
     tcase_add_test(tests, trouble_of_the_dns_is_no_failure);
     tcase_add_test(tests, large_messages_are_not_accepted);
+    tcase_add_loop_test(tests, nobody_is_put_off_without_a_reason, 0,
+                        sizeof refusals / sizeof *refusals);
+    tcase_add_test(tests, mailboxes_are_private);
     tcase_add_test(tests, left_overs_go);
     tcase_add_test(tests, left_overs_go_in_time);
     tcase_add_test(tests, marks_of_the_admin_go);
@@ -374,6 +476,8 @@ int main(void)
     tcase_add_test(tests, numbers_are_given_once);
     tcase_add_loop_test(tests, lines_fit_together, 0, sizeof logs / sizeof *logs);
     tcase_add_test(tests, deliveries_end);
+    tcase_add_test(tests, one_send_at_a_time);
+    tcase_add_test(tests, what_is_written_is_no_left_over);
     suite_add_tcase(suite, tests);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
