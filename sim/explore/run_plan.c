@@ -233,6 +233,8 @@ void run_plan(const struct plan_run *run, struct finding *finding)
                                   .started_context = &runner,
                                   .ended = note_end,
                                   .ended_context = &runner,
+                                  .base = run->base,
+                                  .probe = run->probe,
                                   .template = run->template,
                                   .story = run->story};
     if (run->disturbed) {

@@ -10,8 +10,12 @@ struct plan_run {
     const struct plan *plan;
     struct points *points;     /* is told of the run; or NULL */
     struct template *template; /* of the scenario's worlds, see run_options; or NULL */
-    FILE *story;               /* or NULL */
-    bool disturbed;            /* with all changed that must not change a run */
+    /* See run_options.  Those of the unit's run in which nothing goes wrong: a plan with a fault is
+     * judged by them.  NULL: it is not. */
+    const struct outcomes *base;
+    bool probe;
+    FILE *story;    /* or NULL */
+    bool disturbed; /* with all changed that must not change a run */
 };
 
 struct finding {

@@ -17,6 +17,8 @@ struct kept_unit {
     bool loaded;
     struct explore_unit unit;
     struct template template;
+    struct outcomes base; /* of the run in which nothing goes wrong, if has_base */
+    bool has_base;
     struct seen told; /* situations */
 };
 
@@ -77,6 +79,7 @@ static void give_up(struct work *work, struct kept_unit *kept)
     if (kept->loaded && exploration->release)
         exploration->release(exploration->context, &kept->unit);
     template_free(&kept->template);
+    outcomes_free(&kept->base);
     seen_free(&kept->told);
     memset(kept, 0, sizeof *kept);
 }
@@ -312,7 +315,11 @@ static void look_end(struct look *look)
 /* The same run once more, with all changed that must not change it. */
 static void run_again(const struct plan_run *run, struct finding *finding)
 {
-    struct plan_run again = {.unit = run->unit, .plan = run->plan, .disturbed = true};
+    struct plan_run again = {.unit = run->unit,
+                             .plan = run->plan,
+                             .base = run->base,
+                             .probe = run->probe,
+                             .disturbed = true};
     struct finding second;
     run_plan(&again, &second);
     if (second.hash != finding->hash || second.disks != finding->disks ||
@@ -328,6 +335,30 @@ static void run_again(const struct plan_run *run, struct finding *finding)
     finding_free(&second);
 }
 
+/* What a plan with a fault is judged by; NULL: it has none. */
+static const struct outcomes *base_of(struct kept_unit *kept, const struct plan *plan)
+{
+    const struct explore_options *options = &kept->unit.options;
+    struct run_options base = {.seed = options->seed,
+                               .policy = options->policy,
+                               .disk = options->disk,
+                               .without = options->without,
+                               .template = &kept->template,
+                               .outcomes = &kept->base};
+    struct run_result result;
+    size_t i = 0;
+    while (i < plan->count && plan->upsets[i].kind != UPSET_FAULT)
+        i++;
+    if (i == plan->count)
+        return NULL;
+    if (!kept->has_base) {
+        scenario_run(kept->unit.scenario, &base, &result);
+        run_result_free(&result);
+        kept->has_base = true;
+    }
+    return &kept->base;
+}
+
 void work_do(void *context, struct wire_reader *reader, struct wire *answer)
 {
     struct work *work = context;
@@ -341,6 +372,8 @@ void work_do(void *context, struct wire_reader *reader, struct wire *answer)
     look_start(&look, &task, options);
     if (task.walks)
         run.points = &look.points;
+    run.base = base_of(kept, &task.plan);
+    run.probe = run.base && !task.walks; /* or it is walked through, too */
     run_plan(&run, &finding);
     bool repeats = options->repeat && task.chunk == 0 &&
                    hash_plan(&task.plan, options->seed) % options->repeat == 0;
