@@ -61,7 +61,7 @@ static void note_failure(struct shrinker *shrinker, const struct scenario *scena
     shrinker->subject = NULL;
     for (size_t i = 0; i < scenario->message_count && !shrinker->subject; i++) {
         const char *name = scenario->messages[i].name, *at = strstr(failure->message, name);
-        if (at && (at == failure->message || at[-1] == ' ') &&
+        if (at && (at == failure->message || at[-1] == ' ' || at[-1] == '(') &&
             !strchr("0123456789", at[strlen(name)]))
             shrinker->subject = must_copy(name, strlen(name));
     }

@@ -15,6 +15,9 @@
 
 static const char *const delays[] = {"", " 1ms", " 10ms", " 100ms", " 1s"};
 #define DELAY_COUNT (sizeof delays / sizeof *delays)
+/* When else only a time would do. */
+static const char *const fine_delays[] = {" 1us",  " 2us",   " 5us",   " 10us", " 20us",
+                                          " 50us", " 100us", " 200us", " 500us"};
 
 size_t crash_word(struct draft *draft, const struct statement *statement)
 {
@@ -258,6 +261,19 @@ static bool try_keeps(struct shrinker *shrinker, size_t index, const struct plac
     return false;
 }
 
+/* As it is, a little after a moment, if it is at a time. */
+static void try_fine_moments(struct shrinker *shrinker, size_t index, const struct moments *moments)
+{
+    for (size_t d = 0; d < sizeof fine_delays / sizeof *fine_delays; d++)
+        for (size_t i = 0; i < moments->count && !shrinker->exhausted; i++) {
+            struct moment_try try = {moments->list[i], fine_delays[d], NULL};
+            if (strncmp(moments->list[i], "after ", 6) == 0 &&
+                strncmp(moments->list[i], "after crash", 11) != 0 &&
+                try_moment(shrinker, index, &try))
+                return;
+        }
+}
+
 static void shrink_moment(struct shrinker *shrinker, size_t index)
 {
     static const char *const plain[2] = {"keep none", "keep all"}, *const same[2] = {NULL, NULL};
@@ -272,13 +288,16 @@ static void shrink_moment(struct shrinker *shrinker, size_t index)
     nowhere.moment = moments.count;
     nowhere.delay = DELAY_COUNT;
     draft_free(&draft);
+    bool better = false;
     if (place.is_pinned) /* any moment is plainer without pins */
-        (void) (try_moments(shrinker, index, &moments, &nowhere, plain, 2) ||
-                try_keeps(shrinker, index, &place, plain) ||
-                try_moments(shrinker, index, &moments, &place, same, 1));
+        better = (try_moments(shrinker, index, &moments, &nowhere, plain, 2) ||
+                  try_keeps(shrinker, index, &place, plain) ||
+                  try_moments(shrinker, index, &moments, &place, same, 1));
     else if (!place.is_round)
-        try_moments(shrinker, index, &moments, &place, place.is_power ? plain : same,
-                    place.is_power ? 2 : 1);
+        better = try_moments(shrinker, index, &moments, &place, place.is_power ? plain : same,
+                             place.is_power ? 2 : 1);
+    if (!better && !place.is_round && strncmp(place.trigger, "at ", 3) == 0)
+        try_fine_moments(shrinker, index, &moments);
     pool_free(&moments.pool);
 }
 

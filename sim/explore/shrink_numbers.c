@@ -204,8 +204,15 @@ static void shrink_time(struct shrinker *shrinker, size_t index, size_t at, cons
                         int64_t ns)
 {
     static const int64_t units[] = {86400, 3600, 600, 60, 10, 1};
+    static const char *const plain[] = {"0s", "1s", "1m"};
     char word[TIME_WORD];
     int64_t tried = -1;
+    for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
+        if (strcmp(plain[i], old) == 0)
+            return;
+        else if (ns > 1000 * 1000 && strlen(plain[i]) <= strlen(old) &&
+                 try_word(shrinker, index, at, plain[i]))
+            return;
     for (int i = 0; i < 12; i++) {
         int64_t unit = i < 6 ? units[i] * NANOSECONDS : NANOSECONDS;
         for (int k = 6; k <= i; k++)

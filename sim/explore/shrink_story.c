@@ -75,7 +75,7 @@ static const char *pin_words(struct draft *draft, const struct statement *pin)
     if (at == 1)
         return pool_format(&draft->pool, "%s %s", thing,
                            removed ? "is there again"
-                           : torn  ? "has not what was written"
+                           : torn  ? "lacks what was written"
                                    : "is not there");
     return pool_format(&draft->pool, "%s %s", thing,
                        torn ? "holds something else" : "leads to another file");

@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "sim/explore/draft.h"
@@ -276,9 +277,10 @@ static const char *find_text_written(const struct explore_writer *writer, const 
     return NULL;
 }
 
-static char *shrink_text(const struct explore_writer *writer, const struct explore_options *options,
-                         const struct explore_failure *failure, const char *message, char *text,
-                         size_t *size)
+/* In a process of its own: writes the result to `to` and ends. */
+static void shrink_there(const struct explore_writer *writer, const struct explore_options *options,
+                         const struct explore_failure *failure, const char *message,
+                         const char *text, size_t size, FILE *to)
 {
     struct shrink_options shrinking = {.promise = failure->promise,
                                        .message = message,
@@ -289,14 +291,60 @@ static char *shrink_text(const struct explore_writer *writer, const struct explo
                                        .folder = writer->folder};
     struct shrink_result result;
     const char *why;
-    if (shrink(writer->file, text, *size, &shrinking, &result, &why) < 0)
+    if (shrink(writer->file, text, size, &shrinking, &result, &why) < 0 ||
+        fwrite(result.text, 1, result.size, to) != result.size || fflush(to) != 0)
+        _exit(1);
+    _exit(0);
+}
+
+/* The whole of a file, which is closed; malloc'd, or NULL. */
+static char *take_file(FILE *file, size_t *size)
+{
+    long length = fseek(file, 0, SEEK_END) == 0 ? ftell(file) : -1;
+    char *text = length > 0 ? must_alloc((size_t) length + 1) : NULL;
+    rewind(file);
+    if (text && fread(text, 1, (size_t) length, file) == (size_t) length) {
+        text[length] = 0;
+        *size = (size_t) length;
+    } else {
+        free(text);
+        text = NULL;
+    }
+    fclose(file);
+    return text;
+}
+
+/* `text`, or a smaller one in its place: of a server with a bug, one of the many runs may break the
+ * simulator, so they take place in another process. */
+static char *shrink_text(const struct explore_writer *writer, const struct explore_options *options,
+                         const struct explore_failure *failure, const char *message, char *text,
+                         size_t *size)
+{
+    FILE *file = tmpfile();
+    fflush(stdout);
+    pid_t child = file ? fork() : -1;
+    int status = -1;
+    if (child == 0)
+        shrink_there(writer, options, failure, message, text, *size, file);
+    if (child > 0)
+        while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+            ;
+    char *smaller = NULL;
+    if (status == 0)
+        smaller = take_file(file, size);
+    else if (file)
+        fclose(file);
+    if (!smaller)
         return text;
     free(text);
-    text = result.text;
-    *size = result.size;
-    result.text = NULL;
-    shrink_result_free(&result);
-    return text;
+    return smaller;
+}
+
+/* Nixie itself broke, or two runs that should be equal were not: no promise of a server's. */
+static bool is_of_simulator(const struct explore_failure *failure)
+{
+    return failure->promise && (strcmp(failure->promise, "BROKEN") == 0 ||
+                                strcmp(failure->promise, "DETERMINISM") == 0);
 }
 
 int explore_write(struct explore_writer *writer, const struct explore_options *options,
@@ -304,6 +352,11 @@ int explore_write(struct explore_writer *writer, const struct explore_options *o
 {
     char free_name[PATH_MAX], *message = NULL, *key = make_key(failure);
     size_t size;
+    *why = "no scenario file: it is the simulator that failed";
+    if (is_of_simulator(failure)) {
+        free(key);
+        return -1;
+    }
     *path = writer->raw ? NULL : find_written(writer, key);
     if (*path) {
         free(key);

@@ -38,18 +38,18 @@ shrunk() { # MUTANT LINES FILE OPTIONS...
     judge "$mutant" "$tmp/$mutant.scenario" "$lines"
 }
 
-found queue-no-dirsync LOST 16 scenarios/direct/01-all-at-once.scenario --crash machine --states 8
+found queue-no-dirsync LOST 17 scenarios/spool/queue-alone.scenario --crash machine --states 8
 found smtpd-answers-early LOST 20 scenarios/mail/01-relay.scenario --crash machine --states 8 --failures 2
 shrunk schedule-19 15 scenarios/mail/02-deferred.scenario
 shrunk remote-next-mx-after-dot 17 scenarios/out/15-doubt-and-the-next-mx.scenario --promise DUPLICATE
 if [ -n "${CHECK_ALL-}" ]; then
     found bounce-once LOST 18 scenarios/mail/03-refused.scenario --crash one
     found bounce-once LOST 19 scenarios/mail/03-refused.scenario --crash none --faults eio --runs 3000
-    found send-todo-unsynced EARLY 16 scenarios/spool/one-message.scenario --crash machine --states 8
-    found send-failure-unsynced LOST 22 scenarios/spool/bounce.scenario --crash machine --states 64
-    found clean-never-syncs 'LOST|DUPLICATE|EARLY' 24 scenarios/spool/bounce.scenario --crash machine --states 64
-    found send-direct-unmarked DUPLICATE 24 scenarios/direct/02-one-later.scenario --crash machine --states 64
-    found recover-half LOST 24 scenarios/direct/03-of-every-kind.scenario --crash machine --states 64
+    found send-todo-unsynced 'EARLY|UNDONE' 17 scenarios/spool/one-message.scenario --crash machine --states 8
+    found send-failure-unsynced LOST 22 scenarios/spool/bounce.scenario --crash machine --states 16 --failures 4
+    found clean-never-syncs 'LOST|DUPLICATE|EARLY|UNDONE' 24 scenarios/spool/bounce.scenario --crash machine --states 16 --failures 4
+    found send-direct-unmarked DUPLICATE 24 scenarios/direct/02-one-later.scenario --crash machine --states 16 --failures 4
+    found recover-half LOST 24 scenarios/direct/02-one-later.scenario --crash machine --states 2 --every 12 --depth 2 --runs 2500 --failures 3
     shrunk listen-loses-places 30 scenarios/in/06-killed-workers.scenario
     shrunk rspawn-leaks-messages 20 scenarios/mail/02-deferred.scenario
 fi
@@ -69,6 +69,6 @@ check "say that more may be left out" grep -q 'a limit was reached' <<<"$output"
 check_status 1 "and still fail" "$mutant" run "$tmp/few.scenario"
 "$mutant" shrink scenarios/mail/02-deferred.scenario >"$tmp/again.scenario" 2>"$tmp/again"
 check "the same comes out each time" cmp "$tmp/again.scenario" "$tmp/schedule-19.scenario"
-check_status 1 "as it was found" "$BUILD/mutants/queue-no-dirsync/nixie" explore --crash machine --states 8 --no-shrink --failures 2 --out "$tmp/raw" scenarios/direct/01-all-at-once.scenario
+check_status 1 "as it was found" "$BUILD/mutants/queue-no-dirsync/nixie" explore --crash machine --states 8 --no-shrink --failures 2 --out "$tmp/raw" scenarios/spool/queue-alone.scenario
 check "that is longer" grep -qE '^at [0-9.]+s boot mail' -r "$tmp/raw"
 tap_end
