@@ -170,15 +170,16 @@ static void choose(struct unit_search *search, size_t at, struct queued *round, 
 /* A few: such as cover something new, then such as come from a run that did, then any. */
 static void choose_some(struct unit_search *search)
 {
+    uint64_t left = search->unit.options.sample - search->result.runs;
+    size_t size = 0, most = left < ROUND ? left : ROUND;
     struct queued *round = must_alloc(ROUND * sizeof *round);
-    size_t size = 0;
-    for (size_t i = 0; i < search->waiting_count && size < ROUND / 2; i++)
+    for (size_t i = 0; i < search->waiting_count && size < most - most / 2; i++)
         if (!seen_has(&search->planned, search->waiting[i].key))
             choose(search, i--, round, &size);
-    for (size_t i = search->waiting_count; i-- > 0 && size < ROUND * 3 / 4;)
+    for (size_t i = search->waiting_count; i-- > 0 && size < most - most / 4;)
         if (search->waiting[i].preferred)
             choose(search, i, round, &size);
-    while (search->waiting_count && size < ROUND)
+    while (search->waiting_count && size < most)
         choose(search, random_below(&search->random, search->waiting_count), round, &size);
     start_round(search, round, size);
 }
