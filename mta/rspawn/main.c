@@ -168,6 +168,9 @@ static int work(struct rspawn *rspawn, int64_t now)
         go_on(rspawn);
     int result = take_input(rspawn);
     reports_flush(&rspawn->reports);
+    /* What could not be told is not told later: send learns by our end that it does not know. */
+    if (!rspawn->reports.listening && rspawn->reading)
+        send_is_gone(rspawn);
     return result;
 }
 

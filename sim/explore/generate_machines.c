@@ -118,7 +118,7 @@ static void write_program(struct generator *generator, const char *name)
     if (chance(generator, 70))
         BELOW("%s first %u\n", PICK(generator, ends), (unsigned) small(generator, 1, 4));
     if (chance(generator, 40))
-        BELOW("exit 0 takes %us\n", (unsigned) small(generator, 1, 300));
+        BELOW("exit 0 takes %us\n", (unsigned) small(generator, 1, 50));
     else if (chance(generator, 30))
         BELOW("%s\n", PICK(generator, ends));
 }

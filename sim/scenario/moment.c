@@ -22,20 +22,6 @@ bool entry_is_selected(const struct run *run, const struct selector *selector,
     return original && original->ordinal == selector->entry;
 }
 
-/* The number that queue wrote into the newest field of its own; 0: there is none. */
-static uint64_t number_in(const char *data, size_t size)
-{
-    static const char mark[] = "Received: (nixie-queue ";
-    const char *at = memmem(data, body_offset(data, size), mark, sizeof mark - 1);
-    uint64_t number = 0;
-
-    if (!at)
-        return 0;
-    for (at += sizeof mark - 1; at < data + size && *at >= '0' && *at <= '9'; at++)
-        number = number * 10 + (uint64_t) (*at - '0');
-    return number;
-}
-
 bool data_is_selected(const struct run *run, const struct selector *selector, size_t letter,
                       unsigned bounce, const char *data, size_t size)
 {
@@ -46,7 +32,7 @@ bool data_is_selected(const struct run *run, const struct selector *selector, si
         return false;
     if (selector->entry == 0)
         return true;
-    number = number_in(data, size);
+    number = number_in_message(data, size);
     for (size_t i = 0; i < run->world->host_count; i++) {
         const struct entry *entry = world_entry(run->world, i, number);
 

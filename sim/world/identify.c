@@ -244,6 +244,19 @@ void identify(const struct world *world, const char *data, size_t size, const ch
     identity->bounce = *sender ? 2 : 1;
 }
 
+uint64_t number_in_message(const char *data, size_t size)
+{
+    static const char mark[] = "Received: (nixie-queue ";
+    const char *at = memmem(data, body_offset(data, size), mark, sizeof mark - 1);
+    uint64_t number = 0;
+
+    if (!at)
+        return 0;
+    for (at += sizeof mark - 1; at < data + size && *at >= '0' && *at <= '9'; at++)
+        number = number * 10 + (uint64_t) (*at - '0');
+    return number;
+}
+
 bool address_names(const char *delivered_to, size_t size, const char *recipient)
 {
     size_t length = strlen(recipient);

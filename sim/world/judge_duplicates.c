@@ -25,9 +25,13 @@ struct sightings {
 
 /* --- attempts that explain one more ----------------------------------------------------------*/
 
-/* Until when the attempt could leave a copy. */
+/* Until when the attempt could leave a copy.  Who did not hear of a program's end takes it for
+ * dead.
+ */
 static int64_t last_moment(const struct attempt *attempt)
 {
+    if (attempt->result == 'Z' && attempt->text && strstr(attempt->text, "crashed"))
+        return attempt->end_ns + ORPHAN_NS;
     if (attempt->result)
         return attempt->end_ns;
     return attempt->gone_ns < INT64_MAX ? attempt->gone_ns + ORPHAN_NS : INT64_MAX;

@@ -53,9 +53,13 @@ static bool find_turn(const struct world *world, size_t index, bool remote,
 {
     const struct entry *entry = &world->entries[index];
     const struct attempt *attempt = first_attempt(world, index, remote, route);
+    const struct attempt *other = first_attempt(world, index, !remote, NULL);
 
     if (entry->answer != ANSWER_YES || entry->answer_ns == 0 || !attempt ||
         attempt->start_ns < entry->answer_ns)
+        return false;
+    /* In S4 it waits for a place of either channel. */
+    if (other && other->saturated_ns >= entry->answer_ns)
         return false;
     *turn = (struct turn){entry, attempt, entry->answer_ns};
     return !is_upset(world, entry->machine, turn->due_ns - FORGET_NS, attempt->start_ns) &&

@@ -22,7 +22,9 @@ static bool taking_is_of(const struct world *world, size_t taking, const struct 
 {
     return world->takings[taking].letter == entry->letter &&
            world->takings[taking].bounce == entry->bounce &&
-           strcmp(world->takings[taking].chain, entry_chain(entry)) == 0;
+           strcmp(world->takings[taking].chain, entry_chain(entry)) == 0 &&
+           number_in_message(world->takings[taking].data, world->takings[taking].size) ==
+               entry->number;
 }
 
 static size_t taking_in(const struct world *world, size_t transaction, const struct entry *entry,

@@ -205,7 +205,10 @@ static void judge_done(struct world *world, const struct entry *entry, const str
 {
     char name[ENTRY_NAME];
 
-    if (reason_forgotten(world, entry, before))
+    /* Without room for what the bounce will say nobody is marked as failed. */
+    if (reason_forgotten(world, entry, before) ||
+        (before->result == 'D' &&
+         had_trouble(world, entry->machine, before->end_ns, then->start_ns)))
         return;
     world_accuse(world, "SCHEDULE", entry->letter, entry->bounce,
                  "%s for %s was tried again though it was done", entry_name(world, entry, name),

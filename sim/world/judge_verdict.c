@@ -18,22 +18,6 @@ static bool says(const struct attempt *attempt, const char *words)
     return attempt->text && strstr(attempt->text, words);
 }
 
-/* The last transaction of the attempt that has its recipient; NULL: there is none. */
-static const struct transaction *last_transaction(const struct world *world,
-                                                  const struct attempt *attempt)
-{
-    const struct dialogue *dialogue = world->dialogue;
-    const struct transaction *last = NULL;
-
-    for (size_t i = dialogue_from(dialogue, attempt->start_ns);
-         i < dialogue->transaction_count && dialogue->transactions[i].begin_ns <= attempt->end_ns;
-         i++)
-        if (dialogue->transactions[i].host == attempt->machine &&
-            transaction_for(&dialogue->transactions[i], attempt->recipient))
-            last = &dialogue->transactions[i];
-    return last;
-}
-
 /* The worst class of reply that it got for that recipient; 0: none. */
 static unsigned worst_reply(const struct transaction *transaction, const char *recipient)
 {
@@ -46,6 +30,37 @@ static unsigned worst_reply(const struct transaction *transaction, const char *r
         if (reply_class(replies[i]) > worst)
             worst = reply_class(replies[i]);
     return worst;
+}
+
+/* Of the transactions with the attempt's recipient while it went on: of one that fails over, or of
+ * other messages to him, too. */
+struct replies {
+    size_t count;
+    unsigned worst, best; /* of their worst replies */
+};
+
+static struct replies find_replies(const struct world *world, const struct attempt *attempt)
+{
+    const struct dialogue *dialogue = world->dialogue;
+    struct replies replies = {0, 0, 9};
+
+    for (size_t i = dialogue_from(dialogue, attempt->start_ns);
+         i < dialogue->transaction_count && dialogue->transactions[i].begin_ns <= attempt->end_ns;
+         i++) {
+        const struct transaction *transaction = &dialogue->transactions[i];
+        unsigned class;
+
+        if (transaction->host != attempt->machine ||
+            !transaction_for(transaction, attempt->recipient))
+            continue;
+        class = worst_reply(transaction, attempt->recipient);
+        replies.count++;
+        if (class > replies.worst)
+            replies.worst = class;
+        if (class < replies.best)
+            replies.best = class;
+    }
+    return replies;
 }
 
 /* The DNS had trouble with a question about the domain while the try went on. */
@@ -83,16 +98,15 @@ static void accuse(struct world *world, const struct entry *entry, const struct 
 static void judge_attempt(struct world *world, const struct entry *entry,
                           const struct attempt *attempt)
 {
-    const struct transaction *transaction = last_transaction(world, attempt);
+    struct replies replies = find_replies(world, attempt);
     bool expired = says(attempt, "been_in_the_queue_too_long");
     bool failed = attempt->result == 'D' && !expired;
-    unsigned worst = transaction ? worst_reply(transaction, attempt->recipient) : 0;
 
-    if (failed && transaction && worst < 5)
+    if (failed && replies.count > 0 && replies.worst < 5)
         accuse(world, entry, attempt, "failed for good though no remote has refused it");
-    else if (failed && !transaction && had_dns_trouble(world, attempt))
+    else if (failed && replies.count == 0 && had_dns_trouble(world, attempt))
         accuse(world, entry, attempt, "failed for good though only the DNS had trouble");
-    else if ((attempt->result == 'Z' || expired) && worst == 5 &&
+    else if ((attempt->result == 'Z' || expired) && replies.worst == 5 && replies.best == 5 &&
              says(attempt, "Remote_host_said:_5") && !says(attempt, "Remote_host_said:_4"))
         accuse(world, entry, attempt, "is tried again though the remote has refused it for good");
 }

@@ -449,6 +449,8 @@ void world_stop(struct world *world, size_t machine);
 /* The admin says so, by nixie-admin, of the messages with those numbers (none: of all). */
 void world_order(struct world *world, size_t machine, enum order order, const uint64_t *numbers,
                  size_t count);
+/* The number that queue wrote into the newest field of its own in a message; 0: there is none. */
+uint64_t number_in_message(const char *data, size_t size);
 /* "retry", "hold", "release", "expire", "delete" */
 const char *order_name(enum order order);
 /* Power loss.  Not from inside a watcher. */
