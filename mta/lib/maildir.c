@@ -124,7 +124,7 @@ int maildir_write(struct maildir *maildir, const void *bytes, size_t size)
 /* Content durable, file closed. */
 static int finish_file(struct maildir *maildir)
 {
-    if (flush(maildir) < 0 || (!maildir->hasty && fsync(maildir->fd) < 0))
+    if (!maildir->hasty && fsync(maildir->fd) < 0)
         return -1;
     int fd = maildir->fd;
     maildir->fd = -1;
@@ -151,7 +151,7 @@ static int link_new(struct maildir *maildir)
     return -1;
 }
 
-static int sync_new(struct maildir *maildir)
+static int sync_new(const struct maildir *maildir)
 {
     struct buf directory = BUF_INIT(PATH_LIMIT);
     int result = buf_set(&directory, maildir->path.data, maildir->path.length);
@@ -165,23 +165,60 @@ static int sync_new(struct maildir *maildir)
     return result;
 }
 
-int maildir_commit(struct maildir *maildir)
+/* Lets the disk begin with all of them, so that the first wait is for all: only a hint. */
+static void start_writing(struct maildir *const *maildirs, size_t count, int *results)
 {
-    int result = finish_file(maildir);
-    if (result == 0)
-        result = link_new(maildir);
-    if (result == 0 && !maildir->hasty) {
-        result = sync_new(maildir);
-        if (result < 0) {
-            int saved = errno;
-            unlink(maildir->arrived.data);
-            errno = saved;
+    for (size_t i = 0; i < count; i++) {
+        results[i] = flush(maildirs[i]) < 0 ? errno : 0;
+        if (count > 1 && results[i] == 0 && !maildirs[i]->hasty &&
+            sync_file_range(maildirs[i]->fd, 0, 0, SYNC_FILE_RANGE_WRITE) < 0) {
+            /* some file systems cannot */
         }
     }
-    int saved = errno;
-    maildir_abort(maildir); /* in new/ or not, the name in tmp/ goes */
-    errno = saved;
-    return result;
+}
+
+static bool is_same_place(const struct maildir *a, const struct maildir *b)
+{
+    return a->path.length == b->path.length &&
+           memcmp(a->path.data, b->path.data, a->path.length) == 0;
+}
+
+/* Of those that have arrived in the same new/, `first` stands for all. */
+static void sync_place(struct maildir *const *maildirs, size_t count, size_t first, int *results)
+{
+    int error = sync_new(maildirs[first]) < 0 ? errno : 0;
+    for (size_t i = first; i < count; i++) {
+        struct maildir *maildir = maildirs[i];
+        if (results[i] || !maildir->unsynced || !is_same_place(maildir, maildirs[first]))
+            continue;
+        maildir->unsynced = false;
+        results[i] = error;
+        if (error)
+            unlink(maildir->arrived.data);
+    }
+}
+
+void maildir_commit_all(struct maildir *const *maildirs, size_t count, int *results)
+{
+    start_writing(maildirs, count, results);
+    for (size_t i = 0; i < count; i++)
+        if (results[i] == 0) {
+            results[i] = finish_file(maildirs[i]) < 0 || link_new(maildirs[i]) < 0 ? errno : 0;
+            maildirs[i]->unsynced = results[i] == 0 && !maildirs[i]->hasty;
+        }
+    for (size_t i = 0; i < count; i++)
+        if (maildirs[i]->unsynced)
+            sync_place(maildirs, count, i, results);
+    for (size_t i = 0; i < count; i++)
+        maildir_abort(maildirs[i]); /* in new/ or not, the name in tmp/ goes */
+}
+
+int maildir_commit(struct maildir *maildir)
+{
+    int result;
+    maildir_commit_all(&maildir, 1, &result);
+    errno = result;
+    return result ? -1 : 0;
 }
 
 void maildir_abort(struct maildir *maildir)

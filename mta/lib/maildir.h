@@ -24,7 +24,8 @@ struct maildir {
     struct buf name;    /* NAME */
     struct buf tmp;     /* whole paths, kept with a NUL behind */
     struct buf arrived; /* in new/ */
-    bool hasty; /* set behind maildir_begin: nothing waits for the disk, nothing is durable */
+    bool hasty;    /* set behind maildir_begin: nothing waits for the disk, nothing is durable */
+    bool unsynced; /* it is in new/, which has not been synced since */
     size_t held;
     char buffer[MAILDIR_BUFFER];
 };
@@ -41,6 +42,10 @@ int maildir_write(struct maildir *maildir, const void *bytes, size_t size);
  * whose directory could not be synced is withdrawn, but may come back after power loss).  Frees all
  * either way.  Waits for the disk. */
 int maildir_commit(struct maildir *maildir);
+
+/* The same for several at once, whose files are waited for together, and each new/ once. results[i]
+ * is 0 or the errno of maildirs[i]. */
+void maildir_commit_all(struct maildir *const *maildirs, size_t count, int *results);
 
 /* Gives the delivery up: nothing of it stays.  Harmless after maildir_commit. */
 void maildir_abort(struct maildir *maildir);

@@ -22,6 +22,7 @@
 #include "mta/lib/io.h"
 #include "mta/lib/maildir.h"
 #include "mta/lib/mbox.h"
+#include "mta/lib/mem.h"
 #include "mta/lib/num.h"
 
 #define FORWARDS (-1) /* the kind of all forwards together, as far as progress is concerned */
@@ -54,23 +55,58 @@ static int write_maildir(const struct local *local, struct maildir *maildir)
     }
 }
 
-static int deliver_maildir(const struct local *local, const char *path)
+static int fail_maildir(const char *path, int error)
 {
-    struct maildir maildir;
+    return local_fail_errno("Unable to deliver to maildir ", path, error);
+}
+
+/* What is committed later, perhaps in another directory, needs a name that holds anywhere. */
+static int begin_maildir(struct local *local, struct maildir *maildir, const char *path)
+{
+    struct buf whole = BUF_INIT(0);
+    local->may_hold = local->may_hold && local->home[0] == '/';
+    if (!local->may_hold || path[0] == '/')
+        return maildir_begin(maildir, path);
+    if (buf_set_text(&whole, local->home) < 0 || buf_add_byte(&whole, '/') < 0 ||
+        buf_add_text(&whole, path) < 0 || !buf_text(&whole)) {
+        buf_free(&whole); /* then not later */
+        local->may_hold = false;
+        return maildir_begin(maildir, path);
+    }
+    int result = maildir_begin(maildir, whole.data);
+    int saved = errno;
+    buf_free(&whole);
+    errno = saved;
+    return result;
+}
+
+/* Everything up to the commit. */
+static int fill_maildir(struct local *local, struct maildir *maildir, const char *path)
+{
+    if (begin_maildir(local, maildir, path) == 0)
+        return write_maildir(local, maildir);
+    if (errno == ENOENT || errno == ENOTDIR)
+        return local_fail(LOCAL_SOFT, "Unable to chdir to maildir. (#4.2.1)");
+    return fail_maildir(path, errno);
+}
+
+static int deliver_maildir(struct local *local, const char *path)
+{
     int code = message_rewind();
     if (code != LOCAL_OK)
         return code;
-    if (maildir_begin(&maildir, path) < 0) {
-        if (errno == ENOENT || errno == ENOTDIR)
-            code = local_fail(LOCAL_SOFT, "Unable to chdir to maildir. (#4.2.1)");
-        else
-            code = local_fail_errno("Unable to deliver to maildir ", path, errno);
+    struct maildir *maildir = mem_alloc(sizeof *maildir);
+    if (!maildir)
+        return local_fail_memory();
+    code = fill_maildir(local, maildir, path);
+    if (code == LOCAL_OK && local->may_hold) {
+        local->held = maildir;
+        return code;
     }
-    if (code == LOCAL_OK)
-        code = write_maildir(local, &maildir);
-    if (code == LOCAL_OK && maildir_commit(&maildir) < 0)
-        code = local_fail_errno("Unable to deliver to maildir ", path, errno);
-    maildir_abort(&maildir);
+    if (code == LOCAL_OK && maildir_commit(maildir) < 0)
+        code = fail_maildir(path, errno);
+    maildir_abort(maildir);
+    mem_free(maildir);
     return code;
 }
 
@@ -289,10 +325,31 @@ static void report(const struct local *local)
         local_tell("qp ", number, "\n");
 }
 
+int deliver_held(const struct local *local, int error)
+{
+    struct dotqmail dotqmail;
+    struct dotqmail_instruction instruction;
+    struct buf path = BUF_INIT(0);
+    if (!error) {
+        report(local);
+        return LOCAL_OK;
+    }
+    dotqmail_init(&dotqmail, local->instructions.data, local->instructions.length,
+                  local->executable);
+    const char *text = "";
+    if (dotqmail_next(&dotqmail, &instruction) == 1 &&
+        buf_set(&path, instruction.text, instruction.size) == 0 && buf_text(&path))
+        text = path.data;
+    int code = fail_maildir(text, error);
+    buf_free(&path);
+    return code;
+}
+
 int deliver_all(struct local *local)
 {
     struct run run = {.local = local};
     int code = check(&run);
+    local->may_hold = local->may_hold && run.total == 1;
     if (code == LOCAL_OK && local->deliver && run.total > 1)
         code = progress_open(&run.progress, local);
     if (code == LOCAL_OK)
@@ -302,7 +359,7 @@ int deliver_all(struct local *local)
     if (code == LOCAL_OK || code == LOCAL_HARD)
         progress_forget(&run.progress);
     progress_close(&run.progress);
-    if (code == LOCAL_OK)
+    if (code == LOCAL_OK && !local->held)
         report(local);
     return code;
 }

@@ -53,6 +53,11 @@ struct local {
     struct buf instructions;
     bool executable; /* its x bit: forwards only */
 
+    /* For several deliveries at once: whether a single Maildir may be left to be committed later,
+     * and that one, if it was; owned. */
+    bool may_hold;
+    struct maildir *held;
+
     struct buf recipients; /* of forwards: addresses, each with its NUL */
     unsigned long files, programs, forwards;
     uint64_t message_number; /* of the forward, 0 if there is none */
@@ -107,6 +112,9 @@ int find_new_sender(struct local *local);
 
 /* Checks all instructions, then carries them out.  An exit code. */
 int deliver_all(struct local *local);
+/* A Maildir that was held has been committed; `error` 0, or the errno that says why not.  Says what
+ * there is to say, returns an exit code. */
+int deliver_held(const struct local *local, int error);
 /* Whether there is nothing but Maildirs in the instructions, up to a mistake. */
 bool deliver_is_plain(const struct local *local);
 

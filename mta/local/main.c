@@ -26,6 +26,8 @@
 #include <unistd.h>
 
 #include "mta/lib/home.h"
+#include "mta/lib/maildir.h"
+#include "mta/lib/mem.h"
 
 static int usage(void)
 {
@@ -99,6 +101,10 @@ void local_release(struct local *local)
                          &local->recipients};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         buf_free(all[i]);
+    if (local->held)
+        maildir_abort(local->held);
+    mem_free(local->held);
+    local->held = NULL;
 }
 
 static int set_up(void)

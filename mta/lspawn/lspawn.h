@@ -63,12 +63,18 @@ void recipient_user_free(struct recipient_user *user);
 /* --- worker.c: processes that stay --- */
 
 /*
- * A worker is a nixie-local that serves one user (uid and gid), one delivery at a time.  Workers
- * come when they are needed and go when they have been idle; none is ever waited for.
+ * A worker is a nixie-local that serves one user (uid and gid).  Workers come when they are needed
+ * and go when they have been idle; none is ever waited for.  A user whose mail comes in quickly has
+ * WORKERS_APART workers busy; further deliveries wait at one of those, which does together what
+ * has come to wait, unless it has not answered for a while.
  */
 #define WORKERS_MAX 100
-#define WORKER_JOBS_MAX 500 /* after which it is replaced */
-#define WORKER_IDLE_MS 2000 /* after which it is ended */
+#define WORKERS_APART 2
+#define WORKER_INPUT 4096
+#define WORKER_TOGETHER_MAX 16 /* deliveries that one worker has */
+#define WORKER_SLOW_MS 500     /* without an answer */
+#define WORKER_JOBS_MAX 500    /* after which it is replaced */
+#define WORKER_IDLE_MS 2000    /* after which it is ended */
 
 /* Instead of an exit code (mta/local/local.h). */
 enum { WORKER_CODE_READY = 1, WORKER_CODE_OTHER = 2 };
@@ -80,16 +86,23 @@ struct worker {
     int fd; /* its socket, our end: does not block */
     uid_t uid;
     gid_t gid;
-    bool ready;         /* it has said that it runs */
-    unsigned slot;      /* of its delivery, while busy */
-    struct buf request; /* of which `sent` bytes have gone */
+    bool ready;                          /* it has said that it runs */
+    unsigned slots[WORKER_TOGETHER_MAX]; /* of its deliveries, while busy */
+    unsigned slot_count;
+    unsigned last;      /* slot of the one that `request` is for */
+    struct buf request; /* of the last one, of which `sent` bytes have gone */
     size_t sent;
-    struct buf output; /* of its answer */
+    struct buf output; /* of an answer */
     bool cut;          /* there was more than is kept */
-    bool text_whole;   /* the code is still to come */
+    bool text_whole;   /* the end is still to come */
+    char end[3];       /* code, tag: end_size bytes of them */
+    unsigned end_size; /* ... */
     int code;          /* after WORKER_ANSWERS: an exit code, or WORKER_CODE_OTHER */
+    unsigned slot;     /* after WORKER_ANSWERS: whose it is; it has it no more */
+    char *input;       /* WORKER_INPUT bytes that all share; from input_at on it is not taken */
+    size_t input_at, input_size;
     unsigned jobs;
-    int64_t idle_since; /* monotonic ms */
+    int64_t since; /* monotonic ms: idle; or busy without an answer */
 };
 
 struct workers {
@@ -97,33 +110,40 @@ struct workers {
     /* Starts the program as that user with `socket` as its descriptors 1 and 2: a pid, or -1. */
     pid_t (*start)(void *context, uid_t uid, gid_t gid, int socket);
     void *context;
+    char input[WORKER_INPUT];
 };
 
 /* Needs `start` and `context`.  0, or -1 with ENOMEM. */
 int workers_init(struct workers *workers);
 /* Ends all. */
 void workers_free(struct workers *workers);
-/* One that is idle and that user's, started if need be.  NULL: there is none to be had now. */
-struct worker *workers_take(struct workers *workers, uid_t uid, gid_t gid);
+/* One that is that user's and can take a delivery, started if need be.  NULL: there is none to be
+ * had now. */
+struct worker *workers_take(struct workers *workers, uid_t uid, gid_t gid, int64_t now);
 /* Ends workers that are idle for long or worn out.  When the next will be (monotonic ms;
  * INT64_MAX: none is idle). */
 int64_t workers_trim(struct workers *workers, int64_t now);
 
-/* Gives an idle worker a delivery: the arguments of nixie-local, each with its NUL, and the
- * message, which stays the caller's and open until the answer.  -1: nothing was given (the worker
- * may have ended). */
-int worker_give(struct worker *worker, unsigned slot, const struct buf *arguments, int message);
+/* Gives a worker that workers_take has found a delivery: the arguments of nixie-local, each with
+ * its NUL, and the message, which stays the caller's and open until the answer.  -1: nothing was
+ * given (the worker may have ended). */
+int worker_give(struct worker *worker, unsigned slot, const struct buf *arguments, int message,
+                int64_t now);
 /* What poll is to look for. */
 short worker_events(const struct worker *worker);
 
 enum worker_news {
     WORKER_SILENT,
-    WORKER_ANSWERS, /* the answer is whole: worker_rest must follow */
+    WORKER_ANSWERS, /* an answer is whole: worker_answered, then worker_next must follow */
     WORKER_GONE,    /* worker_end must follow */
 };
-/* After poll has found something. */
+/* After poll has found something.  `message` is that of the delivery in worker->last.  As long as
+ * it ANSWERS, worker_next must be called before another worker is worked. */
 enum worker_news worker_work(struct worker *worker, short found, int message);
-void worker_rest(struct worker *worker, int64_t now);
+/* The next of what has been read. */
+enum worker_news worker_next(struct worker *worker);
+/* An answer has been made use of. */
+void worker_answered(struct worker *worker, int64_t now);
 void worker_end(struct worker *worker);
 
 /* --- report.c --- */

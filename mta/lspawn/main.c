@@ -279,8 +279,9 @@ static const char *run_program(struct lspawn *lspawn, struct delivery *delivery)
 static bool give_worker(struct lspawn *lspawn, unsigned slot)
 {
     struct delivery *delivery = &lspawn->deliveries[slot];
-    struct worker *worker = workers_take(&lspawn->workers, delivery->uid, delivery->gid);
-    if (!worker || worker_give(worker, slot, &delivery->arguments, delivery->message) < 0)
+    int64_t now = clock_monotonic_ms();
+    struct worker *worker = workers_take(&lspawn->workers, delivery->uid, delivery->gid, now);
+    if (!worker || worker_give(worker, slot, &delivery->arguments, delivery->message, now) < 0)
         return false;
     delivery->worker = worker;
     return true;
@@ -382,13 +383,13 @@ static void read_requests(struct lspawn *lspawn)
 
 /* --- workers --- */
 
-/* The worker has ended within a delivery.  If it never began, because it could not become the user,
- * say, what it told says so. */
+/* The worker has ended, within deliveries perhaps.  If it never began, because it could not become
+ * the user, say, what it told says so. */
 static void worker_gone(struct lspawn *lspawn, struct worker *worker)
 {
     bool told = !worker->ready && worker->output.length;
-    if (worker->state == WORKER_BUSY)
-        finish(lspawn, worker->slot, told ? EXIT_TEMPORARY : EXIT_CRASHED, &worker->output,
+    for (unsigned i = 0; i < worker->slot_count; i++)
+        finish(lspawn, worker->slots[i], told ? EXIT_TEMPORARY : EXIT_CRASHED, &worker->output,
                worker->cut);
     worker_end(worker);
 }
@@ -398,10 +399,10 @@ static void worker_answers(struct lspawn *lspawn, struct worker *worker, int64_t
     unsigned slot = worker->slot;
     if (worker->code != WORKER_CODE_OTHER) {
         finish(lspawn, slot, worker->code, &worker->output, worker->cut);
-        worker_rest(worker, now);
+        worker_answered(worker, now);
         return;
     }
-    worker_rest(worker, now);
+    worker_answered(worker, now);
     const char *report = run_program(lspawn, &lspawn->deliveries[slot]);
     if (report) {
         release(lspawn, &lspawn->deliveries[slot]);
@@ -413,17 +414,14 @@ static void hear_worker(struct lspawn *lspawn, struct worker *worker, short foun
 {
     if (worker->state == WORKER_NONE) /* ended since, for its place */
         return;
-    int message = worker->state == WORKER_BUSY ? lspawn->deliveries[worker->slot].message : -1;
-    switch (worker_work(worker, found, message)) {
-    case WORKER_ANSWERS:
+    int message = worker->state == WORKER_BUSY ? lspawn->deliveries[worker->last].message : -1;
+    enum worker_news news = worker_work(worker, found, message);
+    while (news == WORKER_ANSWERS) {
         worker_answers(lspawn, worker, now);
-        return;
-    case WORKER_GONE:
-        worker_gone(lspawn, worker);
-        return;
-    case WORKER_SILENT:
-        return;
+        news = worker_next(worker);
     }
+    if (news == WORKER_GONE)
+        worker_gone(lspawn, worker);
 }
 
 /* --- the loop --- */

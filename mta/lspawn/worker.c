@@ -30,6 +30,7 @@ void worker_end(struct worker *worker)
     buf_free(&worker->request);
     buf_free(&worker->output);
     worker->state = WORKER_NONE;
+    worker->slot_count = 0;
 }
 
 void workers_free(struct workers *workers)
@@ -53,7 +54,8 @@ static int start(struct workers *workers, struct worker *worker, uid_t uid, gid_
         close(ends[0]);
         return -1;
     }
-    *worker = (struct worker){.state = WORKER_IDLE, .fd = ends[0], .uid = uid, .gid = gid};
+    *worker = (struct worker){
+        .state = WORKER_IDLE, .fd = ends[0], .uid = uid, .gid = gid, .input = workers->input};
     worker->output.limit = OUTPUT_KEPT;
     return 0;
 }
@@ -67,7 +69,7 @@ static struct worker *find_idle(const struct workers *workers, uid_t uid, gid_t 
     for (unsigned i = 0; i < WORKERS_MAX; i++) {
         struct worker *worker = &workers->all[i];
         if (worker->state == WORKER_IDLE && worker->uid == uid && worker->gid == gid &&
-            (!found || worker->idle_since > found->idle_since))
+            (!found || worker->since > found->since))
             found = worker;
     }
     return found;
@@ -81,7 +83,7 @@ static struct worker *find_place(const struct workers *workers)
         struct worker *worker = &workers->all[i];
         if (worker->state == WORKER_NONE)
             return worker;
-        if (worker->state == WORKER_IDLE && (!oldest || worker->idle_since < oldest->idle_since))
+        if (worker->state == WORKER_IDLE && (!oldest || worker->since < oldest->since))
             oldest = worker;
     }
     if (oldest)
@@ -89,9 +91,35 @@ static struct worker *find_place(const struct workers *workers)
     return oldest;
 }
 
-struct worker *workers_take(struct workers *workers, uid_t uid, gid_t gid)
+/* Whether a busy one can take one more. */
+static bool has_room(const struct worker *worker, int64_t now)
 {
-    struct worker *worker = find_idle(workers, uid, gid);
+    return worker->ready && worker->slot_count < WORKER_TOGETHER_MAX &&
+           worker->jobs < WORKER_JOBS_MAX && worker->sent == worker->request.length &&
+           now - worker->since < WORKER_SLOW_MS;
+}
+
+/* The busy one of that user that has the fewest deliveries, if as many as should are busy. */
+static struct worker *find_busy(const struct workers *workers, uid_t uid, gid_t gid, int64_t now)
+{
+    struct worker *found = NULL;
+    unsigned count = 0;
+    for (unsigned i = 0; i < WORKERS_MAX; i++) {
+        struct worker *worker = &workers->all[i];
+        if (worker->state != WORKER_BUSY || worker->uid != uid || worker->gid != gid)
+            continue;
+        count++;
+        if (has_room(worker, now) && (!found || worker->slot_count < found->slot_count))
+            found = worker;
+    }
+    return count >= WORKERS_APART ? found : NULL;
+}
+
+struct worker *workers_take(struct workers *workers, uid_t uid, gid_t gid, int64_t now)
+{
+    struct worker *worker = find_busy(workers, uid, gid, now);
+    if (!worker)
+        worker = find_idle(workers, uid, gid);
     if (worker)
         return worker;
     worker = find_place(workers);
@@ -105,7 +133,7 @@ int64_t workers_trim(struct workers *workers, int64_t now)
         struct worker *worker = &workers->all[i];
         if (worker->state != WORKER_IDLE)
             continue;
-        int64_t end = worker->idle_since + WORKER_IDLE_MS;
+        int64_t end = worker->since + WORKER_IDLE_MS;
         if (worker->jobs >= WORKER_JOBS_MAX || end <= now)
             worker_end(worker);
         else if (end < next)
@@ -129,21 +157,32 @@ static int write_request(struct worker *worker, int message)
     return 0;
 }
 
-int worker_give(struct worker *worker, unsigned slot, const struct buf *arguments, int message)
+int worker_give(struct worker *worker, unsigned slot, const struct buf *arguments, int message,
+                int64_t now)
 {
+    const char tag[2] = {(char) (slot & 255), (char) (slot >> 8)};
     char head[4];
     for (int i = 0; i < 4; i++)
-        head[i] = (char) (arguments->length >> 8 * i & 255);
+        head[i] = (char) ((arguments->length + sizeof tag) >> 8 * i & 255);
     if (buf_set(&worker->request, head, sizeof head) < 0 ||
-        buf_add(&worker->request, arguments->data, arguments->length) < 0)
+        buf_add(&worker->request, tag, sizeof tag) < 0 ||
+        buf_add(&worker->request, arguments->data, arguments->length) < 0) {
+        worker->sent = worker->request.length; /* nothing of it is to be sent */
         return -1;
+    }
     worker->sent = 0;
     if (write_request(worker, message) < 0) {
+        if (worker->slot_count > 0) { /* its end is told when it is heard */
+            worker->sent = worker->request.length;
+            return -1;
+        }
         worker_end(worker);
         return -1;
     }
+    if (worker->state != WORKER_BUSY)
+        worker->since = now;
     worker->state = WORKER_BUSY;
-    worker->slot = slot;
+    worker->slots[worker->slot_count++] = worker->last = slot;
     worker->jobs++;
     return 0;
 }
@@ -163,50 +202,81 @@ static void keep(struct worker *worker, const char *bytes, size_t size)
     worker->cut = worker->cut || part < size;
 }
 
-/* Takes what was read, up to the end of an answer. */
-static enum worker_news take(struct worker *worker, const char *bytes, size_t size)
+/* The delivery is the worker's no more.  -1: it never was. */
+static int remove_slot(struct worker *worker, unsigned slot)
 {
-    for (size_t at = 0; at < size; at++) {
-        if (!worker->text_whole) {
-            const char *end = memchr(bytes + at, 0, size - at);
-            size_t part = end ? (size_t) (end - bytes) - at : size - at;
-            keep(worker, bytes + at, part);
-            worker->text_whole = end;
-            at += end ? part : part - 1;
+    for (unsigned i = 0; i < worker->slot_count; i++)
+        if (worker->slots[i] == slot) {
+            worker->slots[i] = worker->slots[--worker->slot_count];
+            return 0;
+        }
+    return -1;
+}
+
+/* An answer is whole. */
+static enum worker_news end_answer(struct worker *worker)
+{
+    const unsigned char *end = (const unsigned char *) worker->end;
+    worker->text_whole = false;
+    worker->end_size = 0;
+    worker->code = end[0];
+    worker->slot = end[1] | (unsigned) end[2] << 8;
+    if (!worker->ready && worker->code == WORKER_CODE_READY) {
+        worker->ready = true;
+        return WORKER_SILENT;
+    }
+    /* an answer to nothing: this is no worker of ours */
+    return remove_slot(worker, worker->slot) < 0 ? WORKER_GONE : WORKER_ANSWERS;
+}
+
+enum worker_news worker_next(struct worker *worker)
+{
+    while (worker->input_at < worker->input_size) {
+        const char *bytes = worker->input + worker->input_at;
+        size_t size = worker->input_size - worker->input_at;
+        if (worker->text_whole) {
+            worker->end[worker->end_size++] = *bytes;
+            worker->input_at++;
+            enum worker_news news =
+                worker->end_size == sizeof worker->end ? end_answer(worker) : WORKER_SILENT;
+            if (news != WORKER_SILENT)
+                return news;
             continue;
         }
-        worker->text_whole = false;
-        worker->code = (unsigned char) bytes[at];
-        if (!worker->ready && worker->code == WORKER_CODE_READY) {
-            worker->ready = true;
-            continue;
-        }
-        /* more than one answer to a job, or one to none: this is no worker of ours */
-        return worker->state == WORKER_BUSY && at + 1 == size ? WORKER_ANSWERS : WORKER_GONE;
+        const char *end = memchr(bytes, 0, size);
+        size_t part = end ? (size_t) (end - bytes) : size;
+        keep(worker, bytes, part);
+        worker->text_whole = end;
+        worker->input_at += part + (end != NULL);
     }
     return WORKER_SILENT;
 }
 
 enum worker_news worker_work(struct worker *worker, short found, int message)
 {
-    char block[4096];
     if ((found & POLLOUT) && worker->sent < worker->request.length &&
         write_request(worker, message) < 0)
         return WORKER_GONE;
     if (!(found & (POLLIN | POLLHUP | POLLERR)))
         return WORKER_SILENT;
-    ssize_t count = io_read(worker->fd, block, sizeof block);
+    ssize_t count = io_read(worker->fd, worker->input, WORKER_INPUT);
     if (count < 0 && errno == EAGAIN)
         return WORKER_SILENT;
-    return count > 0 ? take(worker, block, (size_t) count) : WORKER_GONE;
+    if (count <= 0)
+        return WORKER_GONE;
+    worker->input_at = 0;
+    worker->input_size = (size_t) count;
+    return worker_next(worker);
 }
 
-void worker_rest(struct worker *worker, int64_t now)
+void worker_answered(struct worker *worker, int64_t now)
 {
-    worker->state = WORKER_IDLE;
-    worker->idle_since = now;
+    worker->since = now;
     worker->cut = false;
+    buf_reset(&worker->output);
+    if (worker->slot_count > 0)
+        return;
+    worker->state = WORKER_IDLE;
     worker->sent = 0;
     buf_reset(&worker->request);
-    buf_reset(&worker->output);
 }

@@ -123,6 +123,30 @@ START_TEST(no_maildir)
 }
 END_TEST
 
+/* Two Maildirs, one of which loses its new/ meanwhile: each delivery has its own result. */
+START_TEST(together)
+{
+    enum { COUNT = 9 };
+    struct maildir all[COUNT], *pointers[COUNT];
+    int results[COUNT];
+    char path[400];
+    ck_assert_int_eq(mkdir("other", 0700), 0);
+    ck_assert_int_eq(mkdir("other/tmp", 0700), 0);
+    for (int i = 0; i < COUNT; i++) {
+        pointers[i] = &all[i];
+        ck_assert_int_eq(maildir_begin(&all[i], i % 3 == 1 ? "other" : "box"), 0);
+        ck_assert_int_eq(maildir_write(&all[i], "content", 7), 0);
+    }
+    ck_assert_uint_eq(count("box/tmp", path), 6);
+    maildir_commit_all(pointers, COUNT, results);
+    for (int i = 0; i < COUNT; i++)
+        ck_assert_int_eq(results[i], i % 3 == 1 ? ENOENT : 0);
+    ck_assert_uint_eq(count("box/tmp", path) + count("other/tmp", path), 0);
+    ck_assert_uint_eq(count("box/new", path), 6);
+    check_content(path, "content", 7);
+}
+END_TEST
+
 START_TEST(names)
 {
     char path[400];
@@ -146,6 +170,7 @@ int main(void)
     tcase_add_test(tests, whole_messages);
     tcase_add_test(tests, given_up);
     tcase_add_test(tests, no_maildir);
+    tcase_add_test(tests, together);
     tcase_add_test(tests, names);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
