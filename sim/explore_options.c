@@ -19,7 +19,8 @@
 const char explore_usage[] =
     "usage: nixie explore [OPTION]... FILE|DIRECTORY...|--random\n"
     "Plays the scenarios again and again, with something going wrong each time, and judges what\n"
-    "becomes of the mail.  Without --crash, --faults, --time and --runs: everything, 30 seconds.\n"
+    "becomes of the mail.  Without --crash and --faults everything goes wrong; without any option\n"
+    "that says how much is to be done, for 30 seconds.\n"
     "  --crash KIND,...  after each call that changes a disk or what was promised.  machine: the\n"
     "                    power goes, and comes back to every disk that may then be found;\n"
     "                    programs: every program is killed; one: each program of the server by\n"
@@ -227,6 +228,7 @@ static int read_count(const char *name, const char *value, struct explore_comman
         which++;
     if (which == COUNT)
         return 0;
+    command->bounded |= which != JOBS && which != FAILURES && which != REPEAT && which != AUDIT;
     if (which == REPEAT || which == AUDIT)
         least = 0;
     if (which == DEPTH)
@@ -288,13 +290,16 @@ static int read_option(const char *name, const char *value, struct explore_comma
         command->corpus = value;
         good = *value;
     } else if (strcmp(name, "--seeds") == 0) {
+        command->bounded = true;
         command->all_seeds = false;
         good = parse_seeds(value, command);
     } else if (strcmp(name, "--schedule") == 0) {
         good = parse_schedules(value, command);
     } else if (strcmp(name, "--shard") == 0) {
+        command->bounded = true;
         good = parse_shard(value, command);
     } else if (strcmp(name, "--time") == 0) {
+        command->bounded = true;
         good = parse_time(value, &command->time_ns);
     } else if (strcmp(name, "--without") == 0) {
         good = parse_without(value, command);
@@ -332,8 +337,7 @@ static void complete(struct explore_command *command)
     if (!command->crashes && !command->faults) {
         options->crashes = EXPLORE_MACHINE | EXPLORE_PROGRAMS | EXPLORE_ONE;
         options->faults = FAULTS_ALL;
-        if (command->time_ns == 0 && options->runs == 0 && options->sample == 0 &&
-            (!command->random || command->all_seeds))
+        if (!command->bounded)
             command->time_ns = DEFAULT_TIME_NS;
     }
     if (command->random && options->sample == 0)

@@ -24,6 +24,7 @@ struct explore_command {
     unsigned jobs;
     int64_t time_ns;                /* 0: no limit */
     bool random;                    /* scenarios that are made up, one for each seed */
+    bool bounded;                   /* some option says how much is to be done */
     bool all_seeds;                 /* no end of them was said */
     const char *corpus;             /* a folder; or NULL */
     const char *out;                /* where violations are written */

@@ -23,8 +23,10 @@ static char *copy(const char *text)
 static bool read_line(struct corpus_entry *entry, char *line)
 {
     char *value = strchr(line, ' ');
-    if (!value)
-        return strcmp(line, "run") == 0;
+    if (!value) {
+        entry->knobs |= strcmp(line, "knobs") == 0;
+        return strcmp(line, "run") == 0 || strcmp(line, "knobs") == 0;
+    }
     *value++ = 0;
     if (strcmp(line, "scenario") == 0 && !entry->scenario) {
         entry->scenario = copy(value);
@@ -124,7 +126,8 @@ static const char *name_of(const struct explore_unit *unit)
 static bool is_of(const struct corpus_entry *entry, const struct explore_unit *unit)
 {
     return entry->seed == unit->options.seed && entry->policy == unit->options.policy &&
-           entry->disk == unit->options.disk && strcmp(entry->scenario, name_of(unit)) == 0;
+           entry->disk == unit->options.disk && entry->knobs == unit->options.knobs &&
+           strcmp(entry->scenario, name_of(unit)) == 0;
 }
 
 struct plan *corpus_plans(const struct corpus *corpus, const struct explore_unit *unit,
@@ -155,9 +158,9 @@ int corpus_add(struct corpus *corpus, const struct explore_unit *unit, const str
     int result = -1;
     if (!memory)
         goto out;
-    fprintf(memory, "scenario %s\ndisk %s\nschedule %s\nseed %llu\nrun%s\n", name_of(unit),
+    fprintf(memory, "scenario %s\ndisk %s\nschedule %s\nseed %llu\n%srun%s\n", name_of(unit),
             disk_model_name(unit->options.disk), schedule_name(unit->options.policy),
-            (unsigned long long) unit->options.seed, words);
+            (unsigned long long) unit->options.seed, unit->options.knobs ? "knobs\n" : "", words);
     fclose(memory);
     if (snprintf(path, sizeof path, "%s/%016llx.run", corpus->folder,
                  (unsigned long long) hash_text(text, size)) >= (int) sizeof path)

@@ -6,6 +6,7 @@
  *     disk strict
  *     schedule round-robin
  *     seed 1
+ *     knobs            (or not)
  *     run --cut 214,answers=1.0.2 --fault 300,error=EIO
  *
  * Later explorations of the same unit make these runs first.  A scenario that was made up is
@@ -21,6 +22,7 @@ struct corpus_entry {
     const struct disk_model *disk;
     enum schedule_policy policy;
     uint64_t seed;
+    bool knobs;
     char *run; /* as plan_words */
 };
 
