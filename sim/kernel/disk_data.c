@@ -105,6 +105,10 @@ static struct difference compare(const struct inode *inode, const struct change 
 {
     struct difference found = {0};
     uint64_t size = overwritten_now(inode, change);
+    const struct content *content = &inode->content;
+    if (size > 0 && change->data.offset + size <= content->held &&
+        memcmp(content->bytes + change->data.offset, change->data.fresh, size) == 0)
+        return found;
     for (uint64_t i = 0; i < size; i++) {
         if (byte_at(&inode->content, change->data.offset + i) == change->data.fresh[i])
             continue;
@@ -150,14 +154,6 @@ static void choose_overwrite(struct inode *inode, const struct change *change,
 /* --- appending --------------------------------------------------------------------------------*/
 
 enum append_kind { LOST, ZEROS, RUBBISH, DATA_THEN_ZEROS, DATA, APPEND_KINDS };
-
-static bool all_zeros(const char *bytes, uint64_t size)
-{
-    for (uint64_t i = 0; i < size; i++)
-        if (bytes[i])
-            return false;
-    return true;
-}
 
 static void put_zeros(struct inode *inode, uint64_t offset, uint64_t size)
 {
@@ -206,7 +202,7 @@ static void choose_append(struct inode *inode, const struct change *change,
     if (size == 0)
         return;
     enum append_kind kind;
-    if (all_zeros(change->data.fresh + skip, size))
+    if (bytes_are_zeros(change->data.fresh + skip, size))
         kind = of_zeros[chooser->choose(chooser->context, 3, what)];
     else if (half == 0)
         kind = of_one[chooser->choose(chooser->context, 4, what)];

@@ -145,7 +145,7 @@ static void save(struct change *change, uint64_t offset, uint64_t size)
         size = content->held - offset;
     if (size == 0)
         return;
-    change->data.saved = vfs_allocate(size);
+    change->data.saved = bytes_new(size);
     change->data.saved_size = size;
     memcpy(change->data.saved, content->bytes + offset, size);
 }
@@ -219,7 +219,7 @@ void change_drop(struct change *change)
     } else if (change->kind == CHANGE_MARK) {
         change->inode->vfs->marks--;
     } else if (change->kind >= CHANGE_WRITE) {
-        free(change->data.saved);
+        bytes_release(change->data.saved);
         free(change->data.fresh);
     }
     vfs_give(change, sizeof *change);

@@ -23,10 +23,7 @@ static struct inode *copy_inode(struct vfs *to, const struct inode *inode)
     copy->names = NULL;
     copy->table = (struct slot_table){0};
     copy->metadata = copy->data = (struct change_list){0};
-    if (inode->content.bytes) {
-        copy->content.bytes = vfs_reallocate(NULL, inode->content.capacity);
-        memcpy(copy->content.bytes, inode->content.bytes, inode->content.held);
-    }
+    bytes_share(copy->content.bytes);
     copy->next = NULL;
     copy->previous = to->last;
     *(to->last ? &to->last->next : &to->first) = copy;
@@ -85,9 +82,8 @@ static void copy_changes(const struct change_list *changes)
             copy->name.slot = change->name.slot->copy;
             copy->name.old = copy_of(change->name.old);
             copy->name.later = NULL;
-        } else if (change->kind >= CHANGE_WRITE && change->data.saved) {
-            copy->data.saved = vfs_reallocate(NULL, change->data.saved_size + 1);
-            memcpy(copy->data.saved, change->data.saved, change->data.saved_size);
+        } else if (change->kind >= CHANGE_WRITE) {
+            bytes_share(copy->data.saved);
         }
         change_append(copy);
     }

@@ -17,8 +17,10 @@ void crash_rewind_data(struct inode *inode)
         if (change->kind == CHANGE_WRITE) {
             change->data.fresh = vfs_allocate(change->data.size);
             content_get(content, change->data.fresh, change->data.size, offset);
-            if (change->data.saved_size < change->data.size) /* what was not held was zeros */
+            if (change->data.saved_size < change->data.size) { /* what was not held was zeros */
+                content_own(content);
                 memset(content->bytes + offset, 0, end - offset);
+            }
             content_cut(content, change->data.old_size);
         } else {
             content_cut(content, change->data.old_size);
@@ -67,7 +69,7 @@ static void forget_changes(struct vfs *vfs)
     }
     for (struct change *change = vfs->data.first, *next; change; change = next) {
         next = change->log_next;
-        free(change->data.saved);
+        bytes_release(change->data.saved);
         free(change->data.fresh);
         vfs_give(change, sizeof *change);
     }

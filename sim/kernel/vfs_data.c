@@ -2,19 +2,76 @@
 /* The bytes of files. */
 #include "sim/kernel/vfs_internal.h"
 
+#include <stddef.h>
 #include <string.h>
+
+/* --- bytes ------------------------------------------------------------------------------------*/
+
+/* Stands before them. */
+struct bytes {
+    size_t shares;
+    char start[];
+};
+
+static struct bytes *bytes_of(char *start)
+{
+    return (struct bytes *) (void *) (start - offsetof(struct bytes, start));
+}
+
+char *bytes_new(size_t size)
+{
+    struct bytes *bytes = vfs_reallocate(NULL, sizeof *bytes + size);
+    bytes->shares = 1;
+    return bytes->start;
+}
+
+char *bytes_share(char *bytes)
+{
+    if (bytes)
+        bytes_of(bytes)->shares++;
+    return bytes;
+}
+
+void bytes_release(char *bytes)
+{
+    if (bytes && --bytes_of(bytes)->shares == 0)
+        free(bytes_of(bytes));
+}
+
+bool bytes_are_zeros(const char *bytes, size_t size)
+{
+    return size == 0 || (!*bytes && memcmp(bytes, bytes + 1, size - 1) == 0);
+}
 
 /* --- content: bytes alone, without accounts ---------------------------------------------------*/
 
+static void copy_bytes(struct content *content, size_t capacity)
+{
+    char *bytes = bytes_new(capacity);
+    if (content->held)
+        memcpy(bytes, content->bytes, content->held);
+    bytes_release(content->bytes);
+    content->bytes = bytes;
+    content->capacity = capacity;
+}
+
+void content_own(struct content *content)
+{
+    if (content->bytes && bytes_of(content->bytes)->shares > 1)
+        copy_bytes(content, content->capacity);
+}
+
+/* Owned, and with room for `size` bytes. */
 static void content_reserve(struct content *content, size_t size)
 {
-    if (size <= content->capacity)
+    if (size <= content->capacity) {
+        content_own(content);
         return;
+    }
     size_t capacity = content->capacity ? 2 * content->capacity : 64;
     if (capacity < size)
         capacity = size;
-    content->bytes = vfs_reallocate(content->bytes, capacity);
-    content->capacity = capacity;
+    copy_bytes(content, capacity);
 }
 
 void content_put(struct content *content, uint64_t offset, const void *from, size_t size)
@@ -56,7 +113,7 @@ size_t content_get(const struct content *content, void *to, size_t size, uint64_
 
 void content_free(struct content *content)
 {
-    free(content->bytes);
+    bytes_release(content->bytes);
     *content = (struct content){0};
 }
 

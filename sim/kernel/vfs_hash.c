@@ -21,6 +21,8 @@ static uint64_t content_hash(struct inode *inode)
         return inode->content_hash;
     const struct content *content = &inode->content;
     size_t held = content->held; /* zeros at the end count the same, held or not */
+    while (held >= VFS_BLOCK && bytes_are_zeros(content->bytes + held - VFS_BLOCK, VFS_BLOCK))
+        held -= VFS_BLOCK;
     while (held > 0 && content->bytes[held - 1] == 0)
         held--;
     inode->content_hash = vfs_hash_bytes(held ? content->bytes : "", held, content->size);

@@ -31,7 +31,7 @@
 
 /* Bytes of a file: `held` of them in memory, those from there to `size` are zeros. */
 struct content {
-    char *bytes;
+    char *bytes; /* of bytes_new; others may share them: content_own before a change */
     size_t held, capacity;
     uint64_t size;
 };
@@ -79,7 +79,7 @@ struct change {
             uint64_t offset; /* of a write; the new size of a truncate */
             uint64_t size;   /* bytes written; 0 for a truncate */
             uint64_t old_size;
-            char *saved; /* what was overwritten or cut off */
+            char *saved; /* what was overwritten or cut off; of bytes_new */
             size_t saved_size;
             char *fresh; /* during a crash: what was written */
         } data;
@@ -282,6 +282,12 @@ const char *inode_path(const struct inode *inode, char *to, size_t size);
 #define LABEL_MAX 5000
 
 /* vfs_data.c */
+/* Bytes that copies of a file system share. */
+char *bytes_new(size_t size);    /* what is in them is not defined */
+char *bytes_share(char *bytes);  /* the same, to be released once more; NULL: NULL */
+void bytes_release(char *bytes); /* or NULL */
+void content_own(struct content *content);
+bool bytes_are_zeros(const char *bytes, size_t size);
 void content_put(struct content *content, uint64_t offset, const void *from, size_t size);
 void content_cut(struct content *content, uint64_t size); /* or extend */
 size_t content_get(const struct content *content, void *to, size_t size, uint64_t offset);
