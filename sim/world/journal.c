@@ -113,6 +113,8 @@ void journal_note_durable(struct machine *machine)
     journal->covered = covered;
     while (read_record(machine))
         ;
+    if (journal->covered >= journal->last)
+        journal->waits = false;
 }
 
 void journal_reread(struct machine *machine)
@@ -122,6 +124,7 @@ void journal_reread(struct machine *machine)
         if (machine->world->entries[i].machine == machine->index)
             machine->world->entries[i].journal_sequence = 0;
     journal_note_durable(machine);
+    machine->journal.waits = machine->journal.last > machine->journal.covered;
 }
 
 bool journal_holds(const struct machine *machine, const struct entry *entry)

@@ -24,12 +24,19 @@ struct turn {
     int64_t due_ns;
 };
 
+/* A fault may last: a slow disk, one that is full. */
+#define FAULT_LASTS_NS (90 * NANOSECONDS)
+
 static bool is_upset(const struct world *world, size_t machine, int64_t from, int64_t to)
 {
-    for (size_t i = 0; i < world->upset_count; i++)
-        if (world->upsets[i].machine == machine && world->upsets[i].time_ns >= from &&
-            world->upsets[i].time_ns <= to)
+    for (size_t i = 0; i < world->upset_count; i++) {
+        const struct upset *upset = &world->upsets[i];
+        bool lasts = upset->kind == UPSET_FAULT || upset->kind == UPSET_SLOW;
+        int64_t lasts_ns = lasts ? FAULT_LASTS_NS : 0;
+
+        if (upset->machine == machine && upset->time_ns >= from - lasts_ns && upset->time_ns <= to)
             return true;
+    }
     return false;
 }
 

@@ -107,6 +107,26 @@ static bool goes_by_another_host(const struct world *world, const struct entry *
     return false;
 }
 
+/* A second message that is the same to the remote (a forward that was repeated after a kill) was
+ * handed over at that time: what was taken was that one. */
+static bool is_anothers(struct world *world, const struct entry *entry,
+                        const struct attempt *attempt, const struct taking *taking)
+{
+    for (size_t i = 0; i < world->attempt_count; i++) {
+        const struct attempt *other = &world->attempts[i];
+        const struct entry *theirs = world_entry(world, other->machine, other->number);
+
+        if (other->remote && theirs && theirs != entry &&
+            same_message(theirs, entry->letter, entry->bounce) &&
+            strcmp(entry_chain(theirs), entry_chain(entry)) == 0 &&
+            logged_is(other->recipient, attempt->recipient) && other->start_ns <= taking->time_ns &&
+            taking->time_ns <= other->end_ns &&
+            (other->result == 'K' || says(other, "Possible_duplicate")))
+            return true;
+    }
+    return false;
+}
+
 static void accuse(struct world *world, const struct entry *entry, const struct attempt *attempt,
                    const char *what)
 {
@@ -125,7 +145,8 @@ static void judge_attempt(struct world *world, const struct entry *entry,
     struct evidence evidence = find_evidence(world, entry, attempt);
     bool doubtful = says(attempt, "Possible_duplicate");
 
-    if (attempt->result != 'K' && evidence.taking != SIZE_MAX && !doubtful)
+    if (attempt->result != 'K' && evidence.taking != SIZE_MAX && !doubtful &&
+        !is_anothers(world, entry, attempt, &world->takings[evidence.taking]))
         accuse(world, entry, attempt, "a remote took it, but the log does not say so");
     else if (attempt->result != 'K' && doubtful && evidence.spoken && !evidence.asked_data &&
              !says_crashed(attempt))

@@ -301,12 +301,18 @@ void world_destroy(struct world *world)
     free(world);
 }
 
+static bool machine_is_quiet(const struct machine *machine)
+{
+    return machine->alive == 0 && machine->owed == 0 &&
+           !(machine->journal.waits && host_is_up(machine->host));
+}
+
 bool world_is_quiet(const struct world *world)
 {
     if (world->running_count > 0)
         return false;
     for (size_t i = 0; i < world->machine_count; i++)
-        if (world->machines[i].alive > 0 || world->machines[i].owed > 0)
+        if (!machine_is_quiet(&world->machines[i]))
             return false;
     return true;
 }

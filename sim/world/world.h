@@ -137,6 +137,7 @@ struct entry {
 /* What is known of a host's lock/journal: journal.c. */
 struct journal_state {
     uint64_t generation, covered, last, end;
+    bool waits; /* since a crash: nixie-queue has not yet made its messages again */
 };
 
 /* --- what came out ---------------------------------------------------------------------------*/
