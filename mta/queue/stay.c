@@ -437,11 +437,12 @@ static const char *start(struct stay *stay)
     stay->uid = geteuid();
     if (get_memory(stay) < 0)
         return "out of memory";
-    if (number_raise_above_spool() < 0)
-        return "unable to read the queue or to set the number";
     if (early_start(&stay->early, stay->queue->commit_fd) < 0)
         return "unable to recover what is in lock/journal";
     stay->pool.is_lazy = stay->early.is_usable;
+    /* above what was made again, too */
+    if (number_raise_above_spool() < 0)
+        return "unable to read the queue or to set the number";
     stay->signal_fd = open_signals();
     if (stay->signal_fd < 0)
         return "unable to get signals";
