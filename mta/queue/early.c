@@ -17,9 +17,11 @@
 #include "mta/queue/commit.h"
 
 #define PATH "lock/journal"
-#define SIZE_FIRST ((uint64_t) 64 << 10)
+#define SIZE_FIRST ((uint64_t) 256 << 10)
 #define SIZE_MAX_BYTES ((uint64_t) 16 << 20)
 #define GROWTH 4
+#define PIECE ((size_t) 256 << 10)      /* zeros written at once: all sizes are multiples */
+#define BATCH_KEPT ((size_t) 256 << 10) /* a larger buffer is given back */
 #define COVER_MS                                                                                   \
     5000          /* from the first record of a generation to the look whether it is covered       \
                    */
@@ -30,15 +32,19 @@
 /* Blocks for the file up to `size`: what is overwritten later needs no new ones. */
 static int extend(struct early *early, uint64_t size)
 {
-    char zeros[4096];
-    memset(zeros, 0, sizeof zeros);
-    if (lseek(early->journal.fd, (off_t) early->size, SEEK_SET) < 0)
+    char *zeros = mem_alloc(PIECE);
+    if (!zeros)
         return -1;
-    for (uint64_t at = early->size; at < size; at += sizeof zeros)
-        if (io_write(early->journal.fd, zeros, sizeof zeros) < 0)
-            return -1;
-    early->size = size;
-    return 0;
+    memset(zeros, 0, PIECE);
+    int result = lseek(early->journal.fd, (off_t) early->size, SEEK_SET) < 0 ? -1 : 0;
+    for (uint64_t at = early->size; result == 0 && at < size; at += PIECE)
+        result = io_write(early->journal.fd, zeros, PIECE);
+    int saved = errno;
+    mem_free(zeros);
+    errno = saved;
+    if (result == 0)
+        early->size = size;
+    return result;
 }
 
 /* Begins a generation: nothing that was recorded counts any more. */
@@ -283,6 +289,8 @@ static int commit_to_journal(struct early *early, struct entry *const *entries, 
     }
     journal->last += count;
     journal->end += early->batch.length;
+    if (early->batch.capacity > BATCH_KEPT)
+        buf_free(&early->batch);
     if (!early->since_ms)
         early->since_ms = now_ms;
     return QUEUE_OK;
