@@ -19,6 +19,7 @@ static const char use[] =
     "  --disk MODEL      instead of what hosts say\n"
     "  --seed N          of the run that fails (1)\n"
     "  --schedule POLICY its schedule (round-robin)\n"
+    "  --knobs           with knobs drawn from the seed\n"
     "  --runs N          tries at most so many runs (4000)\n"
     "  --time SECONDS    takes at most so long (60)\n"
     "  -v                tells each step on standard error\n"
@@ -90,6 +91,8 @@ static int read_arguments(struct arguments *arguments, int argc, char **argv)
     for (int i = 1; i < argc; i++) {
         if (options && strcmp(argv[i], "--") == 0) {
             options = false;
+        } else if (options && strcmp(argv[i], "--knobs") == 0) {
+            arguments->options.knobs = true;
         } else if (options && strcmp(argv[i], "-v") == 0) {
             arguments->options.progress = stderr;
         } else if (options && argv[i][0] == '-' && argv[i][1]) {

@@ -11,14 +11,11 @@
 
 #define MESSAGES_TRIED 6
 #define RECIPIENTS_TRIED 4
+#define NEAR_TRIED 8
 #define MOMENTS_MAX 400
 
 static const char *const delays[] = {"", " 1ms", " 10ms", " 100ms", " 1s"};
 #define DELAY_COUNT (sizeof delays / sizeof *delays)
-/* When else only a time would do. */
-static const char *const fine_delays[] = {" 1us",  " 2us",   " 5us",   " 10us", " 20us",
-                                          " 50us", " 100us", " 200us", " 500us"};
-
 size_t crash_word(struct draft *draft, const struct statement *statement)
 {
     static const char *const triggers[] = {"at", "after", "before"};
@@ -205,6 +202,7 @@ static bool try_moment(struct shrinker *shrinker, size_t index, const struct mom
 struct place {
     size_t moment, delay;
     bool is_power, is_pinned, is_round;
+    int64_t time_ns; /* -1: it is at a moment */
     const char *trigger;
 };
 
@@ -222,6 +220,7 @@ static void find_place(struct draft *draft, const struct statement *statement,
                             .is_power = word_is(statement, word + 2, "power"),
                             .is_pinned = statement->child_count > 0,
                             .is_round = time >= 0 && time % NANOSECONDS == 0,
+                            .time_ns = time,
                             .trigger = trigger};
     for (size_t d = 0; d < DELAY_COUNT; d++)
         for (size_t i = 0; i < moments->count; i++)
@@ -261,17 +260,78 @@ static bool try_keeps(struct shrinker *shrinker, size_t index, const struct plac
     return false;
 }
 
-/* As it is, a little after a moment, if it is at a time. */
-static void try_fine_moments(struct shrinker *shrinker, size_t index, const struct moments *moments)
+/* --- times that become moments
+ * ------------------------------------------------------------------*/
+
+struct near_moment {
+    const char *moment;
+    int64_t before_ns; /* so long before the time */
+};
+
+static const char *first_host(struct draft *draft)
 {
-    for (size_t d = 0; d < sizeof fine_delays / sizeof *fine_delays; d++)
-        for (size_t i = 0; i < moments->count && !shrinker->exhausted; i++) {
-            struct moment_try try = {moments->list[i], fine_delays[d], NULL};
-            if (strncmp(moments->list[i], "after ", 6) == 0 &&
-                strncmp(moments->list[i], "after crash", 11) != 0 &&
-                try_moment(shrinker, index, &try))
-                return;
-        }
+    const struct statement *root = &draft->tree.root;
+    for (size_t i = 0; i < root->child_count; i++)
+        if (word_is(root->children[i], 0, "host"))
+            return draft_word(draft, root->children[i], 1);
+    return "mail";
+}
+
+/* When each of the moments is, -1 if never; malloc'd.  They are written behind the text as events
+ * that do nothing. */
+static int64_t *find_times(struct shrinker *shrinker, const struct moments *moments)
+{
+    struct run_result result;
+    struct draft draft;
+    size_t size, count;
+    shrink_open(shrinker, &draft);
+    struct statement *root = &draft.tree.root;
+    for (size_t i = 0; i < moments->count; i++)
+        statement_insert(&draft, root, root->child_count,
+                         pool_format(&draft.pool, "%s signal nobody HUP on %s if any",
+                                     moments->list[i], first_host(&draft)));
+    char *text = draft_print(&draft, &size);
+    draft_free(&draft);
+    struct scenario *scenario = scenario_try(shrinker->name, text, size, NULL, 0, &count);
+    free(text);
+    if (!scenario)
+        return NULL;
+    shrinker->runs++;
+    scenario_run(scenario, &shrinker->run, &result);
+    int64_t *times = must_alloc((moments->count + 1) * sizeof *times);
+    memcpy(times, result.fired_ns + scenario->event_count - moments->count,
+           moments->count * sizeof *times);
+    run_result_free(&result);
+    scenario_free(scenario);
+    return times;
+}
+
+static int compare_near(const void *a, const void *b)
+{
+    const struct near_moment *one = a, *other = b;
+    return (one->before_ns > other->before_ns) - (one->before_ns < other->before_ns);
+}
+
+/* As it is, so long after a moment as it is now, if it is at a time; the nearest ones. */
+static void try_near_moments(struct shrinker *shrinker, size_t index, const struct moments *moments,
+                             int64_t time_ns)
+{
+    struct near_moment *near = must_alloc((moments->count + 1) * sizeof *near);
+    int64_t *times = find_times(shrinker, moments);
+    size_t count = 0;
+    for (size_t i = 0; times && i < moments->count; i++)
+        if (strncmp(moments->list[i], "after ", 6) == 0 && times[i] >= 0 && times[i] <= time_ns)
+            near[count++] = (struct near_moment){moments->list[i], time_ns - times[i]};
+    free(times);
+    qsort(near, count, sizeof *near, compare_near);
+    for (size_t i = 0; i < count && i < NEAR_TRIED; i++) {
+        char delay[TIME_WORD + 1] = " ";
+        time_word(delay + 1, near[i].before_ns);
+        struct moment_try try = {near[i].moment, delay, NULL};
+        if (try_moment(shrinker, index, &try))
+            break;
+    }
+    free(near);
 }
 
 static void shrink_moment(struct shrinker *shrinker, size_t index)
@@ -296,8 +356,8 @@ static void shrink_moment(struct shrinker *shrinker, size_t index)
     else if (!place.is_round)
         better = try_moments(shrinker, index, &moments, &place, place.is_power ? plain : same,
                              place.is_power ? 2 : 1);
-    if (!better && !place.is_round && strncmp(place.trigger, "at ", 3) == 0)
-        try_fine_moments(shrinker, index, &moments);
+    if (!better && !place.is_round && place.time_ns >= 0)
+        try_near_moments(shrinker, index, &moments, place.time_ns);
     pool_free(&moments.pool);
 }
 

@@ -609,6 +609,9 @@ void scenario_run(const struct scenario *scenario, const struct run_options *opt
 
     own.only_oracles |= own.knobs;
     memset(result, 0, sizeof *result);
+    result->fired_ns = must_alloc((scenario->event_count + 1) * sizeof *result->fired_ns);
+    for (size_t i = 0; i < scenario->event_count; i++)
+        result->fired_ns[i] = -1;
     run.fired = must_alloc(scenario->event_count + 1);
     memset(run.fired, 0, scenario->event_count + 1);
     if (make_world(&run)) {
@@ -641,6 +644,7 @@ void run_result_free(struct run_result *result)
     free(result->fault_lines);
     free(result->failures);
     free(result->summary);
+    free(result->fired_ns);
     free(result->knobs);
     memset(result, 0, sizeof *result);
 }

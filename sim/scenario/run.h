@@ -93,7 +93,10 @@ struct run_result {
     enum verdict verdict;
     struct failure *failures;
     size_t failure_count;
-    char *knobs;   /* in words; NULL: none were drawn */
+    char *knobs; /* in words; NULL: none were drawn */
+    /* Of each event of the scenario: when it happened that it waits for; -1: it did not, or it
+     * waits for a time or a crash. */
+    int64_t *fired_ns;
     char *summary; /* one line: "delivered, try 3 at +6m40s" */
     int64_t simulated_ns;
     uint64_t calls;

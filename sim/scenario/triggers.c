@@ -13,6 +13,7 @@ static void trigger_event(struct run *run, size_t index, struct entry *entry)
     if (run->fired[index])
         return;
     run->fired[index] = true;
+    run->result->fired_ns[index] = kernel_now(run->world->kernel);
     if (event->trigger.delay_ns == 0 && event->action.kind != ACTION_SEND && !run->at_once) {
         run->at_once = event;
         run->at_once_entry = entry;
