@@ -57,7 +57,7 @@ static const struct attempt *failure_of(const struct world *world, size_t entry,
     return NULL;
 }
 
-/* A crash made the failure forgotten, and then he got it. */
+/* A crash made the failure forgotten, or there was no room for the bounce; and then he got it. */
 static bool was_delivered_after(const struct world *world, size_t entry, const struct route *route,
                                 const struct attempt *failure)
 {
@@ -67,7 +67,8 @@ static bool was_delivered_after(const struct world *world, size_t entry, const s
         const struct attempt *attempt = &world->attempts[attempts.items[i]];
 
         if (attempt > failure && attempt->result == 'K' && attempt_is_at(attempt, route))
-            return reason_forgotten(world, &world->entries[entry], failure);
+            return reason_forgotten(world, &world->entries[entry], failure) ||
+                   had_trouble(world, attempt->machine, failure->end_ns, attempt->start_ns);
     }
     return false;
 }

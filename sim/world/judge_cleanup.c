@@ -59,11 +59,14 @@ static void judge_entry(struct world *world, const struct entry *entry)
                      time_format(time, time_left(world, entry)));
 }
 
-/* What the admin wished of messages: marks go with them. */
+/* What the admin wished of messages: marks go with them, or at the next start if a fault came
+ * between. */
 static void judge_marks(struct world *world, const struct machine *machine)
 {
     char **names;
 
+    if (machine->faulted)
+        return;
     if (host_list_directory(machine->host, HOME_QUEUE "/mark", &names) < 0)
         return;
     for (size_t i = 0; names[i]; i++) {

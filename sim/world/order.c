@@ -17,19 +17,20 @@ const char *order_name(enum order order)
     return verbs[order];
 }
 
-/* From now on the messages may be due at once: nixie-send says so when it obeys, but without one,
- * or if it is killed first, nobody does. */
+/* From now on it may be obeyed: nixie-send says so when it does, but without one, or if it is
+ * killed first, nobody does. */
 static void note_order(struct world *world, size_t machine, enum order order, uint64_t number)
 {
     struct upset *upset;
 
-    if (order == ORDER_HOLD || order == ORDER_DELETE)
+    if (order == ORDER_DELETE)
         return;
     upset = LIST_ADD(world->upsets, world->upset_count);
     upset->machine = machine;
     upset->time_ns = kernel_now(world->kernel);
     upset->kind = UPSET_ORDER;
     upset->order = order;
+    upset->asked = true;
     upset->number = number;
 }
 
