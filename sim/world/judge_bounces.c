@@ -363,7 +363,8 @@ static void judge_recipient(struct world *world, size_t index, const struct rout
         return;
     for (size_t i = 0; i < entries.count; i++) {
         struct entry *bounce = &world->entries[entries.items[i]];
-        size_t told = may_be_of(bounce, entry) ? count_told(bounce, route) : 0;
+        bool follows = bounce->answer_ns >= failure_of(world, index, route, false)->start_ns;
+        size_t told = follows && may_be_of(bounce, entry) ? count_told(bounce, route) : 0;
 
         if (told == 0)
             continue;

@@ -34,6 +34,16 @@ static void note_order(struct world *world, size_t machine, enum order order, ui
     upset->number = number;
 }
 
+static void note_orders(struct world *world, size_t machine, enum order order,
+                        const uint64_t *numbers, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        note_order(world, machine, order, numbers[i]);
+    for (size_t i = 0; count == 0 && i < world->entry_count; i++)
+        if (world->entries[i].machine == machine)
+            note_order(world, machine, order, world->entries[i].number);
+}
+
 /* What was ordered: upsets[] from `first` on. */
 struct given {
     struct machine *machine;
@@ -73,7 +83,6 @@ void world_order(struct world *world, size_t index, enum order order, const uint
     int error = 0;
 
     *given = (struct given){machine, world->upset_count, 0};
-
     argv[0] = "nixie-admin";
     argv[1] = verbs[order];
     argv[2] = "all";
@@ -82,16 +91,13 @@ void world_order(struct world *world, size_t index, enum order order, const uint
         argv[2 + i] = digits[i];
     }
     argv[2 + all] = NULL;
-    for (size_t i = 0; i < count; i++)
-        note_order(world, index, order, numbers[i]);
-    for (size_t i = 0; count == 0 && i < world->entry_count; i++)
-        if (world->entries[i].machine == index)
-            note_order(world, index, order, world->entries[i].number);
-    given->count = world->upset_count - given->first;
     world_tell(world, index, "order     the admin says %s %s%s", verbs[order], argv[2],
                count > 1 ? " ..." : "");
-    if (!host_is_up(machine->host) || !process_start(machine->host, &spec, &error))
+    if (host_is_up(machine->host) && process_start(machine->host, &spec, &error))
+        note_orders(world, index, order, numbers, count);
+    else
         world_tell(world, index, "order     %s", error ? strerror(error) : "the host is down");
+    given->count = world->upset_count - given->first;
     free(digits);
     free(argv);
 }
