@@ -13,6 +13,7 @@
 #include "mta/lib/num.h"
 #include "mta/send/send.h"
 
+#define ACCEPT_PAUSE 1 /* seconds */
 #define FD_ADMIN 8
 #define IN_MAX 4096   /* bytes of commands that are held */
 #define OUT_MAX 16384 /* bytes of answers from which on no more commands are taken */
@@ -92,8 +93,11 @@ void admin_accept(struct send *send)
 {
     struct admin *admin = &send->admin;
     int fd = accept4(admin->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    if (fd < 0)
+    if (fd < 0) {
+        if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
+            admin->accept_after = send->time.now + ACCEPT_PAUSE;
         return;
+    }
     struct admin_client *client = find_place(admin);
     *client = (struct admin_client){.fd = fd, .serial = ++admin->serials};
     client->in.limit = IN_MAX;

@@ -45,7 +45,8 @@ struct admin_request {
 };
 
 struct admin {
-    int listen_fd; /* -1: none */
+    int listen_fd;        /* -1: none */
+    int64_t accept_after; /* steady seconds: there was no descriptor for who is there */
     uint64_t serials;
     struct admin_client clients[ADMIN_CLIENTS];
     struct admin_request requests[ADMIN_REQUESTS];

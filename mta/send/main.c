@@ -246,6 +246,8 @@ static int64_t next_work(const struct send *send)
         else if (message && channel_has_room(channel) && !channel->pass)
             next = earlier(next, message->due[i]);
     }
+    if (send->admin.accept_after > now)
+        next = earlier(next, send->admin.accept_after);
     const struct message *chore = message_first(&send->messages, DUE_CHORE);
     if (chore)
         next = earlier(next, chore->due[DUE_CHORE]);
@@ -306,7 +308,8 @@ static void wait_for_something(struct send *send, struct polled *polled)
         add_fd(polled, FD_LIFE, 0);
     if (send->cleaner.out.length)
         add_fd(polled, FD_CLEAN_OUT, POLLOUT);
-    if (send->admin.listen_fd >= 0 && !send->exit_asap)
+    if (send->admin.listen_fd >= 0 && send->admin.accept_after <= send->time.now &&
+        !send->exit_asap)
         add_fd(polled, send->admin.listen_fd, POLLIN);
     for (unsigned i = 0; i < ADMIN_CLIENTS; i++) {
         short events = admin_client_events(&send->admin, i);

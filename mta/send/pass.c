@@ -73,6 +73,19 @@ static void message_aside(struct send *send, struct channel *channel, struct mes
     message_drop(&send->messages, message);
 }
 
+/* Queue told its client no, and took mess away, while we wrote the files of S5. */
+static void message_withdrawn(struct send *send, struct channel *channel, struct message *message)
+{
+    if (channel_works_on(&send->channels[1 - channel->index], message) ||
+        todo_unwrite(message->number) < 0) {
+        message_due(&send->messages, message, channel->index, send->time.now + PAUSE_TROUBLE);
+        return;
+    }
+    logline(&send->log, "warning: msg %n was never finished; removed", message->number);
+    send_dirty(send);
+    message_drop(&send->messages, message);
+}
+
 /* A file of the message could not be read. */
 static void open_failed(struct send *send, struct channel *channel, struct message *message,
                         enum spool_kind kind, int error)
@@ -83,6 +96,10 @@ static void open_failed(struct send *send, struct channel *channel, struct messa
     }
     if (error == ENOENT && kind == channel->kind) { /* nobody is left in it */
         message_channel_done(send, message, channel->index);
+        return;
+    }
+    if (error == ENOENT && kind == SPOOL_MESS && message->found) {
+        message_withdrawn(send, channel, message);
         return;
     }
     file_warn(send, "unable to open", kind, message->number);
@@ -103,6 +120,9 @@ static int open_job(struct job *job, const struct channel *channel, enum spool_k
     if (read_channel_file(job, channel->kind) < 0)
         return -1;
     *failed = SPOOL_MESS;
+    uint64_t length;
+    if (message->found && spool_length(SPOOL_MESS, message->number, &length) < 0 && errno == ENOENT)
+        return -1;
     return message->unverified ? mess_verify(message->number) : 0;
 }
 

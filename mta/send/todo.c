@@ -242,6 +242,7 @@ static int enter(struct send *send, struct preparation *preparation, uint64_t nu
     if (!message)
         return -1;
     marked_apply(&send->marked, message);
+    message->found = !is_durable;
     message->birth = steady_from_birth(&send->time, preparation->message.birth);
     memcpy(message->has, preparation->has, sizeof message->has);
     bool is_direct = is_durable && may_be_direct(send, message, preparation) &&
