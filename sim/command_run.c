@@ -34,8 +34,9 @@ static const char use[] =
     "                    question by question, what the disk then holds; or the program (*: every\n"
     "                    one) is killed\n"
     "  --without ORACLE,...   switches oracles off (nixie explore --oracles tells of them)\n"
-    "  --fault CALL,error=ERRNO|,short[=BYTES]|,slow=NS|,clock=NS|,wakeup|,net|ALLOCATION,memory\n"
-    "                    and ,times=K: that call (or allocation) goes wrong, in that way\n"
+    "  --fault CALL,error=ERRNO|,short[=BYTES]|,slow=NS|,clock=NS|,wakeup|,net[=BYTES]|\n"
+    "          ALLOCATION,memory   and ,times=K, behind an error ,for=NS and ,any, too:\n"
+    "                    that call (or allocation) goes wrong, in that way\n"
     "  --arena-offset N, --fill BYTE, --environment-padding N   must not change a run\n";
 
 #define CUTS_MAX 8
@@ -290,6 +291,26 @@ static void print_hash(const struct report_item *item)
         printf("%016llx  %s\n", (unsigned long long) item->result.hash, item->file);
 }
 
+/* With planned faults, as `explore` judges them: by the run without, and with a probe. */
+static void run_beside_base(const struct scenario *scenario, const struct run_options *options,
+                            struct run_result *result)
+{
+    struct outcomes outcomes = {0};
+    struct run_options base = *options, judged = *options;
+
+    base.faults = NULL;
+    base.crashes = NULL;
+    base.fault_count = base.crash_count = 0;
+    base.story = NULL;
+    base.outcomes = &outcomes;
+    scenario_run(scenario, &base, result);
+    run_result_free(result);
+    judged.base = &outcomes;
+    judged.probe = true;
+    scenario_run(scenario, &judged, result);
+    outcomes_free(&outcomes);
+}
+
 static void run_one(struct run_command *run, const struct scenario *scenario,
                     struct report_item *item)
 {
@@ -307,7 +328,10 @@ static void run_one(struct run_command *run, const struct scenario *scenario,
         choose_random_start(&run->chances[i], run->chance_seeds[i], run->cuts[i].call_number);
         choose_replay_start(&run->replays[i], answers->list, answers->count);
     }
-    scenario_run(scenario, &run->options, &item->result);
+    if (run->options.fault_count > 0)
+        run_beside_base(scenario, &run->options, &item->result);
+    else
+        scenario_run(scenario, &run->options, &item->result);
     item->seconds = now() - start;
 }
 

@@ -67,6 +67,7 @@ bool call_enter(struct call *call)
     process->transfer_limit = 0;
     process->discards = false;
     process->slow_ns = 0;
+    process->sync_error = 0;
     process->busy_calls++;
     kernel->now_ns += (int64_t) kernel->options.call_ns;
     if (--process->quantum <= 0 || kernel->now_ns >= kernel->yield_ns ||

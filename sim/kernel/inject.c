@@ -29,6 +29,12 @@ void kernel_slow(struct kernel *kernel, int64_t ns)
         wait_sleep(kernel->now_ns + ns);
 }
 
+void kernel_fail_sync(struct kernel *kernel, int error)
+{
+    assert(kernel->current);
+    kernel->current->sync_error = error;
+}
+
 static struct file *file_at(const struct process *process, int fd)
 {
     const struct descriptor_table *table = &process->descriptors;

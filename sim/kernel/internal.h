@@ -70,6 +70,7 @@ struct process {
     size_t transfer_limit; /* of the call, see kernel_shorten; 0: none */
     bool discards;         /* of the call, see kernel_discard */
     int64_t slow_ns;       /* of a sync, see kernel_slow */
+    int sync_error;        /* see kernel_fail_sync */
     bool counted;          /* its allocations are, see kernel_count_allocations */
     struct wait_entry *waits;
     struct timer timer; /* the deadline of what it waits for */

@@ -228,6 +228,9 @@ void kernel_discard(struct kernel *kernel);
  * so much later.  Waits; if the process is killed meanwhile it does not return. */
 void kernel_slow(struct kernel *kernel, int64_t ns);
 
+/* A sync takes its time as ever, then fails with that errno; nothing becomes durable by it. */
+void kernel_fail_sync(struct kernel *kernel, int error);
+
 /* The TCP connection at descriptor `fd` of the process is reset, for both ends (ECONNRESET): now,
  * or when exactly `bytes` more bytes that this process's end sends have arrived.  Returns 0;
  * -1: there is no connection. */

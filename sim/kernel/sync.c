@@ -46,10 +46,14 @@ int sync_wait(struct host *host, struct inode *inode, bool data_only)
 {
     struct kernel *kernel = host->kernel;
     const struct kernel_options *options = &kernel->options;
-    struct sync_job *job = must(calloc(1, sizeof *job));
     uint64_t range = options->fsync_max_ns - options->fsync_min_ns;
     uint64_t duration = options->fsync_min_ns + random_below(&kernel->disk_random, range + 1) +
                         (uint64_t) running->slow_ns;
+    if (running->sync_error) {
+        wait_sleep(kernel->now_ns + (int64_t) duration);
+        return -running->sync_error;
+    }
+    struct sync_job *job = must(calloc(1, sizeof *job));
     job->host = host;
     job->inode = inode;
     if (inode)

@@ -368,6 +368,14 @@ static void change_stage(struct machine *machine, struct entry *entry, enum stag
         world->hooks.after_stage(world->hooks.context, entry, stage);
 }
 
+/* What send had written beside a todo that queue then withdrew: send removes it when it sees that.
+ */
+static bool is_withdrawn(const struct entry *entry)
+{
+    return entry->answer == ANSWER_NO &&
+           !(entry->bits & (BIT_PID | BIT_MESS | BIT_INTD | BIT_TODO));
+}
+
 static void settle_entry(struct machine *machine, struct entry *entry)
 {
     struct world *world = machine->world;
@@ -396,10 +404,10 @@ static void settle_entry(struct machine *machine, struct entry *entry)
         entry->queue_pid = world->call ? process_pid(world->call->process) : 0;
         machine->sync_pending = true;
     }
-    if (stage == STAGE_S2 && before == STAGE_S4 && world->call &&
+    if ((stage == STAGE_S2 || stage == STAGE_S5) && before == STAGE_S4 && world->call &&
         strcmp(process_name(world->call->process), "nixie-queue") == 0)
         answer(world, entry, false); /* withdrawn */
-    if (stage == STAGE_ODD && !entry->suspect)
+    if (stage == STAGE_ODD && !entry->suspect && !is_withdrawn(entry))
         world_accuse(world, "STAGE", entry->letter, entry->bounce, "%s (%llu) is in %s: %s",
                      entry_name(world, entry, name), (unsigned long long) entry->number,
                      stage_name(stage), bits_format(entry->bits, bits));

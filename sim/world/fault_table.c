@@ -23,6 +23,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <string.h>
+#include <sys/file.h>
 #include <time.h>
 
 #include "sim/world/faults.h"
@@ -107,7 +108,9 @@ static unsigned ruled_out(const struct call *call, unsigned file)
     case CALL_wait:
         return call->argument[1] ? FAULTS_EINTR : 0; /* WNOHANG */
     case CALL_flock:
-        return call->argument[0] & 4 /* LOCK_NB */ ? FAULTS_EINTR : 0;
+        return call->argument[0] & LOCK_UN   ? FAULTS_ALL
+               : call->argument[0] & LOCK_NB ? FAULTS_EINTR
+                                             : 0;
     case CALL_clock:
         return call->argument[0] == CLOCK_REALTIME ? 0 : FAULTS_CLOCK;
     default:

@@ -241,7 +241,12 @@ static void note(struct machine *machine, enum upset_kind kind, int64_t time_ns)
     machine->faulted = true;
 }
 
-/* Returns the errno for an ERROR, else 0. */
+static bool is_sync(const struct call *call)
+{
+    return call->id == CALL_fsync || call->id == CALL_fdatasync || call->id == CALL_syncfs;
+}
+
+/* Returns the errno for an ERROR, else 0; a sync fails only when it has taken its time. */
 static int strike(struct machine *machine, const struct fault_rule *rule, const struct call *call)
 {
     struct kernel *kernel = machine->world->kernel;
@@ -250,7 +255,10 @@ static int strike(struct machine *machine, const struct fault_rule *rule, const 
     switch (rule->kind) {
     case FAULT_ERROR:
         note(machine, UPSET_FAULT, call->time_ns);
-        return rule->error;
+        if (!is_sync(call))
+            return rule->error;
+        kernel_fail_sync(kernel, rule->error);
+        break;
     case FAULT_SHORT:
         kernel_shorten(kernel, rule->amount > 0 ? (size_t) rule->amount : 1);
         break;

@@ -1,10 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "sim/world/judge_reasons.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-
-#include "sim/world/home.h"
 #include "sim/world/internal.h"
 #include "sim/world/judge.h"
 
@@ -19,6 +15,8 @@ int64_t reason_last_start(const struct world *world, size_t machine, int64_t tim
     return -1;
 }
 
+/* A slow call takes at most so much longer. */
+#define SLOW_NS (60 * NANOSECONDS)
 /* A fault that ended send was there at most so long before the next one began. */
 #define DIES_NS (60 * NANOSECONDS)
 
@@ -34,6 +32,16 @@ static bool was_in_memory(const struct world *world, const struct entry *entry,
     return ends && entry_stage_at(entry, upset->time_ns - 1) == STAGE_S4;
 }
 
+/* How long before the upset a report may be forgotten: a slow disk makes that longer. */
+static int64_t forget_ns(const struct world *world, const struct upset *upset, int64_t from)
+{
+    for (size_t i = 0; i < world->upset_count; i++)
+        if (world->upsets[i].kind == UPSET_SLOW && world->upsets[i].machine == upset->machine &&
+            world->upsets[i].time_ns >= from && world->upsets[i].time_ns <= upset->time_ns)
+            return FORGET_NS + SLOW_NS;
+    return FORGET_NS;
+}
+
 bool reason_forgotten(const struct world *world, const struct entry *entry,
                       const struct attempt *attempt)
 {
@@ -43,7 +51,8 @@ bool reason_forgotten(const struct world *world, const struct entry *entry,
         if (upset->machine != attempt->machine || upset->kind > UPSET_FAULT ||
             upset->time_ns < attempt->start_ns)
             continue;
-        if (attempt->end_ns == INT64_MAX || upset->time_ns <= attempt->end_ns + FORGET_NS ||
+        if (attempt->end_ns == INT64_MAX ||
+            upset->time_ns <= attempt->end_ns + forget_ns(world, upset, attempt->start_ns) ||
             was_in_memory(world, entry, upset))
             return true;
     }
@@ -97,7 +106,8 @@ static int64_t due_since(const struct world *world, const struct entry *entry,
     int64_t start = reason_last_start(world, entry->machine, then->start_ns);
 
     if (upset->kind == UPSET_POWER || upset->kind == UPSET_KILL) {
-        int64_t forget = upset->kind == UPSET_POWER ? FORGET_NS : WRITE_NS;
+        int64_t forget =
+            upset->kind == UPSET_POWER ? forget_ns(world, upset, before->start_ns) : WRITE_NS;
 
         return before->end_ns == INT64_MAX || upset->time_ns <= before->end_ns + forget ||
                        was_in_memory(world, entry, upset)
@@ -179,8 +189,6 @@ const struct upset *reason_held(const struct world *world, const struct entry *e
 
         if (upset->number == 0 || !is_about(upset, entry) || upset->kind != UPSET_ORDER)
             continue;
-        if (upset->order == ORDER_HOLD && upset->asked)
-            continue; /* perhaps */
         if (upset->order == ORDER_HOLD || upset->order == ORDER_DELETE)
             held = may_be_forgotten(world, upset) ? NULL : upset;
         else if (upset->order == ORDER_RELEASE)
@@ -200,21 +208,9 @@ static bool may_be_unheard(const struct world *world, const struct upset *order)
     return false;
 }
 
-static bool has_mark(const struct world *world, const struct entry *entry)
-{
-    char path[100], *data;
-    size_t size;
-
-    snprintf(path, sizeof path, HOME_QUEUE "/mark/%llu.hold", (unsigned long long) entry->number);
-    if (host_read_file(world->machines[entry->machine].host, path, &data, &size) < 0)
-        return false;
-    free(data);
-    return true;
-}
-
 bool reason_kept(const struct world *world, const struct entry *entry)
 {
-    bool held = false, asked = false;
+    bool held = false;
 
     for (size_t i = 0; i < world->upset_count; i++) {
         const struct upset *upset = &world->upsets[i];
@@ -222,11 +218,11 @@ bool reason_kept(const struct world *world, const struct entry *entry)
         if (upset->kind != UPSET_ORDER || upset->number == 0 || !is_about(upset, entry))
             continue;
         if (upset->order == ORDER_HOLD)
-            *(upset->asked ? &asked : &held) = true;
+            held = true;
         else if (upset->order == ORDER_RELEASE && !may_be_unheard(world, upset))
-            held = asked = false;
+            held = false;
     }
-    return held || (asked && has_mark(world, entry));
+    return held;
 }
 
 bool reason_expired(const struct world *world, const struct entry *entry, int64_t time_ns)
