@@ -18,11 +18,19 @@ static bool is_own_bounce(const struct entry *entry)
            (entry->origin == ORIGIN_BOUNCE || entry->origin == ORIGIN_UNKNOWN);
 }
 
+/* A bounce is there after its message. */
+static bool came_before(const struct entry *bounce, const struct entry *entry)
+{
+    return bounce->history_count > 0 && entry->history_count > 0 &&
+           bounce->history[0].time_ns < entry->history[0].time_ns;
+}
+
 /* Whether it may be the bounce of that message: it is, if the log said so; a crash may have come
  * before that. */
 static bool may_be_of(const struct entry *bounce, const struct entry *entry)
 {
     return is_own_bounce(bounce) && bounce->machine == entry->machine &&
+           !came_before(bounce, entry) &&
            same_message(bounce, entry->letter, bounce_of_entry(entry)) &&
            (bounce->parent == 0 || bounce->parent == entry->number);
 }
