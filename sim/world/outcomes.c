@@ -66,6 +66,28 @@ static void walk_letter(const struct world *world, size_t index, tell_final *tel
     }
 }
 
+/* A program that the scenario declares has failed during the try: with what goes wrong their counts
+ * fall on other tries, as do those of remotes and the DNS. */
+static bool has_program_failed(const struct world *world, const struct attempt *attempt)
+{
+    for (size_t i = 0; i < world->run_count; i++) {
+        const struct program_run *run = &world->runs[i];
+
+        if (run->machine == attempt->machine && run->ended && run->exit_code != 0 &&
+            run->start_ns >= attempt->start_ns && run->end_ns <= attempt->end_ns)
+            return true;
+    }
+    return false;
+}
+
+/* VERDICT judges what remotes and the DNS have said. */
+static bool is_said_by_others(const struct world *world, const struct attempt *attempt)
+{
+    return attempt->remote ? strstr(attempt->text, "Remote_host_said") ||
+                                 strstr(attempt->text, "couldn't_find_any_host")
+                           : has_program_failed(world, attempt);
+}
+
 static void walk_attempt(struct world *world, const struct attempt *attempt, tell_final *tell,
                          void *context)
 {
@@ -73,7 +95,7 @@ static void walk_attempt(struct world *world, const struct attempt *attempt, tel
     struct final final = {0, 0, attempt->recipient, attempt->end_ns, attempt->text};
 
     if (attempt->result != 'D' || !entry || entry->letter == NO_LETTER ||
-        strstr(attempt->text, "been_in_the_queue_too_long"))
+        strstr(attempt->text, "been_in_the_queue_too_long") || is_said_by_others(world, attempt))
         return;
     final.letter = entry->letter;
     final.bounce = entry->bounce + 1; /* 0 is what submitters are told */
@@ -153,6 +175,9 @@ static void judge_final(void *context, const struct final *final)
     unsigned bounce = final->bounce ? final->bounce - 1 : 0;
     struct violation *violation;
 
+    /* nothing is known of what was not even taken then, or of bounces that there were none */
+    if (bounce > 0 || (final->letter < base->letter_count && !base->taken[final->letter]))
+        return;
     if (base->final_count && bsearch(&hash, base->final, base->final_count, sizeof hash, compare))
         return;
     violation = world_accuse(judging->world, "FINAL", final->letter, bounce,
