@@ -12,6 +12,7 @@
 
 /* Without any option that says what is wanted. */
 #define DEFAULT_TIME_NS (30 * NANOSECONDS)
+#define DEFAULT_STATES 32
 #define JOBS_MAX 256
 #define SEEDS_MAX (UINT32_MAX - 1) /* of scenarios that are made up */
 #define RANDOM_SAMPLE 100          /* runs of each */
@@ -29,7 +30,8 @@ const char explore_usage[] =
     "                    eintr, short, slow, clock, spawn, wakeup, network, memory; all; none\n"
     "  --disk MODEL|all  the disk's model (strict); all: " DISK_MODEL_NAMES ";\n"
     "                    MODEL+OVERLAY: " DISK_OVERLAY_NAMES "\n"
-    "  --states N        look at every state of a crash point up to N, else at a choice (256)\n"
+    "  --states N        look at every state of a crash point up to N, else at a choice (256;\n"
+    "                    32 if nothing says how much is to be done)\n"
     "  --depth 2|3       something goes wrong again behind that\n"
     "  --sample N        N runs with a choice of what may go wrong, up to three times in each\n"
     "  --random          scenarios that are made up, one for each seed from 1 on, with --sample "
@@ -337,8 +339,10 @@ static void complete(struct explore_command *command)
     if (!command->crashes && !command->faults) {
         options->crashes = EXPLORE_MACHINE | EXPLORE_PROGRAMS | EXPLORE_ONE;
         options->faults = FAULTS_ALL;
-        if (!command->bounded)
+        if (!command->bounded) {
             command->time_ns = DEFAULT_TIME_NS;
+            options->states = DEFAULT_STATES;
+        }
     }
     if (command->random && options->sample == 0)
         options->sample = RANDOM_SAMPLE;

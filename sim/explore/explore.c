@@ -13,6 +13,7 @@
 #include "sim/world/pool.h"
 
 #define PROGRESS_NS (NANOSECONDS / 4)
+#define PARTS 8          /* of a unit's crash points, for each worker, if time is limited */
 #define STATUS_RUNS 1000 /* a line of status for so many */
 
 struct explorer {
@@ -20,6 +21,7 @@ struct explorer {
     struct jobs *jobs;
     struct unit_search **open; /* in the order of their indexes */
     int64_t *ends_ns;          /* when the time of each is up */
+    int64_t *hurries_ns;       /* and when runs must begin */
     size_t open_count;
     size_t next_unit;
     int64_t start_ns, end_ns, told_ns;
@@ -58,13 +60,15 @@ static void open_unit(struct explorer *explorer)
     size_t index = explorer->next_unit++;
     if (exploration->load(exploration->context, index, &unit) < 0)
         return;
-    struct unit_search *search = unit_start(index, &unit, exploration->jobs);
+    unsigned parts = exploration->time_ns ? PARTS * exploration->jobs : exploration->jobs;
+    struct unit_search *search = unit_start(index, &unit, parts, exploration->jobs + 1);
     int64_t now = now_ns(), end = INT64_MAX;
     if (exploration->time_ns && exploration->deals_time)
         end = now + (explorer->end_ns - now) / (int64_t) (units_left(explorer) + 1);
-    size_t count = explorer->open_count;
+    size_t count = explorer->open_count, hurries = count;
     *LIST_ADD(explorer->open, explorer->open_count) = search;
     *LIST_ADD(explorer->ends_ns, count) = end;
+    *LIST_ADD(explorer->hurries_ns, hurries) = end == INT64_MAX ? end : now + (end - now) / 3;
 }
 
 static void add_up(struct explore_result *sum, const struct explore_result *result)
@@ -95,6 +99,8 @@ static void close_unit(struct explorer *explorer)
     memmove(explorer->open, explorer->open + 1, explorer->open_count * sizeof *explorer->open);
     memmove(explorer->ends_ns, explorer->ends_ns + 1,
             explorer->open_count * sizeof *explorer->ends_ns);
+    memmove(explorer->hurries_ns, explorer->hurries_ns + 1,
+            explorer->open_count * sizeof *explorer->hurries_ns);
 }
 
 static struct unit_search *find_open(const struct explorer *explorer, uint64_t index)
@@ -146,6 +152,8 @@ static void stop_units(struct explorer *explorer)
             unit_stop(explorer->open[i], MISSING_REST);
         else if (now >= explorer->ends_ns[i] || explorer->time_up)
             unit_stop(explorer->open[i], MISSING_TIME);
+        else if (now >= explorer->hurries_ns[i])
+            unit_hurry(explorer->open[i]);
     }
 }
 
@@ -227,6 +235,7 @@ int explore(const struct exploration *exploration, size_t *begun)
         unit_free(explorer.open[i]);
     free(explorer.open);
     free(explorer.ends_ns);
+    free(explorer.hurries_ns);
     *begun = explorer.next_unit;
     errno = error;
     if (result < 0)

@@ -105,7 +105,12 @@ static void write_fault(struct generator *generator)
                                         "socket", "rename", "sendmsg", "recvmsg"};
     static const char *const errors[] = {"EIO", "ENOSPC", "ENOMEM", "EMFILE", "EIO"};
 
-    SAY("fault %s %s %u %s", PICK(generator, programs), PICK(generator, calls),
+    const char *program = PICK(generator, programs), *call = PICK(generator, calls);
+
+    /* A line of the log that is not written makes the judges see what is not. */
+    if (strcmp(program, "send") == 0 && strcmp(call, "write") == 0)
+        call = "fdatasync";
+    SAY("fault %s %s %u %s", program, call,
         (unsigned) small(generator, 1, chance(generator, 50) ? 6 : 100), PICK(generator, errors));
     if (chance(generator, 30))
         SAY(" times %u", (unsigned) small(generator, 2, 20));

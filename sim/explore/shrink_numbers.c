@@ -236,9 +236,13 @@ static void look_for_time(struct shrinker *shrinker, struct draft *draft,
     const char *word = draft_word(draft, statement, at);
     struct moment moment;
     if (!is_time(word, &moment) || word_is(statement, 0, "expect") ||
-        word_is(statement, 0, "control") || word_is(statement, 0, "record") ||
-        is_boot_after_crash(statement))
+        word_is(statement, 0, "control") || word_is(statement, 0, "record"))
         return;
+    if (is_boot_after_crash(statement)) {
+        if (strcmp(word, "1m") != 0 && strcmp(word, "1s") != 0)
+            try_word(shrinker, index, at, "1s");
+        return;
+    }
     shrink_time(shrinker, index, at, word, moment.ns);
 }
 

@@ -219,6 +219,7 @@ static const char *message_words(struct draft *draft, const char *message)
 static const char *loss_words(struct draft *draft, const char *message)
 {
     static const char told[] = ": its client was told that it is accepted for ";
+    static const char submitted[] = ": its submitter ended with 0";
     static const char accepted[] = " was accepted for ", gone[] = " and is gone";
     const char *mark = strstr(message, told), *end;
     if (mark && (end = strchr(mark + sizeof told - 1, ',')))
@@ -226,6 +227,9 @@ static const char *loss_words(struct draft *draft, const char *message)
                            "%.*s never gets %.*s: its client was told that it is accepted%s",
                            (int) (end - mark - (long) sizeof told + 1), mark + sizeof told - 1,
                            (int) (mark - message), message, end);
+    mark = strstr(message, submitted);
+    if (mark)
+        return pool_format(&draft->pool, "%.*s is gone%s", (int) (mark - message), message, mark);
     mark = strstr(message, accepted);
     if (!mark || !(end = strstr(mark, gone)))
         return message;

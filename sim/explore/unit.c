@@ -47,13 +47,14 @@ struct unit_search {
     size_t index;
     struct explore_unit unit;
     struct explore_result result;
-    unsigned chunks;
+    unsigned chunks, parts_at_once;
     struct pool pool; /* of plans */
     struct queued *waiting;
     size_t waiting_count;
     struct queued *round; /* that is under way; of the first, `chunks` parts of the same run */
     struct given *answers;
     size_t round_size, next, merged;
+    uint32_t round_number; /* of its first run; those of the rounds before are below */
     bool first, finished;
     struct work_answer *parts; /* of the first run, until all are here */
     size_t part_count;
@@ -70,15 +71,19 @@ struct unit_search {
 
 static void start_round(struct unit_search *search, struct queued *round, size_t size)
 {
+    for (size_t i = 0; i < search->round_size; i++)
+        free(search->answers[i].bytes); /* of a round that was left */
     free(search->round);
     free(search->answers);
+    search->round_number += (uint32_t) search->round_size;
     search->round = round;
     search->round_size = size;
     search->answers = must_zeroed((size + 1) * sizeof *search->answers);
     search->next = search->merged = 0;
 }
 
-struct unit_search *unit_start(size_t index, const struct explore_unit *unit, unsigned chunks)
+struct unit_search *unit_start(size_t index, const struct explore_unit *unit, unsigned chunks,
+                               unsigned at_once)
 {
     static const uint8_t nothing[] = {0}; /* a plan of no upsets */
     struct unit_search *search = must_zeroed(sizeof *search);
@@ -87,6 +92,7 @@ struct unit_search *unit_start(size_t index, const struct explore_unit *unit, un
     search->index = index;
     search->unit = *unit;
     search->first = true;
+    search->parts_at_once = at_once;
     search->chunks = unit->options.sample || chunks == 0 ? 1 : chunks;
     while (size < search->chunks)
         *LIST_ADD(round, size) = (struct queued){.plan = nothing, .size = sizeof nothing};
@@ -207,6 +213,8 @@ bool unit_next(struct unit_search *search, struct wire *task, uint32_t *number)
     const struct explore_options *options = &search->unit.options;
     if (search->finished || search->next == search->round_size)
         return false;
+    if (search->first && search->next >= search->merged + search->parts_at_once)
+        return false;
     const struct queued *queued = &search->round[search->next];
     struct work_task wanted = {.unit = search->index, .chunks = 1};
     unsigned depth = options->sample ? greatest(options->depth, 2) : greatest(options->depth, 1);
@@ -222,7 +230,7 @@ bool unit_next(struct unit_search *search, struct wire *task, uint32_t *number)
     plan_get(&reader, &wanted.plan);
     work_task_put(task, &wanted);
     plan_free(&wanted.plan);
-    *number = (uint32_t) search->next++;
+    *number = search->round_number + (uint32_t) search->next++;
     return true;
 }
 
@@ -495,6 +503,7 @@ static void merge(struct unit_search *search, struct given *given)
 
 void unit_answer(struct unit_search *search, uint32_t number, const struct jobs_answer *answer)
 {
+    number -= search->round_number; /* one of an earlier round becomes very large */
     if (search->finished || number >= search->round_size || search->answers[number].here)
         return;
     search->answers[number] =
@@ -515,6 +524,16 @@ void unit_answer(struct unit_search *search, uint32_t number, const struct jobs_
         search->first = false;
         next_round(search);
     }
+}
+
+void unit_hurry(struct unit_search *search)
+{
+    if (!search->first || search->finished || search->merged == 0)
+        return;
+    search->result.missing |= MISSING_TIME;
+    end_first(search);
+    search->first = false;
+    next_round(search);
 }
 
 void unit_stop(struct unit_search *search, enum explore_missing why)

@@ -12,15 +12,19 @@
 
 struct unit_search;
 
-/* `chunks`: in so many parts the crash points of the first run are looked at (no more than there
- * are workers makes sense). */
-struct unit_search *unit_start(size_t index, const struct explore_unit *unit, unsigned chunks);
+/* `chunks`: in so many parts the crash points of the first run are looked at, `at_once`
+ * at a time. */
+struct unit_search *unit_start(size_t index, const struct explore_unit *unit, unsigned chunks,
+                               unsigned at_once);
 void unit_free(struct unit_search *search);
 
 /* Writes the next task.  False: there is none now, or none any more. */
 bool unit_next(struct unit_search *search, struct wire *task, uint32_t *number);
 /* The answer to the task of that number. */
 void unit_answer(struct unit_search *search, uint32_t number, const struct jobs_answer *answer);
+/* If crash points of the first run are still looked at: those of the parts that are here are enough
+ * (there is at least one). */
+void unit_hurry(struct unit_search *search);
 /* No more tasks are wanted. */
 void unit_stop(struct unit_search *search, enum explore_missing why);
 

@@ -343,8 +343,9 @@ static char *shrink_text(const struct explore_writer *writer, const struct explo
 /* Nixie itself broke, or two runs that should be equal were not: no promise of a server's. */
 static bool is_of_simulator(const struct explore_failure *failure)
 {
-    return failure->promise && (strcmp(failure->promise, "BROKEN") == 0 ||
-                                strcmp(failure->promise, "DETERMINISM") == 0);
+    return failure->promise &&
+           (strcmp(failure->promise, "BROKEN") == 0 || strcmp(failure->promise, "EQUALITY") == 0 ||
+            strcmp(failure->promise, "DETERMINISM") == 0);
 }
 
 int explore_write(struct explore_writer *writer, const struct explore_options *options,

@@ -88,6 +88,15 @@ static inline unsigned bounce_of_entry(const struct entry *entry)
     return entry->sender && !*entry->sender ? 2 : entry->bounce + 1;
 }
 
+/* When it was there; its answer may have gone astray. */
+static inline int64_t arrival_of(const struct entry *entry)
+{
+    for (size_t i = 0; i < entry->history_count; i++)
+        if (entry->history[i].stage == STAGE_S4)
+            return entry->history[i].time_ns;
+    return entry->answer_ns;
+}
+
 /* True if a crash, a kill or a fault in that time may have lost what was not durable. */
 bool upset_excuses(const struct world *world, size_t machine, int64_t from, int64_t to);
 /* True if a line of that time tells of trouble: deliveries may have waited for it. */

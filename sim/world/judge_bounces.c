@@ -65,7 +65,7 @@ static const struct attempt *failure_of(const struct world *world, size_t entry,
     return NULL;
 }
 
-/* A crash made the failure forgotten, and then he got it. */
+/* A crash made the failure forgotten, or there was no room for the bounce; and then he got it. */
 static bool was_delivered_after(const struct world *world, size_t entry, const struct route *route,
                                 const struct attempt *failure)
 {
@@ -75,7 +75,8 @@ static bool was_delivered_after(const struct world *world, size_t entry, const s
         const struct attempt *attempt = &world->attempts[attempts.items[i]];
 
         if (attempt > failure && attempt->result == 'K' && attempt_is_at(attempt, route))
-            return reason_forgotten(world, &world->entries[entry], failure);
+            return reason_forgotten(world, &world->entries[entry], failure) ||
+                   had_trouble(world, attempt->machine, failure->end_ns, attempt->start_ns);
     }
     return false;
 }
@@ -370,7 +371,8 @@ static void judge_recipient(struct world *world, size_t index, const struct rout
         return;
     for (size_t i = 0; i < entries.count; i++) {
         struct entry *bounce = &world->entries[entries.items[i]];
-        size_t told = may_be_of(bounce, entry) ? count_told(bounce, route) : 0;
+        bool follows = bounce->answer_ns >= failure_of(world, index, route, false)->start_ns;
+        size_t told = follows && may_be_of(bounce, entry) ? count_told(bounce, route) : 0;
 
         if (told == 0)
             continue;

@@ -10,7 +10,6 @@
 #include "sim/world/home.h"
 #include "sim/world/internal.h"
 #include "sim/world/judge.h"
-#include "sim/world/judge_reasons.h"
 #include "sim/world/words.h"
 
 /* A left-over is one when it is 36 hours old; every 76431 s they are looked for. */
@@ -60,29 +59,20 @@ static void judge_entry(struct world *world, const struct entry *entry)
                      time_format(time, time_left(world, entry)));
 }
 
-/* What could not be removed because of a fault is at the next start of send. */
-static bool is_for_next_start(const struct world *world, size_t machine)
-{
-    int64_t start = reason_last_start(world, machine, kernel_now(world->kernel));
-
-    for (size_t i = 0; i < world->upset_count; i++)
-        if (world->upsets[i].kind == UPSET_FAULT && world->upsets[i].machine == machine &&
-            world->upsets[i].time_ns >= start)
-            return true;
-    return false;
-}
-
-/* What the admin wished of messages: marks go with them. */
+/* What the admin wished of messages: marks go with them, or at the next start if a fault came
+ * between. */
 static void judge_marks(struct world *world, const struct machine *machine)
 {
     char **names;
 
+    if (machine->faulted)
+        return;
     if (host_list_directory(machine->host, HOME_QUEUE "/mark", &names) < 0)
         return;
     for (size_t i = 0; names[i]; i++) {
         struct entry *entry = world_entry(world, machine->index, strtoull(names[i], NULL, 10));
 
-        if ((!entry || entry->bits == 0) && !is_for_next_start(world, machine->index))
+        if (!entry || entry->bits == 0)
             world_accuse(world, "CLEANUP", entry ? entry->letter : NO_LETTER,
                          entry ? entry->bounce : 0, "mark/%.100s is left of a message that is gone",
                          names[i]);

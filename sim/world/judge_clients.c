@@ -92,7 +92,7 @@ static void judge_acceptances(struct world *world, size_t index)
 
         count += is_first_of(letter, entry);
         allowed += is_first_of(letter, entry) &&
-                   upset_excuses(world, entry->machine, entry->answer_ns - HEAR_NS,
+                   upset_excuses(world, entry->machine, arrival_of(entry) - HEAR_NS,
                                  entry->answer_ns + HEAR_NS);
     }
     if (count > letter->tries)

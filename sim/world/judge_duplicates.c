@@ -159,15 +159,6 @@ static bool is_passed_on(const struct entry *entry)
            entry->letter != NO_LETTER;
 }
 
-/* When it was there; its answer may have gone astray. */
-static int64_t arrival_of(const struct entry *entry)
-{
-    for (size_t i = 0; i < entry->history_count; i++)
-        if (entry->history[i].stage == STAGE_S4)
-            return entry->history[i].time_ns;
-    return entry->answer_ns;
-}
-
 /* The entries of the same message on that host that came from another and are for `recipient`;
  * false: one of them came before this one in the ledger, and was judged with all. */
 static bool find_arrivals(const struct world *world, size_t index, const char *recipient,

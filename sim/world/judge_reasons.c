@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 #include "sim/world/judge_reasons.h"
 
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "sim/world/home.h"
 #include "sim/world/internal.h"
 #include "sim/world/judge.h"
 
@@ -189,6 +193,8 @@ const struct upset *reason_held(const struct world *world, const struct entry *e
 
         if (upset->number == 0 || !is_about(upset, entry) || upset->kind != UPSET_ORDER)
             continue;
+        if (upset->order == ORDER_HOLD && upset->asked)
+            continue; /* perhaps */
         if (upset->order == ORDER_HOLD || upset->order == ORDER_DELETE)
             held = may_be_forgotten(world, upset) ? NULL : upset;
         else if (upset->order == ORDER_RELEASE)
@@ -208,9 +214,21 @@ static bool may_be_unheard(const struct world *world, const struct upset *order)
     return false;
 }
 
+static bool has_mark(const struct world *world, const struct entry *entry)
+{
+    char path[100], *data;
+    size_t size;
+
+    snprintf(path, sizeof path, HOME_QUEUE "/mark/%llu.hold", (unsigned long long) entry->number);
+    if (host_read_file(world->machines[entry->machine].host, path, &data, &size) < 0)
+        return false;
+    free(data);
+    return true;
+}
+
 bool reason_kept(const struct world *world, const struct entry *entry)
 {
-    bool held = false;
+    bool held = false, asked = false;
 
     for (size_t i = 0; i < world->upset_count; i++) {
         const struct upset *upset = &world->upsets[i];
@@ -218,11 +236,11 @@ bool reason_kept(const struct world *world, const struct entry *entry)
         if (upset->kind != UPSET_ORDER || upset->number == 0 || !is_about(upset, entry))
             continue;
         if (upset->order == ORDER_HOLD)
-            held = true;
+            *(upset->asked ? &asked : &held) = true;
         else if (upset->order == ORDER_RELEASE && !may_be_unheard(world, upset))
-            held = false;
+            held = asked = false;
     }
-    return held;
+    return held || (asked && has_mark(world, entry));
 }
 
 bool reason_expired(const struct world *world, const struct entry *entry, int64_t time_ns)

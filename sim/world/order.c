@@ -17,20 +17,31 @@ const char *order_name(enum order order)
     return verbs[order];
 }
 
-/* From now on the messages may be due at once: nixie-send says so when it obeys, but without one,
- * or if it is killed first, nobody does. */
+/* From now on it may be obeyed: nixie-send says so when it does, but without one, or if it is
+ * killed first, nobody does. */
 static void note_order(struct world *world, size_t machine, enum order order, uint64_t number)
 {
     struct upset *upset;
 
-    if (order == ORDER_HOLD || order == ORDER_DELETE)
+    if (order == ORDER_DELETE)
         return;
     upset = LIST_ADD(world->upsets, world->upset_count);
     upset->machine = machine;
     upset->time_ns = kernel_now(world->kernel);
     upset->kind = UPSET_ORDER;
     upset->order = order;
+    upset->asked = true;
     upset->number = number;
+}
+
+static void note_orders(struct world *world, size_t machine, enum order order,
+                        const uint64_t *numbers, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        note_order(world, machine, order, numbers[i]);
+    for (size_t i = 0; count == 0 && i < world->entry_count; i++)
+        if (world->entries[i].machine == machine)
+            note_order(world, machine, order, world->entries[i].number);
 }
 
 /* What was ordered: upsets[] from `first` on. */
@@ -72,7 +83,6 @@ void world_order(struct world *world, size_t index, enum order order, const uint
     int error = 0;
 
     *given = (struct given){machine, world->upset_count, 0};
-
     argv[0] = "nixie-admin";
     argv[1] = verbs[order];
     argv[2] = "all";
@@ -81,16 +91,13 @@ void world_order(struct world *world, size_t index, enum order order, const uint
         argv[2 + i] = digits[i];
     }
     argv[2 + all] = NULL;
-    for (size_t i = 0; i < count; i++)
-        note_order(world, index, order, numbers[i]);
-    for (size_t i = 0; count == 0 && i < world->entry_count; i++)
-        if (world->entries[i].machine == index)
-            note_order(world, index, order, world->entries[i].number);
-    given->count = world->upset_count - given->first;
     world_tell(world, index, "order     the admin says %s %s%s", verbs[order], argv[2],
                count > 1 ? " ..." : "");
-    if (!host_is_up(machine->host) || !process_start(machine->host, &spec, &error))
+    if (host_is_up(machine->host) && process_start(machine->host, &spec, &error))
+        note_orders(world, index, order, numbers, count);
+    else
         world_tell(world, index, "order     %s", error ? strerror(error) : "the host is down");
+    given->count = world->upset_count - given->first;
     free(digits);
     free(argv);
 }

@@ -289,7 +289,8 @@ struct upset {
     enum upset_kind kind;
     enum order order; /* of ORDER */
     uint64_t number;  /* of the message that the admin meant; 0: of all */
-    bool answered;    /* the admin was told that it is done */
+    bool asked;       /* by the admin: it may be obeyed from now on; not by the log */
+    bool answered;    /* of those: he was told that it is done */
     char **lost;      /* what was not durable and the crash took, in words */
     size_t lost_count;
 };

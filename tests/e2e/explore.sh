@@ -4,11 +4,12 @@
 # invented, S1 to S5 before any delivery.  With CHECK_ALL: all disk models, more states, and a
 # second crash in each recovery.
 . tests/e2e/tap.bash
+new_folder
 
 explore() { # NAME FILE OPTIONS...
     local name=$1 file=$2 status
     shift 2
-    output=$("$BUILD/bin/nixie" explore "$file" --crash machine "$@" 2>&1)
+    output=$("$BUILD/bin/nixie" explore "$file" --no-shrink --out "$tmp/failures" "$@" 2>&1)
     status=$?
     tap_result $status "$name: $(tail -1 <<<"$output")" "$output"
 }
