@@ -82,10 +82,10 @@ static bool read_record(struct machine *machine)
 static void search_record(void *context, const char *what)
 {
     bool *found = context;
-    const char *at = strstr(what, PATH + 1);
+    const char *at = strstr(what, &PATH[1]);
     unsigned long size, offset;
 
-    if (at && sscanf(at + strlen(PATH + 1), ": write of %lu bytes at %lu", &size, &offset) == 2 &&
+    if (at && sscanf(at + strlen(&PATH[1]), ": write of %lu bytes at %lu", &size, &offset) == 2 &&
         offset >= FIRST_RECORD)
         *found = true;
 }

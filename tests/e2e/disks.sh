@@ -23,7 +23,7 @@ for disk in liar strict+liar ext4+liar xfs+liar btrfs+liar ffs+liar; do
 done
 is "liar lies over strict" "$(head -1 "$tmp/liar"/*-1.scenario)" "$(head -1 "$tmp/strict+liar"/*-1.scenario)"
 
-# After an fsync or syncfs that failed the message is refused for now, and comes again.
+# After an fsync or fdatasync that failed the message is refused for now, and comes again.
 write() { # DISK FAULT LINES
     cat >"$tmp/story.scenario" <<END
 scenario "a sync fails"
@@ -40,9 +40,9 @@ $3
 END
 }
 for disk in strict+fsync-eio ext4+fsync-eio xfs+fsync-eio btrfs+fsync-eio fsync-eio; do
-    write $disk "fault queue syncfs 1 EIO" "expect m refused
+    write $disk "fault queue fdatasync 1 EIO" "expect m refused
 expect m not delivered"
-    check "$disk: a failed syncfs: refused for now" "$nixie" run "$tmp/story.scenario"
+    check "$disk: a failed wait for the journal: refused for now" "$nixie" run "$tmp/story.scenario"
     write $disk "fault local fsync 1 EIO" "expect m delivered to bob@example.com once
     contents unchanged"
     check "$disk: a failed fsync of the mailbox: delivered later" "$nixie" run "$tmp/story.scenario"
