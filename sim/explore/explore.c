@@ -216,12 +216,13 @@ int explore(const struct exploration *exploration, size_t *begun)
 {
     struct exploration own = *exploration;
     struct explorer explorer = {.exploration = &own, .start_ns = now_ns()};
-    struct sigaction action = {.sa_handler = interrupt}, outer;
+    struct sigaction action = {.sa_handler = interrupt}, outer, outer_term;
     own.jobs = own.jobs ? own.jobs : 1;
     explorer.end_ns = explorer.start_ns + own.time_ns;
     struct work *work = work_start(&own);
     interrupted = 0;
     sigaction(SIGINT, &action, &outer);
+    sigaction(SIGTERM, &action, &outer_term);
     explorer.jobs = jobs_start(own.jobs, work_do, work);
     int result = explorer.jobs ? explore_units(&explorer) : -1;
     int error = errno;
@@ -230,6 +231,7 @@ int explore(const struct exploration *exploration, size_t *begun)
     if (explorer.jobs)
         jobs_end(explorer.jobs);
     sigaction(SIGINT, &outer, NULL);
+    sigaction(SIGTERM, &outer_term, NULL);
     work_end(work);
     for (size_t i = 0; i < explorer.open_count; i++)
         unit_free(explorer.open[i]);

@@ -132,7 +132,7 @@ struct exploration {
 enum explore_end {
     EXPLORE_ALL,
     EXPLORE_TIME_UP,    /* some units were not begun, or not finished */
-    EXPLORE_INTERRUPTED /* by SIGINT */
+    EXPLORE_INTERRUPTED /* by SIGINT or SIGTERM */
 };
 
 /* Explores the units.  *begun: so many of them.  Returns how it ended, or -1 with errno: there

@@ -138,6 +138,7 @@ static int start_worker(struct jobs *jobs, struct worker *worker)
         close(from[0]);
         close_others(jobs);
         signal(SIGINT, SIG_IGN); /* the caller ends it */
+        signal(SIGTERM, SIG_DFL);
         work_off(jobs, to[0], from[1]);
     }
     close(to[0]);

@@ -1,8 +1,8 @@
 #!/bin/bash
 # Power loss after every call of a message's life that changes the disk or what was promised, from
 # every disk that may then be found (or a choice of them): nothing accepted is lost, nothing is
-# invented, S1 to S5 before any delivery.  With CHECK_ALL: all disk models, more states, and a
-# second crash in each recovery.
+# invented, S1 to S5 before any delivery.  With CHECK_ALL: all disk models, more states, kills,
+# faults, a second crash in each recovery.
 . tests/e2e/tap.bash
 new_folder
 
@@ -17,32 +17,32 @@ explore() { # NAME FILE OPTIONS...
 small='one-message by-smtp remote queue-alone recipients deferral bounce double-bounce'
 if [ -n "${CHECK_ALL-}" ]; then
     for story in $small; do
-        for disk in honest ffs ext4 xfs btrfs strict; do
-            explore "$story on $disk" "scenarios/spool/$story.scenario" --disk $disk --states 256
-        done
+        explore "$story, all crashes on all disks" "scenarios/spool/$story.scenario" --disk all --crash all --jobs 2
+        explore "$story, all faults" "scenarios/spool/$story.scenario" --faults all --jobs 2
     done
-    for disk in honest ffs ext4 xfs btrfs strict; do
-        explore "50 joined messages on $disk" scenarios/spool/joined.scenario --disk $disk \
-            --every 20 --states 16
+    explore "50 joined messages on all disks" scenarios/spool/joined.scenario --disk all --crash all \
+        --every 20 --states 16 --jobs 2
+    for story in admin-delete admin-expire admin-hold admin-races; do
+        explore "$story" "scenarios/spool/$story.scenario" --crash all --states 16 --jobs 2
     done
-    for seed in 1 2 3; do
-        explore "recipients, random schedule $seed" scenarios/spool/recipients.scenario \
-            --seeds $seed --schedule random --states 32
-    done
-    explore "one message, two crashes" scenarios/spool/one-message.scenario --depth 2 --states 4 \
-        --runs 60000
+    explore "recipients, all schedules" scenarios/spool/recipients.scenario --seeds 1..3 \
+        --schedule all --crash machine --states 32 --jobs 2
+    explore "one message, two power losses, equal states judged too" scenarios/spool/one-message.scenario \
+        --crash machine --depth 2 --states 2 --audit 1000 --jobs 2
+    explore "up to three things go wrong" scenarios/spool --sample 300 --seeds 1..4 --jobs 2
 else
     for story in $small; do
-        explore "$story on strict" "scenarios/spool/$story.scenario" --states 8
+        explore "$story on strict" "scenarios/spool/$story.scenario" --crash machine --states 8
     done
     for disk in honest ffs ext4; do
-        explore "one message on $disk" scenarios/spool/one-message.scenario --disk $disk --states 32
+        explore "one message on $disk" scenarios/spool/one-message.scenario --disk $disk --crash machine --states 32
     done
-    explore "50 joined messages on strict" scenarios/spool/joined.scenario --every 100 --states 8
+    explore "50 joined messages on strict" scenarios/spool/joined.scenario --crash machine --every 100 --states 8
+    explore "one message, kills and faults" scenarios/spool/one-message.scenario --crash programs,one --faults all --every 3
 fi
 
 explore "a scenario that says what the disk lost" scenarios/regressions/intd-without-mess.scenario \
-    --every 10 --states 2
+    --crash machine --every 10 --states 2
 check_status 2 "a file that is not there" "$BUILD/bin/nixie" explore no-such.scenario
 check_status 2 "a model that is none" "$BUILD/bin/nixie" explore scenarios/spool/bounce.scenario --disk fat
 tap_end
