@@ -220,7 +220,7 @@ void change_drop(struct change *change)
         change->inode->vfs->marks--;
     } else if (change->kind >= CHANGE_WRITE) {
         bytes_release(change->data.saved);
-        free(change->data.fresh);
+        bytes_release(change->data.fresh_bytes);
     }
     vfs_give(change, sizeof *change);
     if (old)

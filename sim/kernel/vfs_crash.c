@@ -8,25 +8,47 @@
 
 #include <string.h>
 
+/* Of a large write what was written stays where it is: whoever changes the content takes a copy. */
+static void keep_fresh(struct change *change, const struct content *content)
+{
+    uint64_t offset = change->data.offset, size = change->data.size;
+    if (size >= VFS_BLOCK && offset + size <= content->held) {
+        change->data.fresh_bytes = bytes_share(content->bytes);
+        change->data.fresh = content->bytes + offset;
+        return;
+    }
+    change->data.fresh_bytes = bytes_new(size);
+    change->data.fresh = change->data.fresh_bytes;
+    content_get(content, change->data.fresh_bytes, size, offset);
+}
+
+/* What was overwritten and had not been held was zeros. */
+static void rewind_zeros(const struct change *change, struct content *content)
+{
+    uint64_t start = change->data.offset + change->data.saved_size;
+    uint64_t end = change->data.offset + change->data.size;
+    if (end > change->data.old_size)
+        end = change->data.old_size;
+    if (start >= end)
+        return;
+    content_own(content);
+    memset(content->bytes + start, 0, end - start);
+}
+
 void crash_rewind_data(struct inode *inode)
 {
     struct content *content = &inode->content;
     inode->content_hash_valid = false;
     for (struct change *change = inode->data.last; change; change = change->own_previous) {
-        uint64_t offset = change->data.offset, end = offset + change->data.size;
         if (change->kind == CHANGE_WRITE) {
-            change->data.fresh = vfs_allocate(change->data.size);
-            content_get(content, change->data.fresh, change->data.size, offset);
-            if (change->data.saved_size < change->data.size) { /* what was not held was zeros */
-                content_own(content);
-                memset(content->bytes + offset, 0, end - offset);
-            }
-            content_cut(content, change->data.old_size);
-        } else {
-            content_cut(content, change->data.old_size);
+            keep_fresh(change, content);
+            rewind_zeros(change, content);
         }
+        if (change->data.old_size < content->held)
+            content->held = change->data.old_size; /* the bytes stay, to be put back */
+        content->size = change->data.old_size;
         if (change->data.saved_size > 0)
-            content_put(content, offset, change->data.saved, change->data.saved_size);
+            content_put(content, change->data.offset, change->data.saved, change->data.saved_size);
     }
 }
 
@@ -70,7 +92,7 @@ static void forget_changes(struct vfs *vfs)
     for (struct change *change = vfs->data.first, *next; change; change = next) {
         next = change->log_next;
         bytes_release(change->data.saved);
-        free(change->data.fresh);
+        bytes_release(change->data.fresh_bytes);
         vfs_give(change, sizeof *change);
     }
     vfs->metadata = vfs->data = (struct change_list){0};

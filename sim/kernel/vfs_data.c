@@ -77,10 +77,13 @@ static void content_reserve(struct content *content, size_t size)
 void content_put(struct content *content, uint64_t offset, const void *from, size_t size)
 {
     uint64_t end = offset + size;
-    content_reserve(content, end);
-    if (offset > content->held)
-        memset(content->bytes + content->held, 0, offset - content->held);
-    memcpy(content->bytes + offset, from, size);
+    /* What was cut off may be put back where it still is. */
+    if (!content->bytes || from != content->bytes + offset || offset > content->held) {
+        content_reserve(content, end);
+        if (offset > content->held)
+            memset(content->bytes + content->held, 0, offset - content->held);
+        memcpy(content->bytes + offset, from, size);
+    }
     if (end > content->held)
         content->held = end;
     if (end > content->size)

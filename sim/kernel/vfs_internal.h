@@ -81,7 +81,8 @@ struct change {
             uint64_t old_size;
             char *saved; /* what was overwritten or cut off; of bytes_new */
             size_t saved_size;
-            char *fresh; /* during a crash: what was written */
+            const char *fresh; /* during a crash: what was written */
+            char *fresh_bytes; /* where that is, a share */
         } data;
     };
 };
