@@ -2,6 +2,9 @@
 /* The nixie command: finds the sub-command. */
 #include <stdio.h>
 #include <string.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 #include "sim/command.h"
 #include "sim/real/mta.h"
@@ -49,8 +52,19 @@ static int check_output(const char *name, int status)
     return STATUS_BROKEN;
 }
 
+/* Worlds come and go by the thousand: what they give back is not handed to the system, which would
+ * give it again page by page. */
+static void keep_memory(void)
+{
+#ifdef __GLIBC__
+    mallopt(M_MMAP_THRESHOLD, 64 << 20);
+    mallopt(M_TRIM_THRESHOLD, 256 << 20);
+#endif
+}
+
 int main(int argc, char **argv)
 {
+    keep_memory();
     if (argc >= 2) {
         for (size_t i = 0; i < COMMAND_COUNT; i++) {
             if (strcmp(argv[1], commands[i].name) != 0)
