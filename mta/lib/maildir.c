@@ -58,13 +58,16 @@ static int make_name(struct buf *name)
     return add_host(name);
 }
 
-/* PATH FOLDER "/" NAME into `to`; NULL with errno. */
+/* PATH FOLDER "/" NAME into `to`; NULL with errno, then nothing is in it: what is is removed. */
 static const char *make_path(struct buf *to, const struct maildir *maildir, const char *folder)
 {
     if (buf_set(to, maildir->path.data, maildir->path.length) < 0 || buf_add_text(to, folder) < 0 ||
-        buf_add_byte(to, '/') < 0 || buf_add(to, maildir->name.data, maildir->name.length) < 0)
+        buf_add_byte(to, '/') < 0 || buf_add(to, maildir->name.data, maildir->name.length) < 0 ||
+        !buf_text(to)) {
+        buf_reset(to);
         return NULL;
-    return buf_text(to);
+    }
+    return to->data;
 }
 
 static int create_unique(struct maildir *maildir)
