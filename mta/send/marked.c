@@ -155,7 +155,7 @@ void marked_forget_gone(struct send *send)
     for (size_t i = 0; i < send->marked.count; i++) {
         uint64_t number = send->marked.messages[i].number;
         if (!message_find(&send->messages, number) && !file_is_there(SPOOL_TODO, number) &&
-            !file_is_there(SPOOL_INFO, number) && !file_is_there(SPOOL_MESS, number))
+            !file_is_there(SPOOL_INFO, number))
             marked_gone(send, number);
     }
 }

@@ -37,7 +37,7 @@ int marked_remove(struct marked *marked, uint64_t number, enum mark mark);
 void marked_apply(const struct marked *marked, struct message *message);
 /* A message is gone: its marks go once that is durable. */
 void marked_gone(struct send *send, uint64_t number);
-/* Start-up, at its end: marks of messages that are not there go. */
+/* Start-up, at its end: marks of messages that are not there go, whatever is left of their mess. */
 void marked_forget_gone(struct send *send);
 
 #endif
