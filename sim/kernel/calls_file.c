@@ -74,6 +74,8 @@ int sim_close(int fd)
     call.fd = fd;
     if (call_enter(&call))
         call.result = descriptor_close(running, fd);
+    else
+        descriptor_close(running, fd); /* an error or not, it is closed */
     return (int) call_leave(&call);
 }
 

@@ -615,11 +615,26 @@ void entries_reread(struct machine *machine)
     }
 }
 
+/* A call of the recovery may have failed: it looks again later. */
+static bool has_failed_since_crash(const struct world *world, const struct machine *machine)
+{
+    for (size_t i = world->upset_count; i-- > 0;)
+        if (world->upsets[i].machine == machine->index) {
+            if (world->upsets[i].kind == UPSET_FAULT)
+                return true;
+            if (world->upsets[i].kind == UPSET_POWER || world->upsets[i].kind == UPSET_KILL)
+                return false;
+        }
+    return false;
+}
+
 void entries_check_recovered(struct machine *machine)
 {
     struct world *world = machine->world;
     char name[ENTRY_NAME], bits[BITS_TEXT];
 
+    if (machine->suspects > 0 && has_failed_since_crash(world, machine))
+        return;
     for (size_t i = 0; machine->suspects > 0 && i < world->entry_count; i++) {
         struct entry *entry = &world->entries[i];
 

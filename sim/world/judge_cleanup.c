@@ -41,6 +41,24 @@ static int64_t time_left(const struct world *world, const struct entry *entry)
     return end - begin;
 }
 
+/* It was there as a whole since the last thing that went wrong: whoever gave it did not hear of it,
+ * but it is mail like any other. */
+static bool was_mail(const struct world *world, const struct entry *entry)
+{
+    const struct stage_change *last = &entry->history[entry->history_count - 1];
+    int64_t since = last_upset(world, entry->machine, last->time_ns);
+
+    for (size_t i = entry->history_count; i-- > 0;) {
+        enum stage stage = entry->history[i].stage;
+
+        if (stage == STAGE_S4 || stage == STAGE_S5)
+            return true;
+        if (entry->history[i].time_ns <= since)
+            return false;
+    }
+    return false;
+}
+
 static void judge_entry(struct world *world, const struct entry *entry)
 {
     char name[ENTRY_NAME], bits[BITS_TEXT], time[TIME_TEXT];
@@ -52,7 +70,8 @@ static void judge_entry(struct world *world, const struct entry *entry)
                      "%s (%llu) is over, but its files are left: %s",
                      entry_name(world, entry, name), (unsigned long long) entry->number,
                      bits_format(entry->bits, bits));
-    else if (entry->answer != ANSWER_YES && time_left(world, entry) > LEFT_OVER_NS)
+    else if (entry->answer != ANSWER_YES && time_left(world, entry) > LEFT_OVER_NS &&
+             !was_mail(world, entry))
         world_accuse(world, "CLEANUP", entry->letter, entry->bounce,
                      "%s (%llu), which nobody was promised, was left for %s",
                      entry_name(world, entry, name), (unsigned long long) entry->number,
