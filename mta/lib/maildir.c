@@ -186,19 +186,33 @@ static bool is_same_place(const struct maildir *a, const struct maildir *b)
            memcmp(a->path.data, b->path.data, a->path.length) == 0;
 }
 
-/* Of those that have arrived in the same new/, `first` stands for all. */
+static bool waits_for(const struct maildir *maildir, const struct maildir *first)
+{
+    return maildir->unsynced && is_same_place(maildir, first);
+}
+
+/* Of those that have arrived in the same new/, `first` stands for all.  If it cannot be synced they
+ * are taken out again.  Until the disk has forgotten these names power loss may bring them back, so
+ * the files must not go: where that cannot be made sure the names in tmp/ stay, for readers to
+ * sweep up as they do with what crashes leave there. */
 static void sync_place(struct maildir *const *maildirs, size_t count, size_t first, int *results)
 {
-    int error = sync_new(maildirs[first]) < 0 ? errno : 0;
-    for (size_t i = first; i < count; i++) {
-        struct maildir *maildir = maildirs[i];
-        if (results[i] || !maildir->unsynced || !is_same_place(maildir, maildirs[first]))
-            continue;
-        maildir->unsynced = false;
-        results[i] = error;
-        if (error)
-            unlink(maildir->arrived.data);
-    }
+    const struct maildir *place = maildirs[first];
+    int error = sync_new(place) < 0 ? errno : 0;
+    bool keep = false;
+    for (size_t i = first; i < count; i++)
+        if (waits_for(maildirs[i], place)) {
+            results[i] = error;
+            keep |= error && unlink(maildirs[i]->arrived.data) < 0;
+        }
+    if (error && sync_new(place) < 0)
+        keep = true;
+    for (size_t i = count; i-- > first;)
+        if (waits_for(maildirs[i], place)) {
+            maildirs[i]->unsynced = false;
+            if (keep)
+                buf_reset(&maildirs[i]->tmp);
+        }
 }
 
 void maildir_commit_all(struct maildir *const *maildirs, size_t count, int *results)
