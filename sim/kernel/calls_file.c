@@ -326,7 +326,8 @@ static int sync_descriptor(int fd, bool data_only, bool whole)
     if (!whole && !file_is_regular(file) && !file_is_directory(file))
         return -EINVAL;
     int result = sync_wait(running->host, whole ? NULL : file->inode, data_only);
-    return !result && has_unseen_error(file, whole) ? -EIO : result;
+    bool unseen = has_unseen_error(file, whole);
+    return !result && unseen ? -EIO : result;
 }
 
 /* The call did not get past a fault. */

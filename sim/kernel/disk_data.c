@@ -90,8 +90,8 @@ void data_apply(struct inode *inode, const struct change *change)
         data_apply_truncate(inode, change);
         return;
     }
-    data_apply_overwrite(inode, change);
-    data_apply_append(inode, change, data_appended(change));
+    if (change->data.size > 0)
+        content_put(&inode->content, change->data.offset, change->data.fresh, change->data.size);
 }
 
 /* --- overwriting ------------------------------------------------------------------------------*/

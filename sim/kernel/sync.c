@@ -3,6 +3,7 @@
  * fsync, fdatasync and syncfs take virtual time while others run.  A sync under way is the
  * kernel's, not the process's: it completes although the process is killed.
  */
+#include <errno.h>
 #include <stdlib.h>
 
 #include "sim/kernel/internal.h"
@@ -50,6 +51,8 @@ int sync_wait(struct host *host, struct inode *inode, bool data_only)
     uint64_t duration = options->fsync_min_ns + random_below(&kernel->disk_random, range + 1) +
                         (uint64_t) running->slow_ns;
     if (running->sync_error) {
+        if (running->sync_error == EIO)
+            vfs_sync_fail(host->vfs, inode);
         wait_sleep(kernel->now_ns + (int64_t) duration);
         return -running->sync_error;
     }

@@ -230,7 +230,10 @@ void inode_tell(struct inode *inode, enum vfs_change change)
     if (!vfs->observer)
         return;
     char path[LABEL_MAX];
-    vfs->observer(vfs->observer_context, change, inode_path(inode, path, sizeof path), NULL);
+    if (!inode->names)
+        vfs->observer(vfs->observer_context, change, inode_path(inode, path, sizeof path), NULL);
+    for (const struct slot *slot = inode->names; slot; slot = slot->name_next)
+        vfs->observer(vfs->observer_context, change, slot_path(slot, path, sizeof path), NULL);
 }
 
 void slot_tell(struct slot *slot, struct slot *old, enum vfs_change change)

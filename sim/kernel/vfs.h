@@ -217,7 +217,8 @@ uint64_t vfs_hash(const struct vfs *vfs);
 uint64_t vfs_hash_but(const struct vfs *vfs, const char *path, const char *const *nameless);
 
 /* Called after each change, with the path of the entry (VFS_CREATE, LINK, UNLINK, RENAME: the new
- * path, and the old one in `old_path`) or of one name of the inode ("" if it has none). */
+ * path, and the old one in `old_path`) or, once each, of all names of the inode ("" if it has
+ * none). */
 typedef void vfs_observer(void *context, enum vfs_change change, const char *path,
                           const char *old_path);
 void vfs_observe(struct vfs *vfs, vfs_observer *observer, void *context);

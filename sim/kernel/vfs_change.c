@@ -322,8 +322,8 @@ void changes_fail(struct vfs *vfs, struct inode *inode)
     if (inode)
         inode->sync_error = vfs->sync_error;
     fail(inode ? &inode->data : &vfs->data);
-    if (vfs->options.model->fails_names)
-        fail(inode ? &inode->metadata : &vfs->metadata);
+    if (inode && vfs->options.model->fails_names)
+        fail(&inode->metadata);
 }
 
 /* --- in words ---------------------------------------------------------------------------------*/

@@ -367,7 +367,8 @@ uint64_t data_half(const struct change *change);
 void data_apply_overwrite(struct inode *inode, const struct change *change);
 void data_apply_append(struct inode *inode, const struct change *change, uint64_t bytes);
 void data_apply_truncate(struct inode *inode, const struct change *change);
-void data_apply(struct inode *inode, const struct change *change); /* all of it */
+/* All of it, whatever is there of what it was made on. */
+void data_apply(struct inode *inode, const struct change *change);
 /* Whether the overwritten part, put on the content as it is now, would change it. */
 bool data_overwrite_shows(const struct inode *inode, const struct change *change);
 

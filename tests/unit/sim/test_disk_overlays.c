@@ -48,6 +48,10 @@ START_TEST(what_is_written_later_can_be_synced)
          "a=1Y|a=XY");
     over("ffs+fsync-eio", "put a 12; fsync a; over a 0 X; fail a; over a 0 Y; fsync a", "a=Y2");
     over("ffs+fsync-eio", "put a x; fail a; rewrite a new; fsync a", "a=new");
+    over("ffs+fsync-eio", "put a xyz; fail a; over a 0 ABC; fsync a", "a=ABC");
+    over("ffs+fsync-eio", "put a xyz; fail a; over a 1 B; fsync a",
+         "a=.B|a=.B.|a=?B?|a=xB|a=xB.|a=xBz|a=?B");
+    over("ext4+fsync-eio", "new a; settle; put a xyz; fail a; over a 0 ABC; fsync a", "a=ABC");
     over("ext4+fsync-eio", "new a; settle; put a x; fail a; put a y; fsync a", "a=.y|a=xy");
     over("ext4+fsync-eio", "put a x; fail a; rewrite a new; sync", "a=new");
 }
@@ -65,7 +69,8 @@ START_TEST(on_strict_names_fail_too)
     over("strict+fsync-eio", "new a; fail .; rm a; fsync .", "");
     over("strict+fsync-eio", "new a; settle; chmod a 600; fail a; fsync a", "a=|a(600)=");
     over("strict+fsync-eio", "new a; settle; chmod a 600; fail a; chmod a 640; fsync a", "a(640)=");
-    over("strict+fsync-eio", "mkdir d; settle; new d/a; fail *; sync", "d/|d/ d/a=");
+    over("strict+fsync-eio", "mkdir d; settle; put d/a x; fail *; sync",
+         "d/ d/a=|d/ d/a=.|d/ d/a=?|d/ d/a=x");
     over("strict+fsync-eio", "mkdir d; settle; new d/a; fail d; rm d/a; rmdir d; sync", "");
     /* in a log there are no such names */
     over("ext4+fsync-eio", "new a; fail .; fsync .", "a=");
