@@ -60,22 +60,25 @@ static int begin_generation(struct early *early)
     return 0;
 }
 
-/* The file is made, or what was in it was not ours. */
+/* The file is made, or no slot in it counts: it is fresh from nixie mta init, say. */
 static int make(struct early *early)
 {
+    static const char nothing[JOURNAL_FIRST];
     struct journal *journal = &early->journal;
+    struct stat st;
     if (journal->fd < 0)
         journal->fd = open(PATH, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (journal->fd < 0 || ftruncate(journal->fd, 0) < 0)
+    if (journal->fd < 0 || fstat(journal->fd, &st) < 0)
         return -1;
-    early->size = 0;
     /* No record of an earlier file may fit a generation of this one. */
     if (getrandom(&journal->slot.generation, sizeof journal->slot.generation, 0) !=
         (ssize_t) sizeof journal->slot.generation)
         return -1;
     journal->slot.generation >>= 1;
-    if (extend(early, SIZE_FIRST) < 0 || journal_make_slot(journal, early->boot) < 0 ||
-        fsync(journal->fd) < 0)
+    early->size = (uint64_t) st.st_size;
+    if ((early->size < SIZE_FIRST && extend(early, SIZE_FIRST) < 0) ||
+        lseek(journal->fd, 0, SEEK_SET) < 0 || io_write(journal->fd, nothing, sizeof nothing) < 0 ||
+        journal_make_slot(journal, early->boot) < 0 || fsync(journal->fd) < 0)
         return -1;
     return io_sync_directory("lock");
 }

@@ -13,6 +13,9 @@
 #include "sim/real/files.h"
 #include "sim/real/say.h"
 
+#define JOURNAL "queue/lock/journal"
+#define JOURNAL_SIZE ((off_t) 4 << 20)
+
 enum kind { DIRECTORY, FIFO, REGULAR };
 
 /* In single-user mode a directory that several users share is its one user's alone. */
@@ -41,6 +44,7 @@ static const struct {
     {"queue/lock", DIRECTORY, ACCOUNT_QUEUE, true, 0750},
     {"queue/lock/sendmutex", REGULAR, ACCOUNT_SEND, true, 0600},
     {"queue/lock/trigger", FIFO, ACCOUNT_SEND, true, 0622},
+    {JOURNAL, REGULAR, ACCOUNT_QUEUE, true, 0600},
     {"run", DIRECTORY, ACCOUNT_QUEUE, true, 0755},
     {"log", DIRECTORY, ACCOUNT_LOG, true, 0755},
 };
@@ -103,15 +107,46 @@ static int make_entry(int at, size_t i, const struct accounts *accounts)
     return files_node(at, path, layout_table[i].kind == FIFO, uid, gid, layout_table[i].mode);
 }
 
+static int fail_to_make(const struct layout_home *home, const char *name)
+{
+    int error = errno;
+    char path[2 * PATH_MAX];
+    snprintf(path, sizeof path, "%s/%s", home->path, name);
+    return say_errno("make", path, error);
+}
+
+static int write_zeros(int fd, off_t size)
+{
+    static const char zeros[65536];
+    for (off_t at = 0; at < size; at += (off_t) sizeof zeros)
+        if (write(fd, zeros, sizeof zeros) != (ssize_t) sizeof zeros)
+            return -1;
+    return fsync(fd);
+}
+
+/* Blocks for a new journal, so that a busy server need not wait for them (mta/queue/early.c).  A
+ * full disk is no reason to make no home. */
+static int fill_journal(int at)
+{
+    struct stat st;
+    int fd = openat(at, JOURNAL, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return -1;
+    int result = fstat(fd, &st);
+    if (result == 0 && st.st_size == 0 && write_zeros(fd, JOURNAL_SIZE) < 0)
+        result = ftruncate(fd, 0);
+    int saved = errno;
+    close(fd);
+    errno = saved;
+    return result;
+}
+
 int layout_make(const struct layout_home *home, const struct accounts *accounts)
 {
     for (size_t i = 0; i < LAYOUT_COUNT; i++)
-        if (make_entry(home->fd, i, accounts) < 0) {
-            char path[2 * PATH_MAX];
-            snprintf(path, sizeof path, "%s/%s", home->path, layout_table[i].path);
-            return say_errno("make", path, errno);
-        }
-    return MTA_OK;
+        if (make_entry(home->fd, i, accounts) < 0)
+            return fail_to_make(home, layout_table[i].path);
+    return fill_journal(home->fd) < 0 ? fail_to_make(home, JOURNAL) : MTA_OK;
 }
 
 /* Opens the folder that holds the server's programs: beside this command (a build), or in
