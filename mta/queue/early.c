@@ -47,13 +47,16 @@ static int extend(struct early *early, uint64_t size)
     return result;
 }
 
-/* Begins a generation: nothing that was recorded counts any more. */
+/* Begins a generation: nothing that was recorded counts any more.  If that fails nobody knows which
+ * one the disk will have, and so no record may follow. */
 static int begin_generation(struct early *early)
 {
     struct journal *journal = &early->journal;
     struct journal_slot slot = {.boot = early->boot, .generation = journal->slot.generation + 1};
-    if (journal_write_slot(journal, slot) < 0)
+    if (journal_write_slot(journal, slot) < 0) {
+        early->is_usable = false;
         return -1;
+    }
     journal->last = 0;
     journal->end = JOURNAL_FIRST;
     early->since_ms = 0;
@@ -274,8 +277,9 @@ static int commit_and_begin(struct early *early, struct entry *const *entries, s
     if (early->journal.slot.tainted)
         return commit_to_spool(early, entries, count);
     int result = commit_to_spool(early, entries, count);
-    if (result == QUEUE_OK && begin_generation(early) < 0)
-        early->is_usable = false;
+    if (result == QUEUE_OK && begin_generation(early) < 0) {
+        /* It is not usable any more, but they are accepted. */
+    }
     return result;
 }
 
