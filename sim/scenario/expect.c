@@ -494,6 +494,18 @@ static void sort_failures(struct run_result *result)
         }
 }
 
+/* A line before the story. */
+static void tell_unsynced(struct failure *failure, const char *unsynced)
+{
+    char *story = failure->detail;
+    size_t size = strlen(unsynced) + (story ? strlen(story) : 0) + 50;
+
+    failure->detail = must_alloc(size);
+    snprintf(failure->detail, size, "  acknowledged while unsynced: %s\n%s", unsynced,
+             story ? story : "");
+    free(story);
+}
+
 void expect_judge(struct run *run)
 {
     struct world *world = run->world;
@@ -517,6 +529,8 @@ void expect_judge(struct run *run)
                            time_format(time, violation->time_ns));
         if (violation->letter != NO_LETTER)
             failure->detail = story_of(run, violation->letter, violation->bounce);
+        if (violation->unsynced)
+            tell_unsynced(failure, violation->unsynced);
     }
     free(expected);
     sort_failures(run->result);

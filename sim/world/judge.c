@@ -137,6 +137,38 @@ static char *what_was_lost(const struct world *world, const struct entry *entry)
     return NULL;
 }
 
+/* What a line of the disk's says is not durable: "directory entry". */
+static const char *kind_of_loss(const char *lost)
+{
+    return strstr(lost, ": entry ") ? "directory entry" : "contents";
+}
+
+/* "todo/1's directory entry, mess/1's contents": all of this entry that the last crash that took
+ * anything of it took away; malloc'd, NULL: nothing. */
+static char *list_unsynced(const struct world *world, const struct entry *entry)
+{
+    char text[400] = "", part[80], number[30];
+    size_t used = 0;
+
+    snprintf(number, sizeof number, "/%llu:", (unsigned long long) entry->number);
+    for (size_t u = world->upset_count; u-- > 0 && used == 0;) {
+        const struct upset *upset = &world->upsets[u];
+
+        for (size_t i = 0; i < upset->lost_count && upset->machine == entry->machine; i++) {
+            const char *path = strstr(upset->lost[i], "queue/");
+
+            if (!path || !strstr(path, number))
+                continue;
+            path += strlen("queue/");
+            snprintf(part, sizeof part, "%.*s's %s", (int) strcspn(path, ":"), path,
+                     kind_of_loss(path));
+            if (!strstr(text, part) && used + strlen(part) + 3 < sizeof text)
+                used += (size_t) sprintf(text + used, "%s%s", used ? ", " : "", part);
+        }
+    }
+    return used ? must_copy(text, used) : NULL;
+}
+
 /* When it went: the last time that it was in S4 or S5. */
 static int64_t time_of_loss(const struct entry *entry)
 {
@@ -159,6 +191,7 @@ static void accuse_lost(struct world *world, const struct entry *entry, const ch
     violation->time_ns = time_of_loss(entry);
     violation->recipient = must_copy(recipient, strlen(recipient));
     violation->detail = detail;
+    violation->unsynced = list_unsynced(world, entry);
 }
 
 static void accuse_stuck(struct world *world, const struct entry *entry, const char *recipient)

@@ -18,15 +18,17 @@ static bool says(const struct attempt *attempt, const char *words)
     return attempt->text && strstr(attempt->text, words);
 }
 
-/* The worst class of reply that it got for that recipient; 0: none. */
+/* The worst class of reply that it got for that recipient; 0: none.  What came behind a no to the
+ * recipient is about others. */
 static unsigned worst_reply(const struct transaction *transaction, const char *recipient)
 {
     const char *const replies[] = {transaction->mail_reply,
                                    transaction_for(transaction, recipient)->reply,
                                    transaction->data_reply, transaction->end_reply};
+    size_t count = reply_class(replies[1]) > 2 ? 2 : sizeof replies / sizeof *replies;
     unsigned worst = 0;
 
-    for (size_t i = 0; i < sizeof replies / sizeof *replies; i++)
+    for (size_t i = 0; i < count; i++)
         if (reply_class(replies[i]) > worst)
             worst = reply_class(replies[i]);
     return worst;

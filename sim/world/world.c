@@ -41,6 +41,7 @@ static void free_violation(struct violation *violation)
     free(violation->recipient);
     free(violation->text);
     free(violation->detail);
+    free(violation->unsynced);
 }
 
 static struct violation *clear_dropped(struct world *world)

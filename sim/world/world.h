@@ -301,8 +301,9 @@ struct violation {
     unsigned bounce;
     int64_t time_ns;
     char *recipient;
-    char *text;   /* one line */
-    char *detail; /* LOST: what was not durable, "todo/1"; or NULL */
+    char *text;     /* one line */
+    char *detail;   /* LOST: what was not durable, "todo/1"; or NULL */
+    char *unsynced; /* LOST: the same at length: "todo/1's directory entry, mess/1's contents" */
 };
 
 /* --- the world -------------------------------------------------------------------------------*/

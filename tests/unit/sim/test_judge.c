@@ -110,10 +110,15 @@ START_TEST(sees_a_loss)
     upset = &world->upsets[0];
     *LIST_ADD(upset->lost, upset->lost_count) =
         must_copy("var/nixie/queue/todo/1: entry added", 35);
+    *LIST_ADD(upset->lost, upset->lost_count) =
+        must_copy("var/nixie/queue/mess/1: write of 20 bytes at 0", 46);
+    *LIST_ADD(upset->lost, upset->lost_count) =
+        must_copy("var/nixie/queue/mess/12: entry added", 36);
     world_judge(world, false);
     ck_assert_uint_eq(world->violation_count, 1);
     ck_assert_str_eq(world->violations[0].promise, "LOST");
     ck_assert_str_eq(world->violations[0].detail, "todo/1");
+    ck_assert_str_eq(world->violations[0].unsynced, "todo/1's directory entry, mess/1's contents");
     ck_assert_ptr_nonnull(strstr(world->violations[0].text, "todo/1 unsynced"));
     world_destroy(world);
 }

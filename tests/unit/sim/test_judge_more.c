@@ -63,6 +63,8 @@ static const struct {
     {'Z', "x_failed/Remote_host_said:_550_no/", "550 no", "503 no", NULL, "VERDICT"},
     {'Z', "Connected_but_connection_died/", "550 no", NULL, NULL, ""},
     {'Z', "x_failed/Remote_host_said:_451_no/", "250 ok", "451 no", NULL, ""},
+    {'D', "x_failed/Remote_host_said:_451_no/", "451 no", "503 no", NULL, "VERDICT"},
+    {'D', "x_failed/Remote_host_said:_550_no/", "550 no", "503 no", NULL, ""},
 };
 
 START_TEST(verdicts_are_the_remotes)
@@ -211,6 +213,18 @@ static void expect(struct world *world, const char *want)
 }
 
 /* --- CLEANUP ---------------------------------------------------------------------------------*/
+
+START_TEST(the_server_has_to_start)
+{
+    struct world *world = make_world(1);
+
+    ck_assert_int_eq(host_write_file(world->machines[0].host, HOME_DIRECTORY "/bin/nixie-start", "",
+                                     0, 0, 0, 0644),
+                     0);
+    world_start(world, 0);
+    expect(world, "START");
+}
+END_TEST
 
 START_TEST(left_overs_go)
 {
@@ -469,6 +483,7 @@ int main(void)
     tcase_add_loop_test(tests, nobody_is_put_off_without_a_reason, 0,
                         sizeof refusals / sizeof *refusals);
     tcase_add_test(tests, mailboxes_are_private);
+    tcase_add_test(tests, the_server_has_to_start);
     tcase_add_test(tests, left_overs_go);
     tcase_add_test(tests, left_overs_go_in_time);
     tcase_add_test(tests, marks_of_the_admin_go);
