@@ -134,7 +134,7 @@ for oracle in $oracles; do
     if [ -n "$name" ] && [ ! -f "tests/mutants/$name.scenario" ]; then
         miss "$name" "$oracle"
     else
-        check "$oracle: a unit test sees it fire" grep -qE "[\" ]$oracle[\" ]" tests/unit/sim/test_[a-np-z]*.c
+        check "$oracle: a unit test sees it fire" grep -qE "[\" ]${oracle}[\" ]" tests/unit/sim/test_[a-np-z]*.c
     fi
 done
 
@@ -151,6 +151,6 @@ look_for_canary
 mutant=$BUILD/mutants/queue-no-dirsync/nixie
 check_status 1 "queue-no-dirsync is no bug on ffs" "$mutant" run --disk ffs tests/mutants/queue-no-dirsync.scenario
 is "nothing is lost there" "$(grep -c 'm1: not lost' <<<"$output")" 1
-check_status 1 "queue-no-dirsync: exploring finds it on strict" "$mutant" explore --crash machine --disk strict "${size[@]}" --states 16 --out "$tmp/strict" scenarios/spool/one-message.scenario
-check_status 0 "queue-no-dirsync: exploring finds nothing on ffs" "$mutant" explore --crash machine --disk ffs "${size[@]}" --every 4 --out "$tmp/ffs" scenarios/spool/one-message.scenario
+check_status 1 "queue-no-dirsync: exploring finds it on strict" "$mutant" explore --crash machine --disk strict "${size[@]}" --out "$tmp/strict" scenarios/direct/01-all-at-once.scenario
+check_status 0 "queue-no-dirsync: exploring finds nothing on ffs" "$mutant" explore --crash machine --disk ffs "${size[@]}" --every 4 --out "$tmp/ffs" scenarios/direct/01-all-at-once.scenario
 tap_end

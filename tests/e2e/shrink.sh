@@ -43,7 +43,7 @@ shrunk() { # MUTANT LINES FILE OPTIONS...
     judge "$mutant" "$tmp/$mutant.scenario" "$lines"
 }
 
-found queue-no-dirsync '[A-Z-]+' 17 scenarios/spool/queue-alone.scenario --crash machine --states 8
+found queue-no-dirsync '[A-Z-]+' 17 scenarios/direct/01-all-at-once.scenario --crash machine --states 8
 found smtpd-answers-early LOST 20 scenarios/mail/01-relay.scenario --crash machine --states 8 --failures 2
 shrunk schedule-19 15 scenarios/mail/02-deferred.scenario
 shrunk remote-next-mx-after-dot 17 scenarios/out/15-doubt-and-the-next-mx.scenario --promise DUPLICATE
@@ -74,6 +74,6 @@ check "say that more may be left out" grep -q 'a limit was reached' <<<"$output"
 check_status 1 "and still fail" "$mutant" run "$tmp/few.scenario"
 "$mutant" shrink scenarios/mail/02-deferred.scenario >"$tmp/again.scenario" 2>"$tmp/again"
 check "the same comes out each time" cmp "$tmp/again.scenario" "$tmp/schedule-19.scenario"
-check_status 1 "as it was found" "$BUILD/mutants/queue-no-dirsync/nixie" explore --crash machine --states 8 --no-shrink --failures 2 --out "$tmp/raw" scenarios/spool/queue-alone.scenario
+check_status 1 "as it was found" "$BUILD/mutants/queue-no-dirsync/nixie" explore --crash machine --states 8 --no-shrink --failures 2 --out "$tmp/raw" scenarios/direct/01-all-at-once.scenario
 check "that is longer" grep -qE '^at [0-9.]+s boot mail' -r "$tmp/raw"
 tap_end
