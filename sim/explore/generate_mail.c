@@ -12,8 +12,8 @@ static const char *const contents[] = {
     "|\n    | no header\n",
     "| To: you\n    | Cc: me\n    | Bcc: hidden@example.com\n    |\n    | text\n",
     "| Delivered-To: alice@example.com\n    | Subject: it was here before\n    |\n    | text\n",
-    "| Subject: folded\n    |  over\n    |  lines\n    | Return-Path: <x@y.example>\n    |\n    | "
-    ">From me\n",
+    ("| Subject: folded\n    |  over\n    |  lines\n    | Return-Path: <x@y.example>\n    |\n    | "
+     ">From me\n"),
 };
 
 /* Each once. */
