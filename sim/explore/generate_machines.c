@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* Machines of made-up scenarios: hosts, remotes, clients, the DNS, the network. */
+#include <string.h>
+
 #include "sim/explore/generator.h"
 
 #define LINE(...) fprintf(generator->to, "    " __VA_ARGS__)
@@ -111,12 +113,12 @@ static void write_aliases(struct generator *generator, size_t host)
 
 static void write_program(struct generator *generator, const char *name)
 {
-    static const char *const ends[] = {"exit 111", "exit 111", "exit 100",   "exit 99",
-                                       "exit 0",   "exit 64",  "signal KILL"};
+    static const char *const ends[] = {"exit 111", "exit 99",  "signal KILL",
+                                       "exit 0",   "exit 100", "exit 64"}; /* the last for good */
 
     LINE("program %s\n", name);
     if (chance(generator, 70))
-        BELOW("%s first %u\n", PICK(generator, ends), (unsigned) small(generator, 1, 4));
+        BELOW("%s first %u\n", ends[below(generator, 4)], (unsigned) small(generator, 1, 4));
     if (chance(generator, 40))
         BELOW("exit 0 takes %us\n", (unsigned) small(generator, 1, 50));
     else if (chance(generator, 30))
@@ -167,7 +169,8 @@ void generate_hosts(struct generator *generator)
 
 /* --- remotes ---------------------------------------------------------------------------------*/
 
-/* %u is a small number. */
+/* %u is a small number.  What is refused for good is so at every time: else nobody could say that a
+ * message would not have been. */
 static const char *const rules[] = {
     "on connect refuse",
     "on connect first %u reply 421 \"4.3.2 not now\"",
@@ -190,8 +193,8 @@ static const char *const rules[] = {
     "on MESSAGE chance 30% reset after 300 bytes",
     "on MESSAGE slow 50 bytes per 1s",
     "on EOD first %u reply 451 \"4.3.0 later\"",
-    "on EOD first %u reply 552 \"5.3.4 too big\"",
-    "on EOD chance 20% reply 554 \"5.7.1 spam\"",
+    "on EOD greta@* reply 552 \"5.3.4 too big\"",
+    "on MAIL *@example.com reply 554 \"5.7.1 spam\"",
     "on EOD over %u per 10m by client reply 421 \"4.7.28 unusual rate of mail\"",
     "on EOD first %u take close",
     "on EOD first %u take reset",
@@ -263,14 +266,16 @@ static void write_dns(struct generator *generator)
     const char *domain = generator->domains.count && chance(generator, 60)
                              ? pick_name(generator, &generator->domains)
                              : "*";
+    const char *answer = PICK(generator, answers);
+    bool for_good = strcmp(answer, "nodata") == 0 || strcmp(answer, "nxdomain") == 0;
 
     fprintf(generator->to, "\ndns\n");
     LINE("on %s%s", domain, PICK(generator, types));
-    if (chance(generator, 60))
+    if (!for_good && chance(generator, 60))
         fprintf(generator->to, " first %u", (unsigned) small(generator, 1, 6));
-    else if (chance(generator, 80))
+    else if (!for_good && chance(generator, 80))
         fprintf(generator->to, " until %um", (unsigned) small(generator, 1, 60));
-    fprintf(generator->to, " %s\n", PICK(generator, answers));
+    fprintf(generator->to, " %s\n", answer);
 }
 
 static void write_network(struct generator *generator)
