@@ -285,6 +285,12 @@ static int strike(struct machine *machine, const struct fault_rule *rule, const 
     return 0;
 }
 
+void faults_after(struct machine *machine, const struct call *call)
+{
+    if (is_sync(call) && call->result != -EINVAL && call->result != -EBADF)
+        note(machine, UPSET_FAULT, call->time_ns);
+}
+
 int faults_before(struct machine *machine, const struct call *call)
 {
     struct world *world = machine->world;

@@ -148,6 +148,8 @@ static void after_call(void *context, const struct call *call)
         return;
     }
     world->call = call;
+    if (call->result < 0)
+        faults_after(machine, call);
     switch (call->id) {
     case CALL_listen:
         if (call->result == 0 && is_program(call, "nixie-listen"))
