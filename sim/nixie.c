@@ -57,7 +57,7 @@ static int check_output(const char *name, int status)
 static void keep_memory(void)
 {
 #ifdef __GLIBC__
-    mallopt(M_MMAP_THRESHOLD, 64 << 20);
+    mallopt(M_MMAP_THRESHOLD, 2 << 20); /* larger ones grow without being copied */
     mallopt(M_TRIM_THRESHOLD, 256 << 20);
 #endif
 }
