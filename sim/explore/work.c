@@ -341,6 +341,7 @@ static const struct outcomes *base_of(struct kept_unit *kept, const struct plan 
     const struct explore_options *options = &kept->unit.options;
     struct run_options base = {.seed = options->seed,
                                .policy = options->policy,
+                               .knobs = options->knobs,
                                .disk = options->disk,
                                .without = options->without,
                                .template = &kept->template,
