@@ -104,6 +104,13 @@ uint64_t ledger_hash(const struct world *world)
     return mixer.value;
 }
 
+/* The last letter may be the runner's own, sent when something had gone wrong for a while. */
+static bool is_probe(const struct world *world, size_t letter)
+{
+    return letter < world->letter_count && world->letters[letter].id &&
+           strcmp(world->letters[letter].id, "<probe@scenario.nixie>") == 0;
+}
+
 /* The order of copies is one of time. */
 static uint64_t copies_hash(const struct world *world)
 {
@@ -111,6 +118,8 @@ static uint64_t copies_hash(const struct world *world)
     for (size_t i = 0; i < world->copy_count; i++) {
         const struct copy *copy = &world->copies[i];
         struct mixer mixer = {copy->kind};
+        if (is_probe(world, copy->letter))
+            continue;
         mix(&mixer, copy->machine);
         mix_text(&mixer, copy->place);
         mix_text(&mixer, copy->chain);
@@ -126,12 +135,14 @@ uint64_t ledger_outcome(const struct world *world)
 {
     struct mixer mixer = {0xcbf29ce484222325u};
     for (size_t i = 0; i < world->letter_count; i++) {
+        if (is_probe(world, i))
+            continue;
         mix(&mixer, world->letters[i].state);
         mix(&mixer, (uint64_t) world->letters[i].code);
     }
     mix(&mixer, copies_hash(world));
     for (size_t i = 0; i < world->entry_count; i++)
-        if (world->entries[i].stage != STAGE_NONE)
+        if (world->entries[i].stage > STAGE_S1 && !is_probe(world, world->entries[i].letter))
             mix(&mixer, world->entries[i].stage);
     return mixer.value;
 }

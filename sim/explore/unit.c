@@ -36,6 +36,13 @@ struct queued {
     bool preferred;
 };
 
+/* What a run came to. */
+struct judged {
+    const uint8_t *plan;
+    uint32_t size;
+    uint64_t outcome;
+};
+
 struct given {
     uint8_t *bytes; /* the answer, until it is its turn */
     size_t size;
@@ -58,11 +65,11 @@ struct unit_search {
     bool first, finished;
     struct work_answer *parts; /* of the first run, until all are here */
     size_t part_count;
-    struct seen states;  /* each with the number of the run that judges it */
-    struct seen covered; /* situations */
-    struct seen planned; /* the same of runs that were chosen */
-    uint64_t *outcomes;  /* of each run by its number, if states are audited */
-    size_t outcome_count;
+    struct seen states;    /* each with the number of the run that judges it */
+    struct seen covered;   /* situations */
+    struct seen planned;   /* the same of runs that were chosen */
+    struct judged *judged; /* each run by its number, if states are audited */
+    size_t judged_count;
     uint32_t numbers; /* given to states */
     struct random random;
 };
@@ -111,7 +118,7 @@ void unit_free(struct unit_search *search)
     free(search->round);
     free(search->answers);
     free(search->waiting);
-    free(search->outcomes);
+    free(search->judged);
     seen_free(&search->states);
     seen_free(&search->covered);
     seen_free(&search->planned);
@@ -382,21 +389,37 @@ static bool note_situations(struct unit_search *search, const struct queued *que
     return news;
 }
 
+/* "equal states came to different ends; the other is --cut ..." */
+static void accuse_twin(struct unit_search *search, const struct queued *queued)
+{
+    const struct judged *twin = &search->judged[queued->twin];
+    struct wire_reader reader = wire_read(twin->plan, twin->size);
+    struct plan plan;
+    plan_get(&reader, &plan);
+    char *words = plan_words(&plan, search->unit.scenario);
+    char *message = must_alloc(strlen(words) + 80);
+    sprintf(message, "equal states came to different ends; the other is%s", words);
+    accuse(search, queued, "EQUALITY", "in a state that is equal to another", message);
+    free(message);
+    free(words);
+    plan_free(&plan);
+}
+
 /* Keeps what the run came to; of an audited state: compares it. */
 static void note_outcome(struct unit_search *search, const struct queued *queued,
                          const struct work_answer *answer)
 {
     if (search->unit.options.audit == 0)
         return;
-    while (search->outcome_count <= queued->number)
-        *LIST_ADD(search->outcomes, search->outcome_count) = 0;
-    search->outcomes[queued->number] = answer->outcome;
+    while (search->judged_count <= queued->number)
+        (void) LIST_ADD(search->judged, search->judged_count);
+    search->judged[queued->number] = (struct judged){queued->plan, queued->size, answer->outcome};
     if (!queued->twin)
         return;
     search->result.audited++;
-    if (search->outcomes[queued->twin] != answer->outcome)
-        accuse(search, queued, "EQUALITY", "in a state that is equal to another",
-               "equal states came to different ends");
+    if (search->judged[queued->twin].plan &&
+        search->judged[queued->twin].outcome != answer->outcome)
+        accuse_twin(search, queued);
 }
 
 static void add_look(struct unit_search *search, const struct work_answer *answer)

@@ -28,7 +28,7 @@ if [ -n "${CHECK_ALL-}" ]; then
     explore "recipients, all schedules" scenarios/spool/recipients.scenario --seeds 1..3 \
         --schedule all --crash machine --states 32 --jobs 2
     explore "one message, two power losses, equal states judged too" scenarios/spool/one-message.scenario \
-        --crash machine --depth 2 --states 2 --audit 1000 --jobs 2
+        --crash machine --depth 2 --states 4 --audit 1000 --jobs 2
     explore "up to three things go wrong" scenarios/spool --sample 300 --seeds 1..4 --jobs 2
 else
     for story in $small; do
