@@ -194,8 +194,12 @@ static struct window judge_next(struct world *world, const struct entry *entry,
     since = reason_late(world, entry, before, then);
     if (since >= 0 && since + PROMPT_NS > until)
         until = since + PROMPT_NS;
-    if (then->start_ns >= until && !had_to_wait(world, entry, before, then, due.from * NANOSECONDS))
+    if (then->start_ns < until)
+        return next;
+    if (!had_to_wait(world, entry, before, then, due.from * NANOSECONDS))
         accuse(world, entry, then, "was tried again too late, at", due.to);
+    else if (due.from < next.from)
+        next.from = due.from; /* its pass may have begun in time, and stood still since */
     return next;
 }
 
