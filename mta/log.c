@@ -28,8 +28,9 @@
 #include "mta/lib/io.h"
 
 #define PENDING_LIMIT ((size_t) 1 << 20)
-#define LINE_LIMIT ((size_t) 16384) /* longer lines are cut into several */
-#define GATHER_MS 10                /* between reads of lines that come in quickly */
+#define LINE_LIMIT ((size_t) 16384)  /* longer lines are cut into several */
+#define GATHER_MS 10                 /* between reads of lines that come in quickly */
+#define PENDING_KEPT ((size_t) 8192) /* memory that is kept when all is written */
 #define RETRY_MS 2000
 #define WRITE_ENOUGH 65536 /* bytes; no line is added to more than this */
 #define SIZE_DEFAULT 1000000
@@ -50,6 +51,7 @@ struct log {
     uint64_t reported;  /* those that the first pending line tells of, none of it written yet */
     int64_t retry_at;   /* monotonic; 0: writing is possible as far as we know */
     int64_t read_at;    /* monotonic ms: when input came last */
+    bool had_more;      /* the last read has not emptied the pipe */
 };
 
 static void complain(const char *what, const char *name)
@@ -231,6 +233,8 @@ static void flush(struct log *log)
         return;
     }
     log->retry_at = 0;
+    if (log->pending.capacity > PENDING_KEPT)
+        buf_free(&log->pending);
 }
 
 /* --- reading ------------------------------------------------------------------------------- */
@@ -295,16 +299,18 @@ static bool take_input(struct log *log)
 {
     char block[8192];
     ssize_t count = io_read(0, block, sizeof block);
+    log->had_more = count == (ssize_t) sizeof block;
     if (count > 0)
         take_bytes(log, block, (size_t) count);
     return count > 0 || (count < 0 && errno == EAGAIN);
 }
 
-/* While lines come in quickly they are left in the pipe for a little, and read together. */
+/* While lines come in quickly they are left in the pipe for a little, and read together; not if
+ * there is more than one read takes. */
 static void let_gather(struct log *log)
 {
     int64_t now = clock_monotonic_ms();
-    if (now < log->read_at + GATHER_MS) {
+    if (now < log->read_at + GATHER_MS && !log->had_more) {
         poll(NULL, 0, GATHER_MS);
         now += GATHER_MS;
     }

@@ -59,15 +59,18 @@ check "are delivered" wait_for 10 has_mails "$home" alice 4
 check "and all told of in the log" test "$(lines 'smtpd 127.0.0.1:[0-9]* accepted qp')" = 4
 check "and their session" logged 'smtpd 127.0.0.1:[0-9]* end quit accepted 3 refused 3 helo app'
 
-# --- control files that change under way ---
+# --- control files that change under way: workers look at them again after half a second ---
 echo 20 >"$home/control/databytes"
-is "databytes counts from the next connection on" "$(client refused alice@mail.example)" \
+sleep 0.7
+is "databytes counts from half a second later on" "$(client refused alice@mail.example)" \
     "552 5.3.4 sorry, that message size exceeds my databytes limit"
 rm "$home/control/databytes"
+sleep 0.7
 is "and no more when it is gone" "$(client one alice@mail.example)" sent
 echo nonsense >"$home/control/databytes"
+sleep 0.7
 check "a wrong one refuses for now" grep -q 421 <(client one alice@mail.example)
-check "which the log tells" logged 'smtpd alert: unable to read control/databytes'
+check "which the log tells" wait_for 5 logged 'smtpd alert: unable to read control/databytes'
 rm "$home/control/databytes"
 
 # --- limits ---
@@ -79,7 +82,7 @@ sleep 0.3
 is "the third of an address" "$(client hold 3 | head -3)" "220 mail.
 220 mail.
 421 4.7.0"
-check "is told of" logged 'listen refused, too many connections: 127.0.0.1:'
+check "is told of" wait_for 5 logged 'listen refused, too many connections: 127.0.0.1:'
 rm "$home/control/concurrencyperaddress"
 echo 3 >"$home/control/concurrencyincoming"
 kill -HUP "$start"

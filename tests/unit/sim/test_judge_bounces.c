@@ -172,7 +172,7 @@ START_TEST(says_what_the_remote_said)
     snprintf(groups, sizeof groups,
              "Final-Recipient: rfc822; bob@away.example\nAction: failed\nStatus: %s\n%s",
              words[_i].status, words[_i].more);
-    add_bounce(world, groups);
+    add_bounce(world, groups)->answer_ns = (words[_i].expired ? 700001 : 3) * NANOSECONDS;
     judge(world, words[_i].want);
 }
 END_TEST
