@@ -108,11 +108,11 @@ check "900 exchangers come over TCP, sorted" \
     cmp -s "$tmp/want" <(sed 's/^mx many.away.example 0: //; s/, /\n/g' "$tmp/many")
 says "one kind that is not answered is waited for 5 seconds" "5: 2001:db8::4" a silent4.away.example
 args=()
-for ((i = 0; i < 300; i++)); do args+=(mx away.example a mx.away.example); done
+for ((i = 0; i < 100; i++)); do args+=(mx away.example a mx.away.example); done
 look_up "${args[@]}" >"$tmp/all"
-is "600 lookups at once" "$(sed 's/ [0-9]*: / /' "$tmp/all" | sort | uniq -c | awk '{ print $1, $2, $3, $5 }')" \
-    "300 a mx.away.example 198.51.100.2,
-300 mx away.example MX.away.example,"
+is "200 lookups at once" "$(sed 's/ [0-9]*: / /' "$tmp/all" | sort | uniq -c | awk '{ print $1, $2, $3, $5 }')" \
+    "100 a mx.away.example 198.51.100.2,
+100 mx away.example MX.away.example,"
 
 if [ "$v6" ]; then
     echo "nameserver [::1]:${ports[1]}" >"$tmp/resolv.conf"
