@@ -141,12 +141,13 @@ static void write_host(struct generator *generator, size_t host)
 }
 
 static const char *const remote_names[] = {"away", "far", "moon"};
+#define REMOTES_MAX (sizeof remote_names / sizeof *remote_names)
 
 static void name_domains(struct generator *generator)
 {
-    size_t count = 1 + below(generator, sizeof remote_names / sizeof *remote_names);
+    size_t count = 1 + below(generator, REMOTES_MAX);
 
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count && i < REMOTES_MAX; i++) {
         add_name(&generator->remotes, "%s", remote_names[i]);
         add_name(&generator->domains, "%s.example", remote_names[i]);
         add_name(&generator->recipients, "zoe@%s.example", remote_names[i]);

@@ -202,7 +202,7 @@ static void judge_taken(struct world *world, size_t index, const struct outcomes
 {
     const struct letter *letter = &world->letters[index];
 
-    if (letter->state != LETTER_REFUSED || is_taken(letter) ||
+    if (letter->state != LETTER_REFUSED || is_taken(letter) || letter->uncertain > 0 ||
         (index < base->letter_count && !base->taken[index]) ||
         letter->sent_ns < last_upset(world) + RECOVERY_NS)
         return;
