@@ -48,7 +48,7 @@ bool bytes_are_zeros(const char *bytes, size_t size)
 static void copy_bytes(struct content *content, size_t capacity)
 {
     char *bytes = bytes_new(capacity);
-    if (content->held)
+    if (content->bytes && content->held)
         memcpy(bytes, content->bytes, content->held);
     bytes_release(content->bytes);
     content->bytes = bytes;
@@ -80,9 +80,11 @@ void content_put(struct content *content, uint64_t offset, const void *from, siz
     /* What was cut off may be put back where it still is. */
     if (!content->bytes || from != content->bytes + offset || offset > content->held) {
         content_reserve(content, end);
-        if (offset > content->held)
+        assert(content->bytes || end == 0);
+        if (content->bytes && offset > content->held)
             memset(content->bytes + content->held, 0, offset - content->held);
-        memcpy(content->bytes + offset, from, size);
+        if (content->bytes && size > 0)
+            memcpy(content->bytes + offset, from, size);
     }
     if (end > content->held)
         content->held = end;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "sim/world/faults.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,6 +29,7 @@ static struct call_counts *counts_of(struct world *world, const char *program)
     struct fault_counts *counts = world->fault_counts;
     struct call_counts *found;
 
+    assert(counts);
     for (size_t i = 0; i < counts->count; i++)
         if (counts->programs[i].program == program)
             return &counts->programs[i];
