@@ -25,7 +25,8 @@ static bool find_field(const char *data, size_t size, char to[SUBJECT_MAX + 1])
         if (!found && stop - at >= 8 && strncasecmp(at, "Subject:", 8) == 0) {
             found = true;
             at += 8;
-            at += strspn(at, " \t");
+            while (at < stop && (*at == ' ' || *at == '\t'))
+                at++;
         }
         for (; found && at < stop && used < SUBJECT_MAX; at++)
             to[used++] = *at;

@@ -182,6 +182,17 @@ END_TEST
 
 /* --- a host that runs ------------------------------------------------------------------------*/
 
+static void forget_violations(struct world *world)
+{
+    while (world->violation_count > 0) {
+        struct violation *violation = &world->violations[--world->violation_count];
+
+        free(violation->recipient);
+        free(violation->text);
+        free(violation->detail);
+    }
+}
+
 static struct world *start_world(void)
 {
     struct world *world = make_world(1);
@@ -337,7 +348,7 @@ START_TEST(files_are_the_messages_own)
     if (strcmp(places[_i].kind, "todo") == 0)
         entry->bits |= BIT_TODO;
     entry->prepared = true;
-    world->violation_count = 0;
+    forget_violations(world);
     files_check(&world->machines[0], entry, FILES_PREPARED);
     expect(world, places[_i].want);
 }
@@ -410,7 +421,7 @@ START_TEST(lines_fit_together)
         struct world *world = start_world();
 
         write_spool(world, "mess/1", "hello", 5);
-        world->violation_count = 0;
+        forget_violations(world);
         if (fault)
             add_upset(world, 1, UPSET_FAULT);
         log_note_write(&world->machines[0], writer_of(world), start, sizeof start - 1);
@@ -445,7 +456,9 @@ START_TEST(what_is_written_is_no_left_over)
         call.process = host_find_process(machine->host, "nixie-queue");
         world->call = &call;
         entries_note_name(machine, path, true);
+        free(world->entries[world->entry_count - 1].history);
         world->entries[world->entry_count - 1].history = NULL;
+        world->entries[world->entry_count - 1].history_count = 0;
         LIST_ADD(world->entries[world->entry_count - 1].history,
                  world->entries[world->entry_count - 1].history_count)
             ->time_ns = late ? -37 * 3600 * NANOSECONDS : 0;
