@@ -22,10 +22,8 @@
 #define GROWTH 4
 #define PIECE ((size_t) 256 << 10)      /* zeros written at once: all sizes are multiples */
 #define BATCH_KEPT ((size_t) 256 << 10) /* a larger buffer is given back */
-#define COVER_MS                                                                                   \
-    5000          /* from the first record of a generation to the look whether it is covered       \
-                   */
-#define MODE 0644 /* of spool files, as in entry.c */
+#define COVER_MS 5000 /* from a generation's first record to the look whether it is covered */
+#define MODE 0644     /* of spool files, as in entry.c */
 
 /* --- a journal that is new ------------------------------------------------------------------ */
 
