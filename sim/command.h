@@ -25,6 +25,7 @@ int command_explore(int argc, char **argv);
 int command_shrink(int argc, char **argv);
 int command_generate(int argc, char **argv);
 int command_serve(int argc, char **argv);
+int command_pcap(int argc, char **argv);
 int command_trace(int argc, char **argv);
 
 #endif
