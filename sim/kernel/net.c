@@ -8,7 +8,7 @@
 
 #define FIRST_PORT 32768
 
-static struct net *net_of(struct kernel *kernel)
+struct net *net_of(struct kernel *kernel)
 {
     if (!kernel->net) {
         kernel->net = must(calloc(1, sizeof *kernel->net));

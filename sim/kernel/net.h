@@ -10,6 +10,7 @@
 #ifndef SIM_KERNEL_NET_H
 #define SIM_KERNEL_NET_H
 
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -61,5 +62,73 @@ void net_cut(struct kernel *kernel, struct host *from, struct host *to, uint64_t
 /* Sockets and connections that there are, also those that no process holds any more: what a leak
  * report looks at.  Connections in TIME_WAIT do not count. */
 size_t net_live_sockets(const struct kernel *kernel);
+
+/* --- what goes over the wire -------------------------------------------------------------------
+ * All that hosts send to each other and to themselves can be watched, as it is sent; it changes
+ * nothing.  There are no TCP segments here, but pieces: what a sender hands over at once. */
+
+/* IPv4 addresses are ::ffff:a.b.c.d, so 0.0.0.0 and :: are different; the port is in host order. */
+struct net_name {
+    struct in6_addr address;
+    uint16_t port;
+};
+
+enum net_happening {
+    NET_LEFT,  /* a piece is sent, for the first time or again */
+    NET_TAKEN, /* data or a FIN has arrived at `to` and counts as acknowledged */
+    NET_STRAY, /* something has arrived at `to`, which knows of no such connection: RST follows */
+    NET_ROOM,  /* `to` has read: what `from` holds back for want of a window can leave */
+    NET_RESET_BOTH, /* the network itself resets both ends */
+    NET_GONE        /* neither end knows of the connection any more: the last that is told of it */
+};
+
+enum net_packet {
+    NET_SYN,
+    NET_SYN_ACK,
+    NET_ACK, /* of the SYN_ACK; others are not pieces: NET_TAKEN */
+    NET_DATA,
+    NET_FIN,
+    NET_RST,
+    NET_NO_ROUTE /* ICMP: the client's SYN reached nobody */
+};
+
+/* Of a connection.  Way 0 is from the end that opened it. */
+struct net_event {
+    enum net_happening what;
+    enum net_packet packet; /* LEFT, TAKEN */
+    int64_t wall_ns;        /* since 1970 */
+    uint64_t connection;    /* counts from 1 */
+    unsigned way;
+    const struct net_name *from, *to; /* on that way */
+    const struct host *inside;        /* the host, if both ends are on it; or NULL */
+    uint64_t offset;                  /* LEFT: of the data, or end, in what goes that way */
+    const char *data;                 /* LEFT */
+    size_t size;                      /* LEFT, TAKEN: maybe less arrives than has left */
+    uint64_t cut_at; /* LEFT: no byte from this offset on arrives; UINT64_MAX: no cut */
+    bool lost;       /* LEFT: in a black hole */
+    /* How much more than has arrived each end would take: of the one that opened, of the other.
+     * 0: it is not there. */
+    uint64_t window[2];
+    void **note; /* the observer's own, NULL at first */
+};
+
+/* A UDP datagram is sent, or (error) its sender is told by ICMP that it found nobody:
+ * ECONNREFUSED, EHOSTUNREACH. */
+struct net_datagram {
+    int64_t wall_ns;
+    struct net_name from, to; /* of the datagram */
+    const struct host *inside;
+    const char *data;
+    size_t size;
+    int error;
+};
+
+/* One of both is NULL.  What is given is good while the call lasts; it is called in the middle of
+ * a change, maybe on a process's stack (kernel.h), and must change nothing. */
+typedef void net_observer(void *context, const struct net_event *event,
+                          const struct net_datagram *datagram);
+
+/* One observer a kernel; NULL: none.  To be set before anything is sent. */
+void net_observe(struct kernel *kernel, net_observer *observer, void *context);
 
 #endif

@@ -11,6 +11,7 @@
  *   tcp_input.c   what happens when it arrives
  *   tcp_data.c    reading and writing
  *   udp.c
+ *   net_watch.c   what the observer is told
  *
  * There are no sequence numbers: a connection has two flows, each a queue of pieces (SYN, data,
  * FIN, RST) in order.  A piece leaves when the receiver's window has room, arrives when path and
@@ -38,12 +39,6 @@
 #define PIECE_SLOW ((size_t) 1448)   /* where bandwidth is limited: a segment on Ethernet */
 
 enum { PROTOCOL_TCP, PROTOCOL_UDP, PROTOCOLS };
-
-/* IPv4 addresses are ::ffff:a.b.c.d, so 0.0.0.0 and :: are different; the port is in host order. */
-struct net_name {
-    struct in6_addr address;
-    uint16_t port;
-};
 
 #define PORT_BUCKETS 1024
 
@@ -108,6 +103,9 @@ struct net {
     struct cut_rule *cuts;
     struct connection *connections;
     struct datagram *flying; /* datagrams on the way */
+    uint64_t connection_count;
+    net_observer *observer; /* NULL: none */
+    void *observer_context;
     struct pool bindings, connections_pool, sockets, controls, small, large, datagrams;
 };
 
@@ -119,6 +117,7 @@ struct inet_piece {
     struct inet_piece *next;
     enum piece_kind kind;
     uint32_t room, size, taken;
+    uint64_t offset;    /* bytes of payload before it in the flow */
     int64_t arrival_ns; /* once it has left */
     char data[];
 };
@@ -127,6 +126,7 @@ struct flow {
     struct timer timer; /* the next arrival, or the next try */
     struct inet_piece *first, *last;
     struct inet_piece *waiting; /* the first that has not left */
+    uint64_t appended;          /* bytes of payload that were ever put in */
     size_t queued;              /* bytes that have not arrived */
     size_t in_flight;           /* of these, bytes that have left */
     int64_t last_arrival_ns;
@@ -150,6 +150,8 @@ struct connection {
     bool graceful[2];           /* it is no more there after an exchange of FINs */
     bool cut;                   /* nothing arrives any more */
     unsigned held;              /* not to be freed */
+    uint64_t number;            /* counts from 1 */
+    void *note;                 /* of the observer */
     struct flow flow[2];
 };
 
@@ -208,6 +210,8 @@ static inline struct kernel *inet_kernel(const struct inet_socket *socket)
 }
 
 /* --- net.c -------------------------------------------------------------------------------------*/
+/* The network; made when it is first asked for. */
+struct net *net_of(struct kernel *kernel);
 /* The network side of a host; made when it is first asked for. */
 struct net_host *net_host_of(struct host *host);
 /* The host that `from` reaches at that address, itself for its own and loopback ones; or NULL. */
@@ -331,6 +335,14 @@ short tcp_ready(struct file *file, struct process *process);
 void tcp_drop_received(struct inet_socket *socket);
 bool tcp_writable(const struct inet_socket *socket);
 
+/* --- net_watch.c -------------------------------------------------------------------------------*/
+/* Tell the observer, if there is one.  A piece leaves, and will be lost if nothing changes. */
+void net_tell_left(struct connection *connection, unsigned way, const struct inet_piece *piece,
+                   bool lost);
+/* Of what arrived, `size` bytes were taken, or (FIN) the end. */
+void net_tell_taken(struct connection *connection, unsigned way, enum piece_kind kind, size_t size);
+void net_tell(struct connection *connection, unsigned way, enum net_happening what);
+void net_tell_datagram(struct net *net, const struct net_datagram *datagram);
 /* --- udp.c -------------------------------------------------------------------------------------*/
 extern const struct file_operations udp_operations;
 void udp_drop_received(struct inet_socket *socket);

@@ -45,6 +45,7 @@ static size_t fill_last(struct flow *flow, const char *from, size_t size, size_t
     size_t part = least(size, most - last->size);
     memcpy(last->data + last->size, from, part);
     last->size += (uint32_t) part;
+    flow->appended += part;
     flow->queued += part;
     return part;
 }
@@ -128,6 +129,17 @@ static size_t peek_some(const struct inet_socket *socket, char *to, size_t size)
     return done;
 }
 
+/* The receiver has room again. */
+static void open_window(struct connection *connection, unsigned way)
+{
+    const struct flow *flow = &connection->flow[way];
+    if (!flow->waiting)
+        return;
+    if (!flow->stalled)
+        net_tell(connection, way, NET_ROOM);
+    flow_go(connection, way);
+}
+
 static size_t take_some(struct inet_socket *socket, char *to, size_t size)
 {
     size_t done = 0;
@@ -142,8 +154,8 @@ static size_t take_some(struct inet_socket *socket, char *to, size_t size)
     }
     socket->unread -= done;
     struct connection *connection = socket->connection;
-    if (connection && done > 0 && connection->flow[1 - socket->side].waiting)
-        flow_go(connection, 1 - socket->side); /* the window is open again */
+    if (connection && done > 0)
+        open_window(connection, 1 - socket->side);
     return done;
 }
 

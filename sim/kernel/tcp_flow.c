@@ -48,6 +48,7 @@ struct connection *connection_create(struct net *net)
     struct connection *connection = pool_take(&net->connections_pool, sizeof *connection);
     memset(connection, 0, sizeof *connection);
     connection->net = net;
+    connection->number = ++net->connection_count;
     connection->next = net->connections;
     if (connection->next)
         connection->next->previous = connection;
@@ -63,6 +64,7 @@ struct connection *connection_create(struct net *net)
 void connection_free(struct connection *connection)
 {
     struct net *net = connection->net;
+    net_tell(connection, 0, NET_GONE);
     flow_drop(connection, 0);
     flow_drop(connection, 1);
     if (connection->previous)
@@ -90,6 +92,8 @@ static struct kernel *kernel_of(const struct connection *connection)
 static void append(struct flow *flow, struct inet_piece *piece)
 {
     piece->next = NULL;
+    piece->offset = flow->appended;
+    flow->appended += piece->size;
     if (flow->last)
         flow->last->next = piece;
     else
@@ -203,7 +207,9 @@ static void depart(struct connection *connection, unsigned way)
         struct inet_piece *piece = flow->waiting;
         if (piece->size && !window_is_open(connection, way))
             return;
-        if (is_black(connection, way)) {
+        bool lost = is_black(connection, way);
+        net_tell_left(connection, way, piece, lost);
+        if (lost) {
             stall(connection, way);
             return;
         }

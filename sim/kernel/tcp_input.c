@@ -89,6 +89,7 @@ static void cut(struct connection *connection, enum net_cut how)
         connection->cut = true;
         return;
     }
+    net_tell(connection, 0, NET_RESET_BOTH);
     flow_drop(connection, 0);
     flow_drop(connection, 1);
     for (unsigned side = 0; side < 2; side++)
@@ -113,6 +114,7 @@ static void arrive_ack(struct connection *connection)
 {
     struct inet_socket *child = connection->end[1];
     if (!child) { /* the listener is gone */
+        net_tell(connection, 0, NET_STRAY);
         flow_push_control(connection, 1, RESET);
         return;
     }
@@ -167,6 +169,7 @@ static void arrive_data(struct connection *connection, unsigned way, struct inet
     struct inet_socket *receiver = connection->end[1 - way];
     if (!receiver || must_reset(receiver)) {
         piece_give(connection->net, piece);
+        net_tell(connection, way, NET_STRAY);
         if (receiver)
             tcp_reset(receiver, ECONNRESET);
         flow_push_control(connection, 1 - way, RESET);
@@ -176,6 +179,7 @@ static void arrive_data(struct connection *connection, unsigned way, struct inet
     if (reached)
         piece->size = (uint32_t) (flow->cut_at - flow->arrived);
     flow->arrived += piece->size;
+    net_tell_taken(connection, way, DATA, piece->size);
     append_received(receiver, piece);
     if (reached)
         cut(connection, flow->cut_how);
@@ -212,9 +216,11 @@ static void arrive_fin(struct connection *connection, unsigned way)
     unsigned side = 1 - way;
     struct inet_socket *receiver = connection->end[side];
     if (!receiver && !connection->graceful[side]) {
+        net_tell(connection, way, NET_STRAY);
         flow_push_control(connection, side, RESET);
         return;
     }
+    net_tell_taken(connection, way, FIN, 0);
     if (receiver) {
         receiver->shut_read = receiver->ended = true;
         switch (receiver->state) {

@@ -169,8 +169,21 @@ static struct link *find_link(const struct datagram *datagram, unsigned *way)
     return answer ? net_link(to, from) : net_link(from, to);
 }
 
+static void tell(const struct datagram *datagram, int error)
+{
+    struct net_datagram told = {.from = datagram->from,
+                                .to = datagram->to,
+                                .data = datagram->data,
+                                .size = datagram->size,
+                                .error = error};
+    if (datagram->from_host == datagram->to_host)
+        told.inside = datagram->from_host->host;
+    net_tell_datagram(datagram->net, &told);
+}
+
 static void send_back(struct datagram *datagram, int error)
 {
+    tell(datagram, error);
     struct net_host *host = datagram->from_host;
     struct net_name name = datagram->from;
     int64_t delay = DELAY_HOSTS;
@@ -187,6 +200,7 @@ static void send_back(struct datagram *datagram, int error)
 static void launch(struct datagram *datagram)
 {
     unsigned way;
+    tell(datagram, 0);
     if (!datagram->to_host) {
         send_back(datagram, EHOSTUNREACH);
         return;
