@@ -9,6 +9,7 @@
 
 #include "sim/command.h"
 #include "sim/report/report.h"
+#include "sim/run_capture.h"
 #include "sim/scenario/fault_words.h"
 #include "sim/scenario/files.h"
 #include "sim/scenario/run.h"
@@ -23,6 +24,7 @@ static const char use[] =
     "  --tap             results as TAP\n"
     "  --junit FILE      results as JUnit XML, besides\n"
     "  --hash            only a line HASH  FILE for each run\n"
+    "  --pcap DIR        captures of what hosts send, DIR/NAME.pcap for NAME.scenario, besides\n"
     "for those who change Nixie:\n"
     "  --disk MODEL      instead of what hosts say: " DISK_MODEL_NAMES ";\n"
     "                    MODEL+OVERLAY: " DISK_OVERLAY_NAMES "\n"
@@ -61,6 +63,7 @@ struct run_command {
     struct run_options options;
     bool tap, hash, verbose;
     const char *junit;
+    struct run_capture capture;
     struct report report;
     const char *replay; /* the options that matter, a space before each */
 };
@@ -167,6 +170,9 @@ static int read_valued(struct run_command *run, const char *option, const char *
     } else if (strcmp(option, "--junit") == 0) {
         run->junit = value;
         result = value ? 0 : -1;
+    } else if (strcmp(option, "--pcap") == 0) {
+        run->capture.directory = value;
+        result = value && *value ? 0 : -1;
     } else if (strcmp(option, "--disk") == 0) {
         run->options.disk = value ? disk_model_named(value) : NULL;
         result = run->options.disk ? 0 : -1;
@@ -221,7 +227,8 @@ static void remember(struct run_command *run, const char *option, const char *va
 {
     char *word = shell_word(value);
 
-    if (strcmp(option, "--junit") != 0 && strcmp(option, "--seed") != 0)
+    if (strcmp(option, "--junit") != 0 && strcmp(option, "--seed") != 0 &&
+        strcmp(option, "--pcap") != 0)
         run->replay = pool_format(&run->pool, "%s %s %s", run->replay, option, word);
     free(word);
 }
@@ -302,6 +309,8 @@ static void run_beside_base(const struct scenario *scenario, const struct run_op
     base.crashes = NULL;
     base.fault_count = base.crash_count = 0;
     base.story = NULL;
+    base.started = NULL;
+    base.ended = NULL;
     base.outcomes = &outcomes;
     scenario_run(scenario, &base, result);
     run_result_free(result);
@@ -344,6 +353,7 @@ static void run_all(struct run_command *run, struct scenario **scenarios)
         struct report_item *item = POOL_ADD(&run->pool, run->report.items, run->report.count);
 
         item->file = run->files[i];
+        run_capture_hook(&run->capture, i, &run->options);
         run_one(run, scenarios[i], item);
         if (run->hash)
             print_hash(item);
@@ -376,7 +386,10 @@ static int status_of(const struct report *report)
 static int finish(struct run_command *run)
 {
     int status = status_of(&run->report);
+    bool quiet = run->tap || run->hash;
 
+    if (run_capture_finish(&run->capture, quiet ? NULL : stdout) < 0 && status < STATUS_WRONG)
+        status = STATUS_WRONG;
     if (run->tap)
         tap_print(stdout, &run->report);
     else if (!run->hash)
@@ -398,7 +411,9 @@ int command_run(int argc, char **argv)
         fputs(use, stdout);
         return STATUS_HELD;
     }
-    if (read_arguments(&run, argc, argv) < 0) {
+    if (read_arguments(&run, argc, argv) < 0 ||
+        run_capture_prepare(&run.capture, &run.pool, run.files, run.file_count, run.replay,
+                            run.options.seed) < 0) {
         pool_free(&run.pool);
         return STATUS_WRONG;
     }
