@@ -248,6 +248,8 @@ static int64_t next_work(const struct send *send)
     }
     if (send->admin.accept_after > now)
         next = earlier(next, send->admin.accept_after);
+    if (send->marked.next_look)
+        next = earlier(next, send->marked.next_look);
     const struct message *chore = message_first(&send->messages, DUE_CHORE);
     if (chore)
         next = earlier(next, chore->due[DUE_CHORE]);
@@ -273,6 +275,7 @@ static void do_work(struct send *send)
     delivery_step(send);
     chores_step(send);
     cleanup_step(send);
+    marked_step(send);
     admin_step(send);
     sync_if_due(send);
 }

@@ -132,22 +132,30 @@ void marked_apply(const struct marked *marked, struct message *message)
     message->removed = message->remove_now = marks & MARK_DELETE;
 }
 
+static void look_later(struct send *send)
+{
+    send->marked.next_look = send->time.now + PAUSE_CHORE;
+}
+
 static void gone_durably(struct send *send, uint64_t number, bool done)
 {
     static const enum mark all[] = {MARK_HOLD, MARK_EXPIRE, MARK_DELETE};
     unsigned marks = marked_find(&send->marked, number);
-    if (!done)
-        return; /* at the next start */
+    if (!done) {
+        look_later(send);
+        return;
+    }
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-        if (marks & all[i])
-            marked_remove(&send->marked, number, all[i]);
+        if (marks & all[i] && marked_remove(&send->marked, number, all[i]) < 0)
+            look_later(send);
     send_dirty(send);
 }
 
 void marked_gone(struct send *send, uint64_t number)
 {
-    if (marked_find(&send->marked, number))
-        cleaner_sync(&send->cleaner, number, gone_durably); /* no memory: at the next start */
+    if (marked_find(&send->marked, number) &&
+        cleaner_sync(&send->cleaner, number, gone_durably) < 0)
+        look_later(send);
 }
 
 void marked_forget_gone(struct send *send)
@@ -158,4 +166,12 @@ void marked_forget_gone(struct send *send)
             !file_is_there(SPOOL_INFO, number))
             marked_gone(send, number);
     }
+}
+
+void marked_step(struct send *send)
+{
+    if (send->exit_asap || !send->marked.next_look || send->marked.next_look > send->time.now)
+        return;
+    send->marked.next_look = 0;
+    marked_forget_gone(send);
 }

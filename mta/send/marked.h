@@ -20,6 +20,7 @@ struct marked_message {
 struct marked { /* in order of numbers */
     struct marked_message *messages;
     size_t count, capacity;
+    int64_t next_look; /* steady seconds: for those of messages that are gone; 0: none is needed */
 };
 
 /* Start-up: learns all marks.  0 or -1 with errno. */
@@ -39,5 +40,7 @@ void marked_apply(const struct marked *marked, struct message *message);
 void marked_gone(struct send *send, uint64_t number);
 /* Start-up, at its end: marks of messages that are not there go, whatever is left of their mess. */
 void marked_forget_gone(struct send *send);
+/* The same when it is time, after trouble. */
+void marked_step(struct send *send);
 
 #endif
