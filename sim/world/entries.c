@@ -7,6 +7,7 @@
 
 #include "sim/world/home.h"
 #include "sim/world/internal.h"
+#include "sim/world/judge.h"
 #include "sim/world/route.h"
 
 #define DIRECT_MAX 1000000
@@ -620,7 +621,8 @@ static bool has_failed_since_crash(const struct world *world, const struct machi
 {
     for (size_t i = world->upset_count; i-- > 0;)
         if (world->upsets[i].machine == machine->index) {
-            if (world->upsets[i].kind == UPSET_FAULT)
+            if (world->upsets[i].kind == UPSET_FAULT &&
+                upset_touches(&world->upsets[i], HIT_SEND | HIT_QUEUE | HIT_TREE))
                 return true;
             if (world->upsets[i].kind == UPSET_POWER || world->upsets[i].kind == UPSET_KILL)
                 return false;

@@ -231,7 +231,38 @@ static void tell(struct machine *machine, const struct fault_rule *rule, const s
     free(line);
 }
 
-static void note(struct machine *machine, enum upset_kind kind, int64_t time_ns)
+static unsigned hit_of_program(const char *name)
+{
+    static const struct {
+        const char *name;
+        unsigned hit;
+    } programs[] = {
+        {"nixie-start", HIT_TREE},      {"nixie-log", HIT_TREE},
+        {"nixie-send", HIT_SEND},       {"nixie-clean", HIT_SEND},
+        {"nixie-lspawn", HIT_SPAWN},    {"nixie-rspawn", HIT_SPAWN},
+        {"nixie-local", HIT_DELIVERY},  {"nixie-remote", HIT_DELIVERY},
+        {"nixie-queue", HIT_QUEUE},     {"nixie-smtpd", HIT_CLIENT},
+        {"nixie-listen", HIT_CLIENT},   {"nixie-inject", HIT_CLIENT},
+        {"nixie-sendmail", HIT_CLIENT}, {"nixie-admin", HIT_ADMIN},
+    };
+
+    for (size_t i = 0; i < sizeof programs / sizeof *programs; i++)
+        if (strcmp(programs[i].name, name) == 0)
+            return programs[i].hit;
+    return HIT_ANY & ~HIT_LINE;
+}
+
+/* nixie-send's descriptor 0 is the log. */
+static unsigned hit_of_call(const struct call *call)
+{
+    const char *name = process_name(call->process);
+    bool line = call->id == CALL_write && call->fd == 0 && strcmp(name, "nixie-send") == 0;
+
+    return hit_of_program(name) | (line ? HIT_LINE : 0);
+}
+
+static struct upset *note(struct machine *machine, enum upset_kind kind, int64_t time_ns,
+                          unsigned hit)
 {
     struct world *world = machine->world;
     struct upset *upset;
@@ -240,7 +271,9 @@ static void note(struct machine *machine, enum upset_kind kind, int64_t time_ns)
     upset->machine = machine->index;
     upset->time_ns = time_ns;
     upset->kind = kind;
+    upset->hit = hit;
     machine->faulted = true;
+    return upset;
 }
 
 static bool is_sync(const struct call *call)
@@ -256,7 +289,7 @@ static int strike(struct machine *machine, const struct fault_rule *rule, const 
     tell(machine, rule, call);
     switch (rule->kind) {
     case FAULT_ERROR:
-        note(machine, UPSET_FAULT, call->time_ns);
+        note(machine, UPSET_FAULT, call->time_ns, hit_of_call(call));
         if (!is_sync(call))
             return rule->error;
         kernel_fail_sync(kernel, rule->error);
@@ -265,14 +298,14 @@ static int strike(struct machine *machine, const struct fault_rule *rule, const 
         kernel_shorten(kernel, rule->amount > 0 ? (size_t) rule->amount : 1);
         break;
     case FAULT_SLOW:
-        note(machine, UPSET_SLOW, call->time_ns);
+        note(machine, UPSET_SLOW, call->time_ns, hit_of_call(call))->lasts_ns = rule->amount;
         kernel_slow(kernel, rule->amount);
         break;
     case FAULT_CLOCK:
         world_step_clock(machine->world, rule->amount);
         break;
     case FAULT_WAKEUP:
-        note(machine, UPSET_SLOW, call->time_ns);
+        note(machine, UPSET_SLOW, call->time_ns, hit_of_call(call));
         kernel_discard(kernel);
         break;
     case FAULT_NET:
@@ -290,7 +323,7 @@ static int strike(struct machine *machine, const struct fault_rule *rule, const 
 void faults_after(struct machine *machine, const struct call *call)
 {
     if (is_sync(call) && call->result != -EINVAL && call->result != -EBADF)
-        note(machine, UPSET_FAULT, call->time_ns);
+        note(machine, UPSET_FAULT, call->time_ns, hit_of_call(call));
 }
 
 int faults_before(struct machine *machine, const struct call *call)
@@ -353,7 +386,7 @@ static bool allocation_fails(void *context, const struct process *process, uint6
         fails |= allocation_hits(world, &world->faults[i], process_name(process), number);
     if (!fails)
         return false;
-    note(machine, UPSET_FAULT, kernel_now(world->kernel));
+    note(machine, UPSET_FAULT, kernel_now(world->kernel), hit_of_program(process_name(process)));
     if (world->story)
         world_tell(world, machine->index, "fault     %s[%d] allocation %llu fails",
                    process_name(process), (int) process_pid(process), (unsigned long long) number);

@@ -11,11 +11,13 @@
 #include "sim/world/judge_reasons.h"
 #include "sim/world/route.h"
 
-bool upset_excuses(const struct world *world, size_t machine, int64_t from, int64_t to)
+bool upset_excuses(const struct world *world, size_t machine, int64_t from, int64_t to,
+                   unsigned hit)
 {
     for (size_t i = 0; i < world->upset_count; i++)
         if (world->upsets[i].kind <= UPSET_FAULT && world->upsets[i].machine == machine &&
-            world->upsets[i].time_ns >= from && world->upsets[i].time_ns <= to)
+            world->upsets[i].time_ns >= from && world->upsets[i].time_ns <= to &&
+            upset_touches(&world->upsets[i], hit))
             return true;
     return false;
 }
@@ -29,7 +31,8 @@ bool attempt_is_at(const struct attempt *attempt, const struct route *route)
 static bool lost_its_words(const struct world *world, const struct attempt *attempt)
 {
     return strcmp(attempt->text, "/Error_report_too_long,_sorry./") == 0 &&
-           upset_excuses(world, attempt->machine, attempt->start_ns, attempt->end_ns);
+           upset_excuses(world, attempt->machine, attempt->start_ns, attempt->end_ns,
+                         HIT_SEND | HIT_SPAWN | HIT_DELIVERY);
 }
 
 /* Its .qmail told to throw it away: that, and not a program's or a mailbox's "yes". */
@@ -294,7 +297,11 @@ static void judge_recipients(struct world *world, size_t index)
     }
 }
 
-/* A local submitter was told to try again later, though nothing has gone wrong so far: 111 of
+/* For so long a submitter may be told to try again later after something went wrong: the server
+ * may have to be started again, and to make its spool whole. */
+#define SERVICE_NS (600 * NANOSECONDS)
+
+/* A local submitter was told to try again later, though nothing has gone wrong for a while: 111 of
  * inject and sendmail, 51 to 79 of queue (qmail-queue's soft codes). */
 static void judge_refusal(struct world *world, size_t index)
 {
@@ -306,7 +313,8 @@ static void judge_refusal(struct world *world, size_t index)
         return;
     for (size_t i = 0; i < world->upset_count; i++)
         if (world->upsets[i].machine == letter->machine &&
-            world->upsets[i].time_ns <= letter->ended_ns)
+            world->upsets[i].time_ns <= letter->ended_ns &&
+            world->upsets[i].time_ns + world->upsets[i].lasts_ns + SERVICE_NS > letter->sent_ns)
             return;
     world_accuse(world, "SERVICE", index, 0,
                  "%s: its submitter was told to try later (%d), and nothing was wrong",

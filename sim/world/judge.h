@@ -97,8 +97,18 @@ static inline int64_t arrival_of(const struct entry *entry)
     return entry->answer_ns;
 }
 
-/* True if a crash, a kill or a fault in that time may have lost what was not durable. */
-bool upset_excuses(const struct world *world, size_t machine, int64_t from, int64_t to);
+/* True if the upset may have touched one of those (HIT_SEND ...): all do but a fault, or a slow
+ * call, that hit another program. */
+static inline bool upset_touches(const struct upset *upset, unsigned hit)
+{
+    return (upset->kind != UPSET_FAULT && upset->kind != UPSET_SLOW) || upset->hit == 0 ||
+           (upset->hit & hit);
+}
+
+/* True if a crash, a kill, or a fault that touched one of those, in that time may have lost what
+ * was not durable. */
+bool upset_excuses(const struct world *world, size_t machine, int64_t from, int64_t to,
+                   unsigned hit);
 /* True if a line of that time tells of trouble: deliveries may have waited for it. */
 bool had_trouble(const struct world *world, size_t machine, int64_t from, int64_t to);
 /* True if the attempt is one at that recipient. */

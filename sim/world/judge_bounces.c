@@ -88,11 +88,12 @@ static bool has_expired(const struct attempt *attempt)
 
 /* --- whom a bounce tells of --------------------------------------------------------------------*/
 
-/* A fault may have taken a line of the log. */
-static bool log_has_gaps(const struct world *world, size_t machine)
+/* A fault has taken a line of the log before that. */
+static bool log_has_gaps(const struct world *world, size_t machine, int64_t time_ns)
 {
     for (size_t i = 0; i < world->upset_count; i++)
-        if (world->upsets[i].kind == UPSET_FAULT && world->upsets[i].machine == machine)
+        if (world->upsets[i].kind == UPSET_FAULT && world->upsets[i].machine == machine &&
+            world->upsets[i].time_ns <= time_ns && upset_touches(&world->upsets[i], HIT_LINE))
             return true;
     return false;
 }
@@ -114,7 +115,7 @@ static void judge_told(struct world *world, struct entry *bounce)
                 failed = strcasecmp(entry->routes[r].shown, told) == 0 &&
                          failure_of(world, entries.items[k], &entry->routes[r], true);
         }
-        if (!failed && !log_has_gaps(world, bounce->machine))
+        if (!failed && !log_has_gaps(world, bounce->machine, bounce->answer_ns))
             world_accuse(world, "BOUNCE", bounce->letter, bounce->bounce,
                          "a bounce of %s tells of %.200s, who did not fail for good",
                          world->letters[bounce->letter].name, told)
@@ -384,7 +385,7 @@ static void judge_recipient(struct world *world, size_t index, const struct rout
         accuse(world, entry, route, "failed for good, and no bounce tells of it", "");
     if (count > count_routes(entry, route) &&
         !upset_excuses(world, entry->machine, failure_of(world, index, route, false)->start_ns,
-                       last + FORGET_NS))
+                       last + FORGET_NS, HIT_SEND | HIT_QUEUE | HIT_TREE))
         accuse(world, entry, route, "is told of twice, and nothing explains that", "");
 }
 

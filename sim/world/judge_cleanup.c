@@ -15,13 +15,23 @@
 /* A left-over is one when it is 36 hours old; every 76431 s they are looked for. */
 #define LEFT_OVER_NS ((36 * 3600 + 76431 + 60) * NANOSECONDS)
 
-/* The last upset of the machine at or before that time; 0: none. */
+/* nixie-send tries again to remove a mark after 123 s. */
+#define MARKS_NS (150 * NANOSECONDS)
+
+/* It may have left something, or have kept the server from removing it. */
+static bool keeps_left_overs(const struct upset *upset)
+{
+    return (upset->kind != UPSET_ORDER || upset->order == ORDER_STOP) &&
+           upset_touches(upset, HIT_SEND | HIT_QUEUE | HIT_TREE);
+}
+
+/* The last such upset of the machine at or before that time; 0: none. */
 static int64_t last_upset(const struct world *world, size_t machine, int64_t time_ns)
 {
     int64_t last = 0;
 
     for (size_t i = 0; i < world->upset_count && world->upsets[i].time_ns <= time_ns; i++)
-        if (world->upsets[i].machine == machine)
+        if (world->upsets[i].machine == machine && keeps_left_overs(&world->upsets[i]))
             last = world->upsets[i].time_ns;
     return last;
 }
@@ -78,20 +88,38 @@ static void judge_entry(struct world *world, const struct entry *entry)
                      time_format(time, time_left(world, entry)));
 }
 
-/* What the admin wished of messages: marks go with them, or at the next start if a fault came
- * between. */
+/* Behind a call that went wrong the marks of a message that is gone may stay for a while. */
+static bool may_keep_marks(const struct world *world, const struct machine *machine,
+                           const struct entry *entry)
+{
+    int64_t since =
+        entry && entry->history_count ? entry->history[entry->history_count - 1].time_ns : 0;
+    bool any = false;
+
+    for (size_t i = 0; i < world->upset_count; i++) {
+        const struct upset *upset = &world->upsets[i];
+
+        if (upset->machine != machine->index || upset->kind != UPSET_FAULT ||
+            !upset_touches(upset, HIT_SEND | HIT_ADMIN | HIT_TREE))
+            continue;
+        any = true;
+        if (upset->time_ns > since)
+            since = upset->time_ns;
+    }
+    return any && kernel_now(world->kernel) < since + MARKS_NS;
+}
+
+/* What the admin wished of messages: marks go with them. */
 static void judge_marks(struct world *world, const struct machine *machine)
 {
     char **names;
 
-    if (machine->faulted)
-        return;
     if (host_list_directory(machine->host, HOME_QUEUE "/mark", &names) < 0)
         return;
     for (size_t i = 0; names[i]; i++) {
         struct entry *entry = world_entry(world, machine->index, strtoull(names[i], NULL, 10));
 
-        if (!entry || entry->bits == 0)
+        if ((!entry || entry->bits == 0) && !may_keep_marks(world, machine, entry))
             world_accuse(world, "CLEANUP", entry ? entry->letter : NO_LETTER,
                          entry ? entry->bounce : 0, "mark/%.100s is left of a message that is gone",
                          names[i]);

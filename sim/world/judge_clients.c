@@ -42,6 +42,35 @@ static bool was_refused(const struct letter *letter, const struct copy *copy)
            !letter->answers[recipient].accepted;
 }
 
+/* Something went wrong while the entry was made, or its answer was on its way: then it may be there
+ * whatever its submitter heard. */
+static bool has_excuse(const struct world *world, const struct letter *letter,
+                       const struct entry *entry)
+{
+    int64_t from = entry->history_count ? entry->history[0].time_ns : letter->sent_ns;
+    int64_t to = letter->ended_ns;
+
+    if (entry->answer == ANSWER_YES && entry->answer_ns < to)
+        to = entry->answer_ns;
+    return upset_excuses(world, entry->machine, from - HEAR_NS, to + HEAR_NS,
+                         HIT_CLIENT | HIT_QUEUE | HIT_TREE);
+}
+
+/* What of the letter was queued on its host may have come out. */
+static bool may_have_come(const struct world *world, size_t index)
+{
+    struct range entries = world_entries_of(world, index);
+
+    for (size_t i = 0; i < entries.count; i++) {
+        const struct entry *entry = &world->entries[entries.items[i]];
+
+        if (entry->bounce == 0 && entry->machine == world->letters[index].machine &&
+            has_excuse(world, &world->letters[index], entry))
+            return true;
+    }
+    return false;
+}
+
 /* A message that was whole when something went wrong may live on, whatever its submitter heard. */
 static void judge_refused(struct world *world, const struct copy *copy)
 {
@@ -51,8 +80,7 @@ static void judge_refused(struct world *world, const struct copy *copy)
     if (copy->letter == NO_LETTER || copy->bounce > 0)
         return;
     letter = &world->letters[copy->letter];
-    if (was_refused(letter, copy) &&
-        !upset_excuses(world, letter->machine, letter->sent_ns, letter->ended_ns + HEAR_NS))
+    if (was_refused(letter, copy) && !may_have_come(world, copy->letter))
         world_accuse(world, "REFUSED", copy->letter, 0,
                      "the submitter of %s was told no (%d), but it came out in %s", letter->name,
                      letter->code, place_of_copy(world, copy, place))
@@ -93,7 +121,7 @@ static void judge_acceptances(struct world *world, size_t index)
         count += is_first_of(letter, entry);
         allowed += is_first_of(letter, entry) &&
                    upset_excuses(world, entry->machine, arrival_of(entry) - HEAR_NS,
-                                 entry->answer_ns + HEAR_NS);
+                                 entry->answer_ns + HEAR_NS, HIT_CLIENT | HIT_QUEUE | HIT_TREE);
     }
     if (count > letter->tries)
         world_accuse(world, "DUPLICATE", index, 0, "%s is in the spool %zu times after %u tries",

@@ -24,17 +24,19 @@ struct turn {
     int64_t due_ns;
 };
 
-/* A fault may last: a slow disk, one that is full. */
-#define FAULT_LASTS_NS (90 * NANOSECONDS)
+/* nixie-send rests for ten seconds when a call has failed. */
+#define REST_NS (12 * NANOSECONDS)
 
 static bool is_upset(const struct world *world, size_t machine, int64_t from, int64_t to)
 {
     for (size_t i = 0; i < world->upset_count; i++) {
         const struct upset *upset = &world->upsets[i];
         bool lasts = upset->kind == UPSET_FAULT || upset->kind == UPSET_SLOW;
-        int64_t lasts_ns = lasts ? FAULT_LASTS_NS : 0;
+        int64_t lasts_ns = lasts ? REST_NS + upset->lasts_ns : 0;
 
-        if (upset->machine == machine && upset->time_ns >= from - lasts_ns && upset->time_ns <= to)
+        if (upset->machine == machine && upset->time_ns >= from - lasts_ns &&
+            upset->time_ns <= to &&
+            upset_touches(upset, HIT_SEND | HIT_SPAWN | HIT_QUEUE | HIT_TREE))
             return true;
     }
     return false;

@@ -24,8 +24,8 @@ int64_t reason_last_start(const struct world *world, size_t machine, int64_t tim
 /* A fault that ended send was there at most so long before the next one began. */
 #define DIES_NS (60 * NANOSECONDS)
 
-static bool was_in_memory(const struct world *world, const struct entry *entry,
-                          const struct upset *upset)
+/* nixie-send began anew behind it. */
+static bool ends_send(const struct world *world, const struct upset *upset)
 {
     bool ends = upset->kind <= UPSET_KILL;
 
@@ -33,7 +33,13 @@ static bool was_in_memory(const struct world *world, const struct entry *entry,
         ends = world->send_starts[i].machine == upset->machine &&
                world->send_starts[i].time_ns >= upset->time_ns &&
                world->send_starts[i].time_ns <= upset->time_ns + DIES_NS;
-    return ends && entry_stage_at(entry, upset->time_ns - 1) == STAGE_S4;
+    return ends;
+}
+
+static bool was_in_memory(const struct world *world, const struct entry *entry,
+                          const struct upset *upset)
+{
+    return ends_send(world, upset) && entry_stage_at(entry, upset->time_ns - 1) == STAGE_S4;
 }
 
 /* How long before the upset a report may be forgotten: a slow disk makes that longer. */
@@ -46,6 +52,17 @@ static int64_t forget_ns(const struct world *world, const struct upset *upset, i
     return FORGET_NS;
 }
 
+/* A fault takes a result only if it hit who tells of it or who keeps it. */
+static bool may_take_result(const struct world *world, const struct upset *upset,
+                            const struct attempt *attempt)
+{
+    unsigned hit = HIT_SEND | HIT_SPAWN | HIT_DELIVERY | HIT_TREE;
+
+    if (upset->time_ns <= attempt->end_ns)
+        hit |= HIT_QUEUE; /* of what is forwarded */
+    return upset_touches(upset, hit) || ends_send(world, upset);
+}
+
 bool reason_forgotten(const struct world *world, const struct entry *entry,
                       const struct attempt *attempt)
 {
@@ -53,7 +70,7 @@ bool reason_forgotten(const struct world *world, const struct entry *entry,
         const struct upset *upset = &world->upsets[i];
 
         if (upset->machine != attempt->machine || upset->kind > UPSET_FAULT ||
-            upset->time_ns < attempt->start_ns)
+            upset->time_ns < attempt->start_ns || !may_take_result(world, upset, attempt))
             continue;
         if (attempt->end_ns == INT64_MAX ||
             upset->time_ns <= attempt->end_ns + forget_ns(world, upset, attempt->start_ns) ||
@@ -84,6 +101,7 @@ bool reason_unknown(const struct world *world, const struct entry *entry, int64_
         const struct upset *upset = &world->upsets[i];
 
         if (is_about(upset, entry) && upset->time_ns >= from && upset->time_ns <= to &&
+            (upset_touches(upset, HIT_SEND | HIT_SPAWN | HIT_TREE) || ends_send(world, upset)) &&
             (upset->kind == UPSET_FAULT || upset->kind == UPSET_CLOCK ||
              upset->kind == UPSET_SLOW ||
              (upset->kind == UPSET_ORDER && upset->order == ORDER_OTHER)))

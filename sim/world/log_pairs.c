@@ -10,6 +10,7 @@
 
 #include "sim/world/home.h"
 #include "sim/world/internal.h"
+#include "sim/world/judge.h"
 
 struct open_delivery {
     uint64_t delivery, number;
@@ -36,19 +37,21 @@ void pairs_free(struct machine *machine)
     machine->log.pairs = NULL;
 }
 
-static bool had_fault(const struct machine *machine)
+/* A fault has kept a line from being written. */
+static bool has_gaps(const struct machine *machine)
 {
     const struct world *world = machine->world;
 
     for (size_t i = 0; i < world->upset_count; i++)
-        if (world->upsets[i].kind == UPSET_FAULT && world->upsets[i].machine == machine->index)
+        if (world->upsets[i].kind == UPSET_FAULT && world->upsets[i].machine == machine->index &&
+            upset_touches(&world->upsets[i], HIT_LINE))
             return true;
     return false;
 }
 
 static void accuse(struct machine *machine, const char *what, uint64_t number)
 {
-    if (!had_fault(machine))
+    if (!has_gaps(machine))
         world_accuse(machine->world, "LOG", NO_LETTER, 0, "the log of %s: %s %llu", machine->name,
                      what, (unsigned long long) number);
 }

@@ -283,10 +283,24 @@ enum order {
     ORDER_EXPIRE,
     ORDER_DELETE
 };
+/* What a fault may have touched: the programs that the hit one belongs to. */
+enum {
+    HIT_TREE = 1 << 0,     /* nixie-start, nixie-log: it may end all others */
+    HIT_SEND = 1 << 1,     /* nixie-send, nixie-clean */
+    HIT_SPAWN = 1 << 2,    /* nixie-lspawn, nixie-rspawn */
+    HIT_DELIVERY = 1 << 3, /* nixie-local, nixie-remote */
+    HIT_QUEUE = 1 << 4,
+    HIT_CLIENT = 1 << 5, /* who gives messages to the queue, who talks with clients */
+    HIT_ADMIN = 1 << 6,
+    HIT_LINE = 1 << 7, /* a line of the log was not written */
+    HIT_ANY = (1 << 8) - 1
+};
 struct upset {
     size_t machine;
     int64_t time_ns;
+    int64_t lasts_ns; /* of SLOW: so long */
     enum upset_kind kind;
+    unsigned hit;     /* of FAULT and SLOW: what it touched; 0: not known */
     enum order order; /* of ORDER */
     uint64_t number;  /* of the message that the admin meant; 0: of all */
     bool asked;       /* by the admin: it may be obeyed from now on; not by the log */
