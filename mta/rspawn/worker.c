@@ -205,6 +205,18 @@ static void take_byte(struct worker *worker, struct reports *reports, char byte,
     }
 }
 
+/* What was looked at and taken is read, all of it: what stayed would be taken again. */
+static void drop(struct worker *worker, char *block, size_t size)
+{
+    while (size > 0 && worker->fd >= 0) {
+        ssize_t count = io_read(worker->fd, block, size);
+        if (count <= 0)
+            break_off(worker);
+        else
+            size -= (size_t) count;
+    }
+}
+
 /* Reads what a report or state needs, never more than can be taken. */
 static void read_answers(struct worker *worker, struct reports *reports, int64_t now)
 {
@@ -219,8 +231,7 @@ static void read_answers(struct worker *worker, struct reports *reports, int64_t
     ssize_t used = 0;
     while (used < count && !worker->report_whole && worker->fd >= 0)
         take_byte(worker, reports, block[used++], now);
-    if (worker->fd >= 0)
-        io_read(worker->fd, block, (size_t) used);
+    drop(worker, block, (size_t) used);
 }
 
 void worker_report(struct worker *worker, struct reports *reports, int64_t now)
