@@ -18,7 +18,7 @@ static const struct {
     {"explore", command_explore, "explore FILE...        cut the power at every step of scenarios"},
     {"fmt", command_fmt, "fmt FILE...            bring scenario files into the one right form"},
     {"generate", command_generate, "generate --seed N      make up a scenario"},
-    {"pcap", command_pcap, "pcap capture FILE      captures of packets"},
+    {"pcap", command_pcap, "pcap COMMAND           captures of packets"},
     {"run", command_run, "run FILE...            run scenarios"},
     {"shrink", command_shrink, "shrink FILE            make a scenario that fails small"},
     {"serve", command_serve,

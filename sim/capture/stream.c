@@ -39,21 +39,18 @@ void stream_begin(struct stream *stream, uint32_t sequence)
 
 /* --- bytes that are in order -----------------------------------------------------------------*/
 
+/* Room for a mark and for `size` bytes; false if there is no memory for them. */
 static bool room_for(struct stream *stream, struct stream_budget *budget, size_t size)
 {
     size_t capacity = stream->capacity ? stream->capacity : 512;
 
-    if (budget->left < MARK_COST)
-        return false;
-    budget->left -= MARK_COST;
-    if (size <= stream->capacity - stream->size)
-        return true;
     while (capacity - stream->size < size)
         capacity *= 2;
-    if (capacity - stream->capacity > budget->left)
+    if (capacity - stream->capacity + MARK_COST > budget->left)
         return false;
-    budget->left -= capacity - stream->capacity;
-    stream->bytes = must_resize(stream->bytes, capacity);
+    budget->left -= capacity - stream->capacity + MARK_COST;
+    if (capacity != stream->capacity)
+        stream->bytes = must_resize(stream->bytes, capacity);
     stream->capacity = capacity;
     return true;
 }
@@ -314,11 +311,11 @@ void stream_add(struct stream *stream, struct stream_budget *budget,
     if (stream->muted) {
         if (piece.position + segment->full_size > stream->position)
             skip_muted(stream, piece.position + segment->full_size - stream->position);
-    } else if (piece.position > stream->position) {
+    } else if (piece.position > stream->position || stream->waiting_count > 0) {
         keep_waiting(stream, budget, piece);
+        take_waiting(stream, budget, false);
     } else {
         append(stream, budget, &piece);
-        take_waiting(stream, budget, false);
     }
 }
 
