@@ -226,11 +226,12 @@ static int prepare_pool(struct rspawn *rspawn, uint64_t concurrency)
     pool->count = concurrency < WORKERS_MAX ? (unsigned) concurrency : WORKERS_MAX;
     pool->workers = mem_alloc(pool->count * sizeof *pool->workers);
     rspawn->polls = mem_alloc((FDS_BEFORE + pool->count) * sizeof *rspawn->polls);
+    if (pool->workers) /* in order before anything fails: end() looks at them */
+        memset(pool->workers, 0, pool->count * sizeof *pool->workers);
+    for (unsigned i = 0; pool->workers && i < pool->count; i++)
+        pool->workers[i].fd = pool->workers[i].message = -1;
     if (!pool->workers || !rspawn->polls)
         return -1;
-    memset(pool->workers, 0, pool->count * sizeof *pool->workers);
-    for (unsigned i = 0; i < pool->count; i++)
-        pool->workers[i].fd = pool->workers[i].message = -1;
     pool->program = rspawn->program.data;
     pool->environment = rspawn->environment;
     /* the owner of queue/mess is the one that queue writes messages as */

@@ -38,18 +38,24 @@ static int read_limit(const struct channel *channel, unsigned *limit)
     return 0;
 }
 
+static void *zeroed(size_t size)
+{
+    void *block = mem_alloc(size);
+    if (block)
+        memset(block, 0, size);
+    return block;
+}
+
+/* What there is of it is in order also if something is not: channel_free looks at it. */
 static int take_memory(struct channel *channel)
 {
-    channel->groups = mem_alloc(channel->group_count * sizeof *channel->groups);
-    channel->slots = mem_alloc(channel->slot_count * sizeof *channel->slots);
-    channel->jobs = mem_alloc((channel->group_count + 1) * sizeof *channel->jobs);
+    channel->groups = zeroed(channel->group_count * sizeof *channel->groups);
+    channel->slots = zeroed(channel->slot_count * sizeof *channel->slots);
+    channel->jobs = zeroed((channel->group_count + 1) * sizeof *channel->jobs);
+    for (unsigned i = 0; channel->jobs && i <= channel->group_count; i++)
+        channel->jobs[i].fd = -1;
     if (!channel->groups || !channel->slots || !channel->jobs)
         return -1;
-    memset(channel->groups, 0, channel->group_count * sizeof *channel->groups);
-    memset(channel->slots, 0, channel->slot_count * sizeof *channel->slots);
-    memset(channel->jobs, 0, (channel->group_count + 1) * sizeof *channel->jobs);
-    for (unsigned i = 0; i <= channel->group_count; i++)
-        channel->jobs[i].fd = -1;
     channel->report.limit = 2 + REPORT_MAX;
     return buf_reserve(&channel->report, 2 + REPORT_MAX);
 }

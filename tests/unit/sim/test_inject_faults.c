@@ -81,7 +81,7 @@ static void after(void *context, const struct call *call)
 static struct machine *make_machine(void)
 {
     static const struct test_program none[] = {{NULL, NULL}};
-    struct kernel_options options = {.seed = 1, .spin_calls = 100000};
+    struct kernel_options options = {.seed = 1, .spin_calls = 100000, .fill_byte = 0xa5};
     struct machine *machine = machine_create(&options, none);
     for (const struct program *program = programs; program->name; program++)
         if (strcmp(program->name, "nixie-inject") == 0)

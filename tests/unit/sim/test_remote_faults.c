@@ -137,12 +137,13 @@ static void add_letter(struct world *world, const char *name, const char *id, co
 
 static struct world *make_world(const struct home_spec *home)
 {
-    struct world_options options = {.kernel = {.seed = 1, .policy = SCHEDULE_RANDOM},
-                                    .specs = home,
-                                    .spec_count = 1,
-                                    .remotes = &remote,
-                                    .remote_count = 1,
-                                    .dns = &dns};
+    struct world_options options = {
+        .kernel = {.seed = 1, .policy = SCHEDULE_RANDOM, .fill_byte = 0xa5},
+        .specs = home,
+        .spec_count = 1,
+        .remotes = &remote,
+        .remote_count = 1,
+        .dns = &dns};
     int error;
     struct world *world = world_create(&options, &error);
     ck_assert_ptr_nonnull(world);

@@ -119,7 +119,9 @@ static void add_letter(struct world *world, const char *name, const char *id, co
 static struct world *make_world(const struct home_spec *spec)
 {
     struct world_options options = {
-        .kernel = {.seed = 1, .policy = SCHEDULE_RANDOM}, .specs = spec, .spec_count = 1};
+        .kernel = {.seed = 1, .policy = SCHEDULE_RANDOM, .fill_byte = 0xa5},
+        .specs = spec,
+        .spec_count = 1};
     int error;
     struct world *world = world_create(&options, &error);
     ck_assert_ptr_nonnull(world);

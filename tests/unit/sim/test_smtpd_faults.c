@@ -162,7 +162,7 @@ static struct net_world *make_world(struct plan *plan, uint64_t fail_allocation)
                                                         {"recorder", recorder_main},
                                                         {"holder", holder_main},
                                                         {NULL, NULL}};
-    struct kernel_options options = {.seed = 1, .spin_calls = 100000};
+    struct kernel_options options = {.seed = 1, .spin_calls = 100000, .fill_byte = 0xa5};
     struct net_world *world = net_world_create(&options, test_programs);
     struct kernel_watch watch = {before, NULL, plan};
     install(world);
