@@ -15,7 +15,8 @@
 #define DEFAULT_STATES 32
 #define JOBS_MAX 256
 #define SEEDS_MAX (UINT32_MAX - 1) /* of scenarios that are made up */
-#define RANDOM_SAMPLE 100          /* runs of each */
+#define RANDOM_SAMPLE 40           /* runs of each */
+#define RANDOM_EFFORT 200000       /* calls of them */
 
 const char explore_usage[] =
     "usage: nixie explore [OPTION]... FILE|DIRECTORY...|--random\n"
@@ -34,9 +35,10 @@ const char explore_usage[] =
     "                    32 if nothing says how much is to be done)\n"
     "  --depth 2|3       something goes wrong again behind that\n"
     "  --sample N        N runs with a choice of what may go wrong, up to three times in each\n"
-    "  --random          scenarios that are made up, one for each seed from 1 on, with --sample "
-    "100\n"
-    "                    if nothing else is said; as nixie generate prints them\n"
+    "  --random          scenarios that are made up, one for each seed from 1 on, with "
+    "--sample 40,\n"
+    "                    or fewer of long ones, if nothing else is said; as nixie generate prints\n"
+    "                    them\n"
     "  --corpus DIR      runs that cover something new are kept there, and made first later\n"
     "  --every N         only each N-th point\n"
     "  --seeds A..B      these seeds (1..1)\n"
@@ -344,8 +346,10 @@ static void complete(struct explore_command *command)
             options->states = DEFAULT_STATES;
         }
     }
-    if (command->random && options->sample == 0)
+    if (command->random && options->sample == 0) {
         options->sample = RANDOM_SAMPLE;
+        options->effort = RANDOM_EFFORT;
+    }
     if (command->random && command->all_seeds)
         command->last_seed = SEEDS_MAX;
     if (command->random && command->schedule_count == 0)

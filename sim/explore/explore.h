@@ -33,6 +33,7 @@ struct explore_options {
     uint64_t every;   /* judges only each n-th crash point; 0 and 1: all */
     unsigned depth;   /* so many things go wrong in one run at most, up to 3; 0 counts as 1 */
     size_t sample;    /* not 0: so many runs with a choice of what may go wrong, up to 3 each */
+    uint64_t effort;  /* of a sample: fewer runs, if so many calls are made before; 0: no limit */
     size_t runs;      /* stops after so many; 0: no limit */
     size_t failures;  /* stops after so many violations; 0: 10 */
     unsigned crashes; /* set of enum explore_crashes */

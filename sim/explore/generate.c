@@ -77,15 +77,25 @@ void write_part(struct generator *generator, void (*write)(struct generator *gen
     free(text);
 }
 
+static void draw_size(struct generator *generator)
+{
+    uint64_t percent = below(generator, 100);
+
+    generator->size = percent < 70 ? SMALL : percent < 95 ? MIDDLING : LARGE;
+}
+
 static void draw_features(struct generator *generator)
 {
-    static const unsigned chances[] = {8, 20, 35, 60};
-    unsigned percent = PICK(generator, chances);
+    static const unsigned chances[][4] = {
+        [SMALL] = {8, 8, 20, 20}, [MIDDLING] = {8, 20, 20, 35}, [LARGE] = {8, 20, 35, 60}};
+    unsigned percent = PICK(generator, chances[generator->size]);
 
     for (size_t i = 0; i < FEATURE_COUNT; i++)
         generator->has[i] = chance(generator, percent);
     if (!chance(generator, 40))
         generator->has[F_SINGLE_USER] = false;
+    if (generator->size == SMALL)
+        generator->has[F_MANY] = false;
     generator->has[F_REMOTES] |= chance(generator, 50);
     generator->has[F_RULES] |= generator->has[F_REMOTES] && chance(generator, 50);
     generator->host_count = generator->has[F_TWO_HOSTS] ? 2 : 1;
@@ -111,6 +121,7 @@ char *generate_scenario(uint64_t seed, size_t *size)
 
     random_seed(&generator->random, seed, STREAM_GENERATE);
     generator->to = must(open_memstream(&text, size));
+    draw_size(generator);
     draw_features(generator);
     write_title(generator, seed);
     generate_hosts(generator);

@@ -19,7 +19,8 @@ static const char *const contents[] = {
 /* Each once. */
 static void write_recipients(struct generator *generator)
 {
-    uint64_t count = small(generator, 1, generator->has[F_MANY] ? 16 : 4);
+    static const uint64_t most[] = {[SMALL] = 8, [MIDDLING] = 8, [LARGE] = 16};
+    uint64_t count = small(generator, 1, generator->has[F_MANY] ? most[generator->size] : 4);
     struct names left = generator->recipients;
 
     while (count-- > 0 && left.count > 0) {
@@ -59,7 +60,8 @@ static void write_message(struct generator *generator, size_t number)
     else if (!client && chance(generator, 40))
         fprintf(generator->to, " via %s", PICK(generator, programs));
     if (generator->has[F_MANY] && chance(generator, 20))
-        fprintf(generator->to, " times %u every %us", (unsigned) small(generator, 2, 12),
+        fprintf(generator->to, " times %u every %us",
+                (unsigned) small(generator, 2, generator->size == LARGE ? 12 : 5),
                 (unsigned) small(generator, 0, 20));
     fputc('\n', generator->to);
     if (generator->has[F_CONTENTS] && chance(generator, 60))
@@ -68,7 +70,10 @@ static void write_message(struct generator *generator, size_t number)
 
 void generate_messages(struct generator *generator)
 {
-    generator->message_count = small(generator, 1, generator->has[F_MANY] ? 12 : 6);
+    static const uint64_t most[] = {[SMALL] = 3, [MIDDLING] = 5, [LARGE] = 8};
+    uint64_t more = generator->has[F_MANY] ? 4 : 0;
+
+    generator->message_count = small(generator, 1, most[generator->size] + more);
     fputc('\n', generator->to);
     for (size_t i = 1; i <= generator->message_count; i++)
         write_message(generator, i);

@@ -51,8 +51,12 @@ struct names {
     size_t count;
 };
 
+/* Most scenarios are small, and soon played: what takes long is not often seen. */
+enum size { SMALL, MIDDLING, LARGE };
+
 struct generator {
     struct random random;
+    enum size size;
     FILE *to;
     bool has[FEATURE_COUNT];
     size_t host_count;

@@ -246,6 +246,7 @@ void run_plan(const struct plan_run *run, struct finding *finding)
     if (run->points)
         points_end(run->points, result.allocations);
     finding->hash = result.hash;
+    finding->calls = result.calls;
     finding->disks = result.disk_hash;
     finding->failed = result.verdict != VERDICT_HELD;
     if (finding->failed)

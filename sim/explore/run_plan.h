@@ -24,6 +24,7 @@ struct finding {
     uint64_t hash;                  /* of the run: each of its calls */
     uint64_t disks;                 /* of all that is on them at the end */
     uint64_t outcome;               /* of what it came to: verdict and ledger_outcome */
+    uint64_t calls;                 /* that it made */
     uint64_t marks;                 /* that it reached (marks.h) */
     uint32_t *situations;           /* that it covered besides its plan's, each once */
     size_t situation_count;

@@ -23,6 +23,7 @@
 #define SAMPLE_CHOICE 3   /* candidates that are kept of a sampled run, besides new ones */
 #define SAMPLE_FIRST 4000 /* of the first run */
 #define SECOND_CHOICE 2   /* second kills and faults that are kept of a run */
+#define SAMPLE_LEAST 6    /* runs, however long they are */
 #define SAMPLE_STREAM 92
 
 /* A run that is to be made. */
@@ -55,6 +56,7 @@ struct unit_search {
     struct explore_unit unit;
     struct explore_result result;
     unsigned chunks, parts_at_once;
+    uint64_t calls;   /* of a sample, that its runs made */
     struct pool pool; /* of plans */
     struct queued *waiting;
     size_t waiting_count;
@@ -180,10 +182,24 @@ static void choose(struct unit_search *search, size_t at, struct queued *round, 
     search->waiting[at] = search->waiting[--search->waiting_count];
 }
 
+/* How many runs a sample may still have. */
+static uint64_t sample_left(const struct unit_search *search)
+{
+    const struct explore_options *options = &search->unit.options;
+    uint64_t runs = search->result.runs, most = options->sample;
+    if (options->effort) {
+        uint64_t each = search->calls / runs + 1;
+        uint64_t affordable = options->effort / each;
+        affordable = affordable < SAMPLE_LEAST ? SAMPLE_LEAST : affordable;
+        most = most < affordable ? most : affordable;
+    }
+    return most > runs ? most - runs : 0;
+}
+
 /* A few: such as cover something new, then such as come from a run that did, then any. */
 static void choose_some(struct unit_search *search)
 {
-    uint64_t left = search->unit.options.sample - search->result.runs;
+    uint64_t left = sample_left(search);
     size_t size = 0, most = left < ROUND ? left : ROUND;
     struct queued *round = must_alloc(ROUND * sizeof *round);
     for (size_t i = 0; i < search->waiting_count && size < most - most / 2; i++)
@@ -209,7 +225,7 @@ static void next_round(struct unit_search *search)
         return;
     }
     search->result.missing |= MISSING_SAMPLE;
-    if (search->result.runs >= options->sample)
+    if (sample_left(search) == 0)
         search->finished = true;
     else
         choose_some(search);
@@ -468,6 +484,7 @@ static void merge_part(struct unit_search *search, struct work_answer *answer)
     if (search->merged == 0) {
         search->result.runs++;
         search->result.repeated += answer->repeated;
+        search->calls += answer->calls;
         marks_add(&search->result.marks, answer->marks);
         if (answer->failed)
             note_failure(search, &answer->failure);
@@ -484,6 +501,7 @@ static void merge_run(struct unit_search *search, const struct queued *queued,
     const struct explore_options *options = &search->unit.options;
     search->result.runs++;
     search->result.repeated += answer->repeated;
+    search->calls += answer->calls;
     marks_add(&search->result.marks, answer->marks);
     add_look(search, answer);
     bool news = note_situations(search, queued, answer);

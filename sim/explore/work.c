@@ -244,6 +244,7 @@ int work_answer_get(struct wire_reader *reader, struct work_answer *answer)
     answer->repeated = wire_get(reader);
     answer->outcome = wire_get(reader);
     answer->marks = wire_get(reader);
+    answer->calls = wire_get(reader);
     for (uint64_t count = wire_get_count(reader); count > 0; count--)
         *LIST_ADD(answer->situations, answer->situation_count) = (uint32_t) wire_get(reader);
     answer->points = wire_get(reader);
@@ -386,6 +387,7 @@ void work_do(void *context, struct wire_reader *reader, struct wire *answer)
     wire_put(answer, repeats);
     wire_put(answer, finding.outcome);
     wire_put(answer, finding.marks);
+    wire_put(answer, finding.calls);
     put_situations(answer, kept, &finding);
     put_candidates(answer, &look);
     finding_free(&finding);

@@ -42,6 +42,7 @@ struct work_answer {
     struct explore_failure failure; /* if so; the reader frees it */
     bool repeated;                  /* made twice */
     uint64_t outcome, marks;
+    uint64_t calls;       /* that the run made */
     uint32_t *situations; /* that the worker had not told of this unit before */
     size_t situation_count;
     uint64_t points, states;
