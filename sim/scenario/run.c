@@ -188,6 +188,16 @@ static void send_message(struct run *run, const struct event *event, size_t repe
     world_submit(run->world, submission->first_message + repeat, &submitter);
 }
 
+static void set_free_space(const struct world *world, struct machine *machine, uint64_t bytes)
+{
+    if (!machine->squeezed && bytes != UINT64_MAX) {
+        machine->squeezed = true;
+        machine->squeezed_from_ns = kernel_now(world->kernel);
+    }
+    machine->squeezed_to_ns = bytes == UINT64_MAX ? kernel_now(world->kernel) : INT64_MAX;
+    host_set_free_space(machine->host, bytes);
+}
+
 static void do_action(struct run *run, const struct event *event, size_t repeat,
                       struct entry *entry)
 {
@@ -225,8 +235,7 @@ static void do_action(struct run *run, const struct event *event, size_t repeat,
                    action->free_bytes == UINT64_MAX ? "disk      has room"
                                                     : "disk      has %llu bytes left",
                    (unsigned long long) action->free_bytes);
-        world->machines[action->host].squeezed = true;
-        host_set_free_space(world->machines[action->host].host, action->free_bytes);
+        set_free_space(world, &world->machines[action->host], action->free_bytes);
         break;
     case ACTION_CLOCK:
         world_step_clock(world, action->clock_ns);

@@ -221,7 +221,6 @@ static void send_awaiting(void *context)
     struct machine *machine = context;
     struct world *world = machine->world;
 
-    machine->has_listened = true;
     for (size_t i = 0; i < world->letter_count; i++) {
         struct letter *letter = &world->letters[i];
 
@@ -235,8 +234,10 @@ static void send_awaiting(void *context)
 
 void internet_host_listens(struct machine *machine)
 {
-    if (!machine->has_listened)
-        send_awaiting(machine);
+    if (machine->has_listened)
+        return;
+    machine->has_listened = true;
+    send_awaiting(machine);
 }
 
 static bool must_await(const struct world *world, const struct machine *server)

@@ -21,16 +21,20 @@
 struct sightings {
     int64_t *times;
     size_t count;
+    bool are_arrivals; /* in the spool of another host, which may be after the end of the attempt */
 };
 
 /* --- attempts that explain one more ----------------------------------------------------------*/
 
 /* Until when the attempt could leave a copy.  Who did not hear of a program's end takes it for
- * dead.
+ * dead; who did not hear the answer of another host does not know how far that one is.
  */
-static int64_t last_moment(const struct attempt *attempt)
+static int64_t last_moment(const struct attempt *attempt, bool are_arrivals)
 {
-    if (attempt->result == 'Z' && attempt->text && strstr(attempt->text, "crashed"))
+    bool unheard = attempt->text && (strstr(attempt->text, "crashed") ||
+                                     (are_arrivals && strstr(attempt->text, "Possible_duplicate")));
+
+    if (attempt->result == 'Z' && unheard)
         return attempt->end_ns + ORPHAN_NS;
     if (attempt->result)
         return attempt->end_ns;
@@ -39,7 +43,7 @@ static int64_t last_moment(const struct attempt *attempt)
 
 static bool left_something(const struct attempt *attempt, const struct sightings *sightings)
 {
-    int64_t last = last_moment(attempt);
+    int64_t last = last_moment(attempt, sightings->are_arrivals);
 
     for (size_t i = 0; i < sightings->count; i++)
         if (sightings->times[i] >= attempt->start_ns && sightings->times[i] <= last)
@@ -134,7 +138,7 @@ static bool find_sightings(const struct world *world, size_t index, struct sight
 static void judge_copy(struct world *world, size_t index)
 {
     const struct copy *copy = &world->copies[index];
-    struct sightings sightings = {NULL, 0};
+    struct sightings sightings = {NULL, 0, false};
     bool first = find_sightings(world, index, &sightings);
     size_t allowed = first && sightings.count > 1 ? copies_allowed(world, copy, &sightings) : 0;
     struct violation *violation;
@@ -203,7 +207,7 @@ static size_t arrivals_allowed(const struct world *world, const struct entry *en
 static void judge_arrival(struct world *world, size_t index, const char *recipient)
 {
     const struct entry *entry = &world->entries[index];
-    struct sightings sightings = {NULL, 0};
+    struct sightings sightings = {NULL, 0, true};
     bool first = find_arrivals(world, index, recipient, &sightings);
     size_t allowed =
         first && sightings.count > 1 ? arrivals_allowed(world, entry, recipient, &sightings) : 0;

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "sim/world/home.h"
 #include "sim/world/internal.h"
@@ -63,6 +64,29 @@ static bool may_take_result(const struct world *world, const struct upset *upset
     return upset_touches(upset, hit) || ends_send(world, upset);
 }
 
+/* send was told to end while the disk was full: it had no room to write down what was done of a
+ * message in S4, and says so. */
+static bool was_given_up(const struct world *world, const struct entry *entry,
+                         const struct attempt *attempt)
+{
+    const struct machine *machine = &world->machines[attempt->machine];
+    char text[100];
+
+    if (!machine->squeezed)
+        return false;
+    snprintf(text, sizeof text, "warning: trouble with todo/%llu; message will be delivered twice!",
+             (unsigned long long) entry->number);
+    for (size_t i = 0; i < world->line_count; i++) {
+        const struct log_line *line = &world->lines[i];
+
+        if (line->machine == attempt->machine && line->time_ns >= attempt->end_ns &&
+            line->time_ns >= machine->squeezed_from_ns &&
+            line->time_ns <= machine->squeezed_to_ns && strcmp(line->text, text) == 0)
+            return entry_stage_at(entry, line->time_ns - 1) == STAGE_S4;
+    }
+    return false;
+}
+
 bool reason_forgotten(const struct world *world, const struct entry *entry,
                       const struct attempt *attempt)
 {
@@ -77,7 +101,7 @@ bool reason_forgotten(const struct world *world, const struct entry *entry,
             was_in_memory(world, entry, upset))
             return true;
     }
-    return false;
+    return was_given_up(world, entry, attempt);
 }
 
 /* The first start at or after that; INT64_MAX: there is none. */
@@ -255,7 +279,10 @@ bool reason_kept(const struct world *world, const struct entry *entry)
             continue;
         if (upset->order == ORDER_HOLD)
             *(upset->asked ? &asked : &held) = true;
-        else if (upset->order == ORDER_RELEASE && !may_be_unheard(world, upset))
+        else if (upset->order == ORDER_RELEASE && upset->refused) {
+            asked |= held; /* it was not held yet: the order before still waited for its turn */
+            held = false;
+        } else if (upset->order == ORDER_RELEASE && !may_be_unheard(world, upset))
             held = asked = false;
     }
     return held || (asked && has_mark(world, entry));

@@ -17,7 +17,7 @@ int64_t reason_last_start(const struct world *world, size_t machine, int64_t tim
 
 /* A crash, a kill or a fault may have made the server forget how the attempt ended: it came while
  * the attempt ran or not long after it, or while the message was still in S4, where results are in
- * memory only. */
+ * memory only.  Or send ended while the disk was full and it was in S4, and said so. */
 bool reason_forgotten(const struct world *world, const struct entry *entry,
                       const struct attempt *attempt);
 

@@ -298,6 +298,7 @@ static void note_writer(struct machine *machine, pid_t writer, const char *data,
         return;
     check_alone(machine);
     machine->log.writer = writer;
+    machine->log.unheard = false;
     machine->log.partial_size = 0;
     end_attempts(machine);
     start = LIST_ADD(world->send_starts, world->send_start_count);

@@ -59,8 +59,10 @@ static void order_ended(void *context, struct process *process, int status)
     if (status < 0 || !WIFEXITED(status))
         return;
     world_tell(world, given->machine->index, "order     is answered: %d", WEXITSTATUS(status));
-    for (size_t i = 0; WEXITSTATUS(status) == 0 && i < given->count; i++)
-        world->upsets[given->first + i].answered = true;
+    for (size_t i = 0; i < given->count; i++) {
+        world->upsets[given->first + i].answered = WEXITSTATUS(status) == 0;
+        world->upsets[given->first + i].refused = WEXITSTATUS(status) == 1;
+    }
 }
 
 void world_order(struct world *world, size_t index, enum order order, const uint64_t *numbers,

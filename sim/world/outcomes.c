@@ -147,8 +147,11 @@ void outcomes_note(const struct world *world, struct outcomes *to)
         to->taken[i] = is_taken(&world->letters[i]);
     to->host_count = world->host_count;
     to->listens = must_alloc(world->host_count + 1);
-    for (size_t i = 0; i < world->host_count; i++)
+    to->squeezed = must_alloc(world->host_count + 1);
+    for (size_t i = 0; i < world->host_count; i++) {
         to->listens[i] = world->machines[i].has_listened;
+        to->squeezed[i] = world->machines[i].squeezed;
+    }
 }
 
 void outcomes_free(struct outcomes *outcomes)
@@ -156,6 +159,7 @@ void outcomes_free(struct outcomes *outcomes)
     free(outcomes->final);
     free(outcomes->taken);
     free(outcomes->listens);
+    free(outcomes->squeezed);
     memset(outcomes, 0, sizeof *outcomes);
 }
 
@@ -195,7 +199,25 @@ static int64_t last_upset(const struct world *world)
     for (size_t i = 0; i < world->upset_count; i++)
         if (world->upsets[i].time_ns > last)
             last = world->upsets[i].time_ns;
+    /* a connection that breaks excuses nobody else, but its client may not try again */
+    for (size_t i = 0; i < world->fault_count; i++) {
+        const struct fault_rule *rule = &world->faults[i];
+
+        if (rule->kind == FAULT_NET && rule->hits && rule->hit_ns + rule->lasts_ns > last)
+            last = rule->hit_ns + rule->lasts_ns;
+    }
     return last;
+}
+
+/* The scenario itself took room from the host's disk: then less suffices to fill it. */
+static bool is_squeezed(const struct world *world, const struct letter *letter,
+                        const struct outcomes *base)
+{
+    const struct machine *machine = &world->machines[letter->machine];
+
+    return letter->machine < base->host_count && base->squeezed[letter->machine] &&
+           machine->squeezed && letter->sent_ns >= machine->squeezed_from_ns &&
+           letter->sent_ns - RECOVERY_NS < machine->squeezed_to_ns;
 }
 
 static void judge_taken(struct world *world, size_t index, const struct outcomes *base)
@@ -204,7 +226,7 @@ static void judge_taken(struct world *world, size_t index, const struct outcomes
 
     if (letter->state != LETTER_REFUSED || is_taken(letter) || letter->uncertain > 0 ||
         (index < base->letter_count && !base->taken[index]) ||
-        letter->sent_ns < last_upset(world) + RECOVERY_NS)
+        letter->sent_ns < last_upset(world) + RECOVERY_NS || is_squeezed(world, letter, base))
         return;
     world_accuse(world, "DOWN", index, 0,
                  "%s is not taken (%d), long after the last thing that went wrong: %.200s",

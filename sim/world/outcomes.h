@@ -23,7 +23,8 @@ struct outcomes {
     size_t final_count;
     bool *taken; /* of each letter: somebody was told yes */
     size_t letter_count;
-    bool *listens; /* of each host: it had a port open */
+    bool *listens;  /* of each host: it had a port open */
+    bool *squeezed; /* the same: the scenario took room from its disk */
     size_t host_count;
 };
 

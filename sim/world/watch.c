@@ -158,6 +158,8 @@ static void after_call(void *context, const struct call *call)
     case CALL_write:
         if (call->result > 0 && call->fd == 0 && is_program(call, "nixie-send"))
             log_note_write(machine, process_pid(call->process), call->data, (size_t) call->result);
+        if (call->result == -EPIPE && call->fd == 0 && is_program(call, "nixie-send"))
+            machine->log.unheard = true;
         if (call->result > 0 && is_program(call, "nixie-queue"))
             entries_note_answer(machine, call);
         break;

@@ -305,6 +305,7 @@ struct upset {
     uint64_t number;  /* of the message that the admin meant; 0: of all */
     bool asked;       /* by the admin: it may be obeyed from now on; not by the log */
     bool answered;    /* of those: he was told that it is done */
+    bool refused;     /* or that it was not */
     char **lost;      /* what was not durable and the crash took, in words */
     size_t lost_count;
 };
@@ -325,6 +326,7 @@ struct violation {
 struct log_state {
     pid_t writer;         /* the nixie-send that wrote last; 0: none since the boot */
     size_t first_attempt; /* in attempts[], of those that it has begun */
+    bool unheard;         /* since then: nobody reads any more what it writes (EPIPE) */
     char *partial;
     size_t partial_size, partial_room;
     struct log_pairs *pairs; /* log_pairs.c; or NULL */
@@ -347,8 +349,9 @@ struct machine {
     size_t first_connection;      /* in connections[], of those since it came up */
     size_t owed;                  /* bounces that it will send of its own */
     struct log_state log;
-    size_t sessions;         /* of clients that were greeted and have not ended */
-    bool squeezed;           /* its disk has had no room for ever */
+    size_t sessions; /* of clients that were greeted and have not ended */
+    bool squeezed;   /* its disk has had little room: from then until then */
+    int64_t squeezed_from_ns, squeezed_to_ns;
     bool has_listened;       /* on a port, since the run began */
     bool arrived;            /* a file came into a Maildir in this call */
     bool stopped;            /* world_stop: nobody starts it again */

@@ -381,13 +381,24 @@ END_TEST
 
 #define FAULT "fault log write 1 EIO\n" /* something goes wrong, or there is no probe */
 
+#define CLIENT HOST "client app\n"
+#define BY_CLIENT "at 1h app sends m1 to bob@example.com\n"
+
 START_TEST(down_is_found)
 {
     judge(HOST FAULT SEND, HOST SEND, "");
+    /* a client that loses its connection has no second try */
+    judge(CLIENT "fault smtpd sendmsg 3 reset after 10 bytes\n" BY_CLIENT, CLIENT BY_CLIENT, "");
+    judge(CLIENT FAULT BY_CLIENT "network app to mail reset after 10 bytes from server\n",
+          CLIENT BY_CLIENT, "DOWN");
     /* told no long after the fault, where it was told yes */
     judge(HOST FAULT "at 1h alice sends m1 to bob@example.com\n"
                      "at 30m mail disk full\nat 2h mail disk room\n",
           HOST SEND, "DOWN");
+    /* the story itself takes the room: then a little less may be too little */
+    judge(HOST FAULT "at 1h alice sends m1 to bob@example.com\n"
+                     "at 30m mail disk full\nat 2h mail disk room\n",
+          HOST SEND "at 30m mail disk full\nat 2h mail disk room\n", "");
     /* the probe comes when the disk is full */
     judge(HOST FAULT "at 0s alice sends m1 to bob@example.com\nat 1m mail disk full\n", HOST SEND,
           "DOWN");

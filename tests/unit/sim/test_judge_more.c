@@ -3,6 +3,7 @@
  * the spool's files while the run goes on: each must see what it is for, and keep silent else. */
 #include "sim/world/home.h"
 #include "sim/world/judge.h"
+#include "sim/world/judge_reasons.h"
 #include "tests/unit/sim/net_ledger.h"
 
 /* A second message to carol, accepted at `answer` s. */
@@ -354,6 +355,55 @@ START_TEST(files_are_the_messages_own)
 }
 END_TEST
 
+/* --- held for good ---------------------------------------------------------------------------*/
+
+/* A release that was refused, since the order to hold still waited for its turn, lets nothing go.
+ */
+START_TEST(a_release_may_come_too_early)
+{
+    for (int i = 0; i < 4; i++) {
+        struct world *world = start_world();
+        struct upset *hold = add_upset(world, 1, UPSET_ORDER);
+        struct upset *release;
+
+        hold->order = ORDER_HOLD;
+        hold->number = 1;
+        hold->asked = true;
+        release = add_upset(world, 2, UPSET_ORDER);
+        release->order = ORDER_RELEASE;
+        release->number = 1;
+        release->asked = true;
+        release->refused = i & 1;
+        release->answered = !release->refused;
+        if (i & 2)
+            write_spool(world, "mark/1.hold", "", 0);
+        ck_assert_int_eq(reason_kept(world, &world->entries[0]), i == 3);
+        world_destroy(world);
+    }
+}
+END_TEST
+
+/* --- UNDONE ----------------------------------------------------------------------------------*/
+
+/* A message goes from S4 when all have it; if nobody heard what send wrote, nobody can say. */
+START_TEST(all_have_what_goes)
+{
+    for (int i = 0; i < 3; i++) {
+        struct world *world = start_world();
+        struct entry *entry = &world->entries[0];
+
+        entry->answer = ANSWER_YES;
+        entry->bits = BIT_MESS | BIT_TODO;
+        if (i == 1)
+            add_attempt(world, "bob@away.example", 1, 'K');
+        world->machines[0].log.unheard = i == 2;
+        forget_violations(world);
+        contract_todo_removed(&world->machines[0], entry);
+        expect(world, i > 0 ? "" : "UNDONE");
+    }
+}
+END_TEST
+
 /* --- NUMBER ----------------------------------------------------------------------------------*/
 
 START_TEST(numbers_are_given_once)
@@ -501,6 +551,8 @@ int main(void)
     tcase_add_test(tests, left_overs_go_in_time);
     tcase_add_test(tests, marks_of_the_admin_go);
     tcase_add_loop_test(tests, files_are_the_messages_own, 0, sizeof places / sizeof *places);
+    tcase_add_test(tests, a_release_may_come_too_early);
+    tcase_add_test(tests, all_have_what_goes);
     tcase_add_test(tests, numbers_are_given_once);
     tcase_add_loop_test(tests, lines_fit_together, 0, sizeof logs / sizeof *logs);
     tcase_add_test(tests, deliveries_end);

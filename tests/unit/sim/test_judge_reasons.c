@@ -164,6 +164,47 @@ START_TEST(what_is_known_in_memory_only_may_be_forgotten)
 }
 END_TEST
 
+/* send ends, and has had no room on the disk for what it knows: if it says so of this message, and
+ * the disk was full. */
+START_TEST(what_had_no_room_may_be_forgotten)
+{
+    static const struct {
+        enum stage stage;
+        int full_until;
+        const char *number;
+        const char *want;
+    } cases[] = {{STAGE_S4, 60, "1", ""},
+                 {STAGE_S5, 60, "1", "DUPLICATE SCHEDULE"},
+                 {STAGE_S4, 20, "1", "DUPLICATE SCHEDULE"},
+                 {STAGE_S4, 60, "2", "DUPLICATE SCHEDULE"}};
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct world *world = make_world(1);
+        struct entry *entry = &world->entries[0];
+        struct stage_change *change = LIST_ADD(entry->history, entry->history_count);
+        struct log_line *line = LIST_ADD(world->lines, world->line_count);
+        char text[100];
+
+        change->stage = cases[i].stage;
+        change->time_ns = 0;
+        world->machines[0].squeezed = true;
+        world->machines[0].squeezed_from_ns = 0;
+        world->machines[0].squeezed_to_ns = cases[i].full_until * NANOSECONDS;
+        add_attempt(world, "bob@away.example", 0.1, 'K');
+        snprintf(text, sizeof text,
+                 "warning: trouble with todo/%s; message will be delivered twice!",
+                 cases[i].number);
+        line->time_ns = 30 * NANOSECONDS;
+        line->text = strdup(text);
+        add_start(world, 31);
+        add_attempt(world, "bob@away.example", 31.1, 'K');
+        add_taking(world, "bob@away.example")->time_ns = NANOSECONDS / 10;
+        add_taking(world, "bob@away.example")->time_ns = 311 * NANOSECONDS / 10;
+        judge(world, cases[i].want);
+    }
+}
+END_TEST
+
 /* A crash or an order leaves the lifetime as it is. */
 START_TEST(lifetimes_are_kept_all_the_same)
 {
@@ -204,6 +245,7 @@ int main(void)
                         sizeof open_tries / sizeof *open_tries);
     tcase_add_loop_test(tests, what_is_done_is_not_tried_again, 0, sizeof done / sizeof *done);
     tcase_add_test(tests, what_is_known_in_memory_only_may_be_forgotten);
+    tcase_add_test(tests, what_had_no_room_may_be_forgotten);
     tcase_add_test(tests, lifetimes_are_kept_all_the_same);
     suite_add_tcase(suite, tests);
     runner = srunner_create(suite);
