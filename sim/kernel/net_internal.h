@@ -308,6 +308,8 @@ void piece_give(struct net *net, struct inet_piece *piece);
 /* Sends; the piece is taken over.  May change both ends, even free them. */
 void flow_push(struct connection *connection, unsigned way, struct inet_piece *piece);
 void flow_push_control(struct connection *connection, unsigned way, enum piece_kind kind);
+/* What was on the way and has arrived is still on the way; the piece is taken over. */
+void flow_put_back(struct flow *flow, struct inet_piece *piece);
 /* What has not left never will. */
 void flow_drop_waiting(struct connection *connection, unsigned way);
 /* Nothing that is on the way arrives. */

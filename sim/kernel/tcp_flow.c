@@ -104,6 +104,16 @@ static void append(struct flow *flow, struct inet_piece *piece)
     flow->queued += piece->size;
 }
 
+void flow_put_back(struct flow *flow, struct inet_piece *piece)
+{
+    piece->next = flow->first;
+    flow->first = piece;
+    if (!flow->last)
+        flow->last = piece;
+    flow->queued += piece->size;
+    flow->in_flight += piece->size;
+}
+
 static struct inet_piece *take_first(struct flow *flow)
 {
     struct inet_piece *piece = flow->first;

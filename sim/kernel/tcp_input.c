@@ -163,6 +163,21 @@ static bool must_reset(const struct inet_socket *receiver)
            (receiver->state == TCP_FIN_WAIT1 || receiver->state == TCP_FIN_WAIT2);
 }
 
+/* Only `size` bytes of it arrive.  The sender, who hears nothing of the rest, sends it again. */
+static void keep_rest(struct connection *connection, unsigned way, struct inet_piece *piece,
+                      uint32_t size)
+{
+    uint32_t rest = piece->size - size;
+    piece->size = size;
+    if (rest == 0 || connection->flow[way].cut_how != NET_CUT_SILENT)
+        return;
+    struct inet_piece *again = piece_take(connection->net, DATA, rest);
+    memcpy(again->data, piece->data + size, rest);
+    again->offset = piece->offset + size;
+    again->arrival_ns = piece->arrival_ns;
+    flow_put_back(&connection->flow[way], again);
+}
+
 static void arrive_data(struct connection *connection, unsigned way, struct inet_piece *piece)
 {
     struct flow *flow = &connection->flow[way];
@@ -177,7 +192,7 @@ static void arrive_data(struct connection *connection, unsigned way, struct inet
     }
     bool reached = flow->cut_at - flow->arrived <= piece->size;
     if (reached)
-        piece->size = (uint32_t) (flow->cut_at - flow->arrived);
+        keep_rest(connection, way, piece, (uint32_t) (flow->cut_at - flow->arrived));
     flow->arrived += piece->size;
     net_tell_taken(connection, way, DATA, piece->size);
     append_received(receiver, piece);

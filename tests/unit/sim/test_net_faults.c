@@ -129,6 +129,22 @@ static int wait_main(int argc, char **argv, char **environment)
     return 0;
 }
 
+/* offer: sends 100 bytes at once, then waits for an answer. */
+static int offer_main(int argc, char **argv, char **environment)
+{
+    (void) environment;
+    (void) argc;
+    (void) argv;
+    static const char zeros[100];
+    char byte;
+    int fd = net_dial("192.0.2.1", 25);
+    MUST(sim_send(fd, zeros, sizeof zeros, 0) == sizeof zeros);
+    ssize_t count = sim_read(fd, &byte, 1);
+    tell("offer %d error %d, %lld s\n", (int) count, count < 0 ? errno : 0,
+         (long long) now_ms() / 1000);
+    return 0;
+}
+
 /* deaf: listens with a backlog of 1 and takes the connections only after 10 s; reads nothing. */
 static int deaf_main(int argc, char **argv, char **environment)
 {
@@ -213,11 +229,17 @@ static int claim_main(int argc, char **argv, char **environment)
     return 0;
 }
 
-static const struct test_program programs[] = {{"sink", sink_main},   {"pour", pour_main},
-                                               {"serve", serve_main}, {"ask", ask_main},
-                                               {"wait", wait_main},   {"deaf", deaf_main},
-                                               {"slow", slow_main},   {"stuff", stuff_main},
-                                               {"claim", claim_main}, {0, 0}};
+static const struct test_program programs[] = {{"sink", sink_main},
+                                               {"pour", pour_main},
+                                               {"serve", serve_main},
+                                               {"ask", ask_main},
+                                               {"wait", wait_main},
+                                               {"deaf", deaf_main},
+                                               {"slow", slow_main},
+                                               {"stuff", stuff_main},
+                                               {"claim", claim_main},
+                                               {"offer", offer_main},
+                                               {0, 0}};
 
 /* --- tests -------------------------------------------------------------------------------------*/
 
@@ -439,6 +461,21 @@ START_TEST(test_cut_silent)
 }
 END_TEST
 
+/* What of a piece did not arrive is sent again, and never acknowledged. */
+START_TEST(test_cut_silent_in_a_piece)
+{
+    net_start(world, 0, "sink", NULL, NULL);
+    run_for(MS);
+    net_cut(world->kernel, world->host[1], NULL, 1, true, 50, NET_CUT_SILENT);
+    net_start(world, 1, "offer", NULL, NULL);
+    run_for(900 * SECOND);
+    SAID(1, "");
+    run_for(100 * SECOND);
+    ck_assert_ptr_nonnull(strstr(world->said[1].output, "offer -1 error 110, 9"));
+    SAID(0, "");
+}
+END_TEST
+
 START_TEST(test_power_loss_of_server)
 {
     net_start(world, 0, "serve", NULL, NULL);
@@ -580,6 +617,7 @@ int main(void)
     tcase_add_loop_test(tests, test_cut_reset, 0, 20);
     tcase_add_loop_test(tests, test_cut_stream, 0, 10);
     tcase_add_loop_test(tests, test_cut_silent, 0, 2);
+    tcase_add_test(tests, test_cut_silent_in_a_piece);
     tcase_add_test(tests, test_power_loss_of_server);
     tcase_add_loop_test(tests, test_power_loss_in_handshake, 0, 7);
     tcase_add_loop_test(tests, test_power_loss_of_client, 0, 9);
