@@ -166,8 +166,9 @@ int run_capture_finish(struct run_capture *capture, FILE *out)
     if (!capture->directory)
         return 0;
     if (out)
-        fprintf(out, "%zu captures, %llu packets in %s\n", recorded->files,
-                (unsigned long long) recorded->packets, capture->directory);
+        fprintf(out, "%zu capture%s, %llu packets in %s\n", recorded->files,
+                recorded->files == 1 ? "" : "s", (unsigned long long) recorded->packets,
+                capture->directory);
     if (result < 0)
         fprintf(stderr, "%s: cannot write it: %s\n", recorded->failed, strerror(recorded->error));
     free(capture->recorded.failed);
