@@ -65,6 +65,7 @@ struct mbox {
     int fd;
     struct stat st;
     int record_fd;
+    bool record_is_linked; /* its file has another name too */
     struct buf record_path;
     uint64_t length; /* where the append begins */
 };
@@ -135,9 +136,10 @@ static int try_record(struct mbox *mbox)
         return -1;
     int result = fstat(mbox->record_fd, &st);
     uid_t uid = geteuid();
-    if (result == 0 && S_ISREG(st.st_mode) && st.st_uid == uid && !(st.st_mode & 022) &&
-        st.st_nlink == 1)
+    if (result == 0 && S_ISREG(st.st_mode) && st.st_uid == uid && !(st.st_mode & 022)) {
+        mbox->record_is_linked = st.st_nlink > 1;
         return 0;
+    }
     int error = result < 0 ? errno : EACCES;
     io_close(&mbox->record_fd);
     errno = error;
@@ -285,6 +287,22 @@ static int mend(struct mbox *mbox)
     if (result == 0)
         result = fstat(mbox->fd, &mbox->st);
     return result < 0 ? fail(mbox, MBOX_RECORD) : 0;
+}
+
+/* After a power loss a removed name may come back, and name what got the freed file's place: our
+ * record.  Or somebody links a file of the user's here, to have it overwritten.  So what has
+ * another name is read only; the box is durable as it is now, and a new record takes its place. */
+static int part_record(struct mbox *mbox)
+{
+    const char *path = buf_text(&mbox->record_path);
+    if (!mbox->record_is_linked)
+        return 0;
+    io_close(&mbox->record_fd);
+    if (!path || unlink(path) < 0)
+        return fail(mbox, MBOX_RECORD);
+    mbox->record_fd =
+        open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC, 0600);
+    return mbox->record_fd < 0 ? fail(mbox, MBOX_RECORD) : 0;
 }
 
 /* --- the append --- */
@@ -500,7 +518,7 @@ static int deliver_locked(struct mbox *mbox)
     struct mbox_record record;
     size_t separators;
     memset(&record, 0, sizeof record);
-    if (open_record(mbox) < 0 || mend(mbox) < 0)
+    if (open_record(mbox) < 0 || mend(mbox) < 0 || part_record(mbox) < 0)
         return -1;
     mbox->length = (uint64_t) mbox->st.st_size;
     if (count_separators(mbox, &separators) < 0)

@@ -53,7 +53,10 @@ queue_is_empty() {
 }
 
 wait_empty() {
-    wait_for "$2" queue_is_empty "$1"
+    wait_for "$2" queue_is_empty "$1" && return
+    (cd "$1/queue" && find . -type f ! -path './lock/*' -exec ls -li --time-style=full-iso {} +) | sed 's/^/# left: /'
+    tail -30 "$1/log/current" | sed 's/^/# log: /'
+    return 1
 }
 
 mails() {

@@ -299,6 +299,41 @@ START_TEST(rubbish_record)
 }
 END_TEST
 
+/* The record as it was during the append: with the checksum of what is behind it. */
+static size_t get_open_record(const char *path, char *record, size_t room)
+{
+    char hex[17];
+    size_t size = get(path, record, room);
+    snprintf(hex, sizeof hex, "%016llx", (unsigned long long) checksum_of(record + 30, size - 30));
+    memcpy(record + 14, hex, 16);
+    return size;
+}
+
+/* A name that came back after a power loss may name the record's file: the record is heeded, the
+ * file not written to. */
+START_TEST(linked_record)
+{
+    enum mbox_trouble trouble;
+    struct stat st;
+    char record[2000], got[2000];
+    put("box", "", 0);
+    ck_assert_int_eq(deliver("box", "torn", 4, &trouble), 0);
+    size_t size = get_open_record(".box.nixie", record, sizeof record);
+    put(".box.nixie", record, size);
+    ck_assert_int_eq(link(".box.nixie", "other"), 0);
+    ck_assert_int_eq(truncate("box", 20), 0);
+    for (unsigned i = 1; i <= 2; i++) {
+        ck_assert_int_eq(deliver("box", "x", 1, &trouble), 0);
+        ck_assert_uint_eq(get("box", got, sizeof got),
+                          i * (sizeof FROM - 1 + sizeof HEADER - 1 + 3));
+        ck_assert_uint_eq(get("other", got, sizeof got), size);
+        ck_assert_mem_eq(got, record, size);
+        ck_assert_int_eq(stat(".box.nixie", &st), 0);
+        ck_assert_uint_eq(st.st_nlink, 1);
+    }
+}
+END_TEST
+
 /* Every length that a killed process may have left: cut off, if nobody has added anything. */
 START_TEST(torn_at_every_byte)
 {
@@ -310,11 +345,7 @@ START_TEST(torn_at_every_byte)
     put("box", old, sizeof old - 1);
     ck_assert_int_eq(deliver("box", text, sizeof text - 1, &trouble), 0);
     size_t whole = get("box", box, sizeof box);
-    /* the record as it was during the append, with the checksum of what is behind it */
-    size_t size = get(".box.nixie", record, sizeof record);
-    char hex[17];
-    snprintf(hex, sizeof hex, "%016llx", (unsigned long long) checksum_of(record + 30, size - 30));
-    memcpy(record + 14, hex, 16);
+    size_t size = get_open_record(".box.nixie", record, sizeof record);
     for (unsigned foreign = 0; foreign < 2; foreign++)
         for (size_t end = sizeof old - 1; end <= whole; end++) {
             put(".box.nixie", record, size);
@@ -355,6 +386,7 @@ int main(void)
     tcase_add_test(tests, troubles);
     tcase_add_test(tests, record_of_others);
     tcase_add_test(tests, rubbish_record);
+    tcase_add_test(tests, linked_record);
     tcase_add_test(tests, torn_at_every_byte);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
