@@ -608,6 +608,7 @@ void entries_reread(struct machine *machine)
         entry->dirty = false;
         entry->checked = entry->prepared = false;
         entry->maker = 0;
+        entry->revived |= entry->stage == STAGE_S1 && stage > STAGE_S1;
         entry->suspect = stage == STAGE_ODD;
         machine->suspects += entry->suspect;
         entry->queue_pid = 0;

@@ -157,6 +157,8 @@ void files_check(struct machine *machine, struct entry *entry, enum files_moment
 
     if (entry->recipient_count == 0)
         return;
+    if (moment == FILES_PREPARED && entry->revived && !entry->prepared)
+        return; /* names that came back may name any later file; what is there is read with care */
     routes_make_for(machine->world, entry);
     /* Of a message that was never accepted a crash may leave less, until it is looked at. */
     if (moment == FILES_DELIVERED || entry->answer == ANSWER_YES)

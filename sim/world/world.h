@@ -113,6 +113,7 @@ struct entry {
     pid_t maker;        /* the process that made its pid/N */
     bool given;         /* queue has made a file of that number */
     bool prepared;      /* its info was written since the server came up */
+    bool revived;       /* it had left the spool, and power loss brought names of it back */
     bool checked;       /* its files were looked at since the server came up */
     uint64_t mess_hash; /* of mess, when it came into S4; 0: not known */
     char *chain;        /* Delivered-To values at its top, newest first, each with a newline */

@@ -19,6 +19,7 @@ unset GITHUB_ACTIONS NO_COLOR APP_BREAK NIXIE_SMTP_HOST NIXIE_SMTP_PORT
 serve() { timeout 60 "$nixie" serve "$@"; }
 
 serve_in_background() {
+    : >out # so that nobody takes what is there for what this one says
     "$nixie" serve "$@" >out 2>&1 </dev/null &
     server=$!
 }
