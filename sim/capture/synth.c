@@ -76,7 +76,8 @@ void synth_unreachable(struct synth *synth, int64_t wall_ns, const struct host *
 static void send_parts(struct synth *synth, const struct net_datagram *datagram, size_t whole,
                        size_t mtu)
 {
-    size_t most = (mtu - packet_header_size(&datagram->from) - 8) / 8 * 8;
+    size_t header = packet_header_size(&datagram->from) + (packet_is_v4(&datagram->from) ? 0 : 8);
+    size_t most = (mtu - header) / 8 * 8;
     struct packet_part part = {.identification = ++synth->identification};
 
     for (; part.offset < whole; part.offset += most) {

@@ -18,6 +18,7 @@ struct conversation {
     bool end_sent[2], end_taken[2];
     bool knows_nothing[2]; /* something has come that belongs to no connection there */
     bool established;
+    uint64_t edge[2]; /* how far it may send, as it has been told */
     uint16_t window[2];
 };
 
@@ -91,6 +92,7 @@ static uint32_t expected_of(const struct conversation *conversation, unsigned si
                        conversation->taken[side] + (conversation->end_taken[side] ? 1 : 0));
 }
 
+/* Tells the other end. */
 static uint16_t window_of(struct conversation *conversation, const struct net_event *event,
                           unsigned side)
 {
@@ -98,6 +100,8 @@ static uint16_t window_of(struct conversation *conversation, const struct net_ev
 
     if (window > 0)
         conversation->window[side] = (uint16_t) (window < WINDOW_MOST ? window : WINDOW_MOST);
+    conversation->edge[1 - side] =
+        conversation->taken[1 - side] + ((uint64_t) conversation->window[side] << SHIFT);
     return conversation->window[side];
 }
 
@@ -141,6 +145,7 @@ static struct tcp_fields syn_fields(struct conversation *conversation,
                                 .mss = segment_size(event),
                                 .shift = SHIFT};
 
+    conversation->edge[1 - side] = fields.window;
     if (side == 1) {
         fields.acknowledgement = conversation->first[0] + 1;
         fields.flags |= TCP_ACK;
@@ -156,7 +161,7 @@ static void send_syn(struct synth *synth, struct conversation *conversation,
     send_segment(synth, event, event->way, &fields, NULL, 0);
 }
 
-/* An acknowledgement of what has come, or the news that there is room. */
+/* An acknowledgement of what has come, with the news of how much more may come. */
 static void send_ack(struct synth *synth, struct conversation *conversation,
                      const struct net_event *event, unsigned side)
 {
@@ -164,6 +169,17 @@ static void send_ack(struct synth *synth, struct conversation *conversation,
 
     fields.sequence = next_sequence(conversation, side);
     send_segment(synth, event, side, &fields, NULL, 0);
+}
+
+/* The kernel's senders know at once that the other end has read; in a capture they must have been
+ * told. */
+static void tell_window(struct synth *synth, struct conversation *conversation,
+                        const struct net_event *event, uint64_t end)
+{
+    unsigned other = 1 - event->way;
+
+    if (end > conversation->edge[event->way] && event->window[other] > 0)
+        send_ack(synth, conversation, event, other);
 }
 
 static size_t least(size_t a, size_t b)
@@ -179,6 +195,7 @@ static void send_data(struct synth *synth, struct conversation *conversation,
     bool again = event->offset < *sent;
     size_t done = 0, most = segment_size(event);
 
+    tell_window(synth, conversation, event, event->offset + event->size);
     while (done < event->size) {
         uint64_t offset = event->offset + done;
         struct tcp_fields fields = fields_of(conversation, event, event->way, offset);
@@ -200,8 +217,10 @@ static void send_data(struct synth *synth, struct conversation *conversation,
 static void send_end(struct synth *synth, struct conversation *conversation,
                      const struct net_event *event)
 {
-    struct tcp_fields fields = fields_of(conversation, event, event->way, event->offset);
+    struct tcp_fields fields;
 
+    tell_window(synth, conversation, event, event->offset + 1);
+    fields = fields_of(conversation, event, event->way, event->offset);
     fields.flags |= TCP_FIN;
     conversation->end_sent[event->way] = true;
     send_segment(synth, event, event->way, &fields, NULL, 0);
@@ -296,9 +315,6 @@ void synth_tcp(struct synth *synth, const struct net_event *event)
         conversation->taken[event->way] += event->size;
         if (event->packet == NET_FIN)
             conversation->end_taken[event->way] = true;
-        send_ack(synth, conversation, event, 1 - event->way);
-        break;
-    case NET_ROOM:
         send_ack(synth, conversation, event, 1 - event->way);
         break;
     case NET_STRAY:

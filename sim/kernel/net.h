@@ -77,7 +77,6 @@ enum net_happening {
     NET_LEFT,  /* a piece is sent, for the first time or again */
     NET_TAKEN, /* data or a FIN has arrived at `to` and counts as acknowledged */
     NET_STRAY, /* something has arrived at `to`, which knows of no such connection: RST follows */
-    NET_ROOM,  /* `to` has read: what `from` holds back for want of a window can leave */
     NET_RESET_BOTH, /* the network itself resets both ends */
     NET_GONE        /* neither end knows of the connection any more: the last that is told of it */
 };

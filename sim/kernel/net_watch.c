@@ -6,13 +6,13 @@ _Static_assert((int) SYN == NET_SYN && (int) DATA == NET_DATA && (int) RESET == 
                    (int) UNREACHABLE == NET_NO_ROUTE,
                "pieces are told by their numbers");
 
-/* A sender lets one piece go while there is any room; so much may come. */
+/* A sender lets one piece go while there is any room, and an end then; so much may come. */
 static uint64_t window_of(const struct inet_socket *socket)
 {
     size_t most;
     if (!socket)
         return 0;
-    most = socket->receive_limit + PIECE_LARGE;
+    most = socket->receive_limit + PIECE_LARGE + 1;
     return most > socket->unread ? most - socket->unread : 0;
 }
 

@@ -129,17 +129,6 @@ static size_t peek_some(const struct inet_socket *socket, char *to, size_t size)
     return done;
 }
 
-/* The receiver has room again. */
-static void open_window(struct connection *connection, unsigned way)
-{
-    const struct flow *flow = &connection->flow[way];
-    if (!flow->waiting)
-        return;
-    if (!flow->stalled)
-        net_tell(connection, way, NET_ROOM);
-    flow_go(connection, way);
-}
-
 static size_t take_some(struct inet_socket *socket, char *to, size_t size)
 {
     size_t done = 0;
@@ -154,8 +143,8 @@ static size_t take_some(struct inet_socket *socket, char *to, size_t size)
     }
     socket->unread -= done;
     struct connection *connection = socket->connection;
-    if (connection && done > 0)
-        open_window(connection, 1 - socket->side);
+    if (connection && done > 0 && connection->flow[1 - socket->side].waiting)
+        flow_go(connection, 1 - socket->side); /* the window is open again */
     return done;
 }
 
