@@ -7,6 +7,8 @@
 #   server_kill HOME PROGRAM...  kill -9
 #   queue_is_empty HOME          no message left in the queue
 #   wait_empty HOME SECONDS
+#   wait_drained HOME SECONDS    no message left in S4 or S5; a killed queue may have left a text in
+#                                S2 or S3 that nobody was told of, which stays for 36 hours
 #   mails HOME USER              the files in USER's Maildir/new
 # shellcheck shell=bash
 domain=mail.example
@@ -52,8 +54,22 @@ queue_is_empty() {
     [ -z "$(ls -A "$1"/queue/mess "$1"/queue/todo "$1"/queue/info | grep -v -e : -e '^$')" ]
 }
 
+queue_is_drained() {
+    [ -z "$(ls -A "$1"/queue/todo "$1"/queue/info | grep -v -e : -e '^$')" ]
+}
+
+wait_drained() {
+    wait_for "$2" queue_is_drained "$1" && return
+    show_queue "$1"
+}
+
 wait_empty() {
     wait_for "$2" queue_is_empty "$1" && return
+    show_queue "$1"
+}
+
+# What is left in the queue, and the log's end; fails.
+show_queue() {
     (cd "$1/queue" && find . -type f ! -path './lock/*' -exec ls -li --time-style=full-iso {} +) | sed 's/^/# left: /'
     tail -30 "$1/log/current" | sed 's/^/# log: /'
     return 1
