@@ -166,4 +166,28 @@ for file in scenarios/mail/*.scenario; do
     is "commands, replies and queries of $name, as the run tells them" "$(read_dialogue "$capture.txt")" \
         "$("$nixie" run -v "$file" | told_dialogue)"
 done
+
+# --- the examples of the how-to ----------------------------------------------------------------------
+# Commands behind "$ ", and what they print but for times, numbers of packets and spaces.
+how_to=$PWD/docs/how-to/look-at-a-session-in-wireshark.md
+mkdir "$tmp/home" && ln -s "$PWD/scenarios" "$tmp/home/scenarios"
+awk '/^```scenario/ { on = 1; next } /^```/ { on = 0 } on' "$how_to" >"$tmp/home/trouble.scenario"
+awk '/^```console/ { on = 1; next } /^```/ { on = 0 } on' "$how_to" >"$tmp/examples"
+play_examples() {
+    local line
+    ln -s "$nixie" "$tmp/home/nixie"
+    cd "$tmp/home" && PATH=$tmp/home:$PATH || return
+    while IFS= read -r line; do
+        case $line in
+        '$ '*) echo "$line" && eval "${line:2}" </dev/null ;;
+        esac
+    done
+}
+without_times() { sed -E -e 's/^ *[0-9]+ +[0-9]+\.[0-9]{9} /N T /' -e 's/[0-9.]+ s simulated in [0-9.]+ s/T/' -e 's/\+[0-9]+ms/T/' -e 's/ +/ /g' -e 's/ $//'; }
+if tshark --version | grep -q '^TShark.* 4\.0\.'; then
+    is "the how-to's examples print what it says" "$(play_examples <"$tmp/examples" | without_times)" "$(without_times <"$tmp/examples")"
+    check_status 0 "and its scenario is in the right form" "$nixie" fmt --check "$tmp/home/trouble.scenario"
+else
+    skip "the how-to's examples print what it says" "that is for version 4.0 of tshark"
+fi
 tap_end
