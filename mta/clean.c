@@ -10,8 +10,9 @@
  *   todo/N        unlinks intd/N, then todo/N
  *   mess/N        unlinks intd/N, then mess/N
  *   done/N        todo/N, then mess/N: of a message that all recipients got
- *   aside/KIND/N  moves KIND/N (mess, intd or todo) to corrupt/KIND.N (.2 ... if that is taken)
- *   sweep         removes left-overs in pid/, and in intd/ those without todo
+ *   aside/KIND/N  moves KIND/N (mess, intd or todo) to corrupt/KIND.N (.2 ... if that is taken);
+ * before mess/N todo/N, if it is there still sweep         removes left-overs in pid/, and in intd/
+ * those without todo
  */
 #include <dirent.h>
 #include <errno.h>
@@ -199,6 +200,22 @@ static char make_durable(struct clean *clean)
     return '!';
 }
 
+/* mess goes last: in S4 a message has both. */
+static int set_mess_aside(uint64_t number)
+{
+    char path[SPOOL_PATH_SIZE];
+    struct stat st;
+    if (lstat(spool_path(path, SPOOL_TODO, number), &st) == 0) {
+        if (spool_aside(SPOOL_TODO, number) < 0)
+            return -1;
+    } else if (errno != ENOENT) {
+        return -1;
+    }
+    if (remove_file(SPOOL_INTD, number) < 0) /* S3, S2, S1 */
+        return -1;
+    return spool_aside(SPOOL_MESS, number);
+}
+
 static char obey(struct clean *clean)
 {
     static const char aside[] = "aside/";
@@ -218,8 +235,8 @@ static char obey(struct clean *clean)
     if (clean->length > aside_size && memcmp(clean->command, aside, aside_size) == 0) {
         if (parse_path(clean->command + aside_size, clean->length - aside_size, &kind, &number) < 0)
             return 'x';
-        if (kind == SPOOL_MESS && remove_file(SPOOL_INTD, number) < 0) /* S3, S2, S1 */
-            return '!';
+        if (kind == SPOOL_MESS)
+            return set_mess_aside(number) < 0 ? '!' : '+';
         return spool_aside(kind, number) < 0 ? '!' : '+';
     }
     if (parse_path(clean->command, clean->length, &kind, &number) < 0 || kind == SPOOL_INTD)

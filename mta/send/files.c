@@ -68,16 +68,18 @@ bool file_is_there(enum spool_kind kind, uint64_t number)
     return lstat(spool_path(path, kind, number), &st) == 0;
 }
 
-static void move_aside(struct send *send, enum spool_kind kind, uint64_t number)
+static int move_aside(struct send *send, enum spool_kind kind, uint64_t number)
 {
+    int result;
     send_dirty(send);
-    if (kind == SPOOL_TODO || kind == SPOOL_MESS) {
-        const char *command = kind == SPOOL_TODO ? "aside/todo" : "aside/mess";
-        if (cleaner_ask(&send->cleaner, command, number, aside_done) < 0)
-            file_warn(send, "unable to set aside", kind, number);
-    } else if (spool_aside(kind, number) < 0) {
+    if (kind == SPOOL_TODO || kind == SPOOL_MESS)
+        result = cleaner_ask(&send->cleaner, kind == SPOOL_TODO ? "aside/todo" : "aside/mess",
+                             number, aside_done);
+    else
+        result = spool_aside(kind, number);
+    if (result < 0)
         file_warn(send, "unable to set aside", kind, number);
-    }
+    return result;
 }
 
 void file_aside(struct send *send, enum spool_kind kind, uint64_t number)
@@ -89,13 +91,15 @@ void file_aside(struct send *send, enum spool_kind kind, uint64_t number)
 
 void message_files_aside(struct send *send, uint64_t number)
 {
-    /* In the order of the end of a message: it is in one of the stages all the time. */
+    /* In the order of the end of a message: it is in one of the stages all the time, also if one
+     * cannot be moved; clean sees to it that mess stays if todo does. */
     static const enum spool_kind kinds[] = {SPOOL_LOCAL, SPOOL_REMOTE, SPOOL_BOUNCE,
                                             SPOOL_INFO,  SPOOL_TODO,   SPOOL_MESS};
     logline(&send->log, "warning: msg %n cannot be delivered; set aside in corrupt/", number);
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
-        if (file_is_there(kinds[i], number))
-            move_aside(send, kinds[i], number);
+        if ((file_is_there(kinds[i], number) || errno != ENOENT) &&
+            move_aside(send, kinds[i], number) < 0)
+            return;
 }
 
 int info_read_sender(uint64_t number, struct buf *sender)
