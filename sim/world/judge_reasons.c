@@ -301,13 +301,15 @@ bool reason_expired(const struct world *world, const struct entry *entry, int64_
 }
 
 /* Before send first knew of the message: till then its birth is a time of the wall clock, which may
- * have been set since. */
+ * have been set since.  In S4 a new send does not know of it again. */
 static bool was_unborn(const struct world *world, const struct entry *entry, int64_t time_ns)
 {
     struct range attempts = world_attempts_of(world, (size_t) (entry - world->entries));
     int64_t first = attempts.count ? world->attempts[attempts.items[0]].start_ns : INT64_MAX;
 
-    return entry->history_count > 0 && time_ns >= entry->history[0].time_ns && time_ns <= first;
+    if (entry->history_count == 0 || time_ns < entry->history[0].time_ns)
+        return false;
+    return time_ns <= first || entry_stage_at(entry, time_ns) == STAGE_S4;
 }
 
 bool reason_lost_age(const struct world *world, const struct entry *entry, int64_t to)

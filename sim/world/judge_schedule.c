@@ -21,7 +21,11 @@
 #include "sim/world/words.h"
 
 #define LIFETIME_DEFAULT 604800
-#define SLACK_NS (NANOSECONDS / 250) /* the server's clock stands less than 4 ms behind */
+/* The server's clock stands less than 4 ms behind, unless it is starved. */
+static int64_t slack_ns(const struct world *world)
+{
+    return NANOSECONDS / 250 + world->patience_ns;
+}
 
 static const struct {
     const char *control;
@@ -87,9 +91,10 @@ struct window {
 };
 
 /* When the pass of this attempt may have begun.  `due`: not before, -1: not known. */
-static struct window pass_window(const struct attempt *attempt, int64_t due)
+static struct window pass_window(const struct world *world, const struct attempt *attempt,
+                                 int64_t due)
 {
-    struct window window = {(attempt->start_ns - SLACK_NS) / NANOSECONDS,
+    struct window window = {(attempt->start_ns - slack_ns(world)) / NANOSECONDS,
                             attempt->start_ns / NANOSECONDS};
 
     if (attempt->saturated_ns >= due * NANOSECONDS && due >= 0 && due < window.from)
@@ -160,8 +165,8 @@ static bool is_as_stored(const struct world *world, const struct entry *entry,
                          const struct attempt *then)
 {
     return stored.from >= 0 && reason_forgotten(world, entry, before) &&
-           then->start_ns + SLACK_NS >= stored.from * NANOSECONDS &&
-           then->start_ns < (stored.to + 1) * NANOSECONDS + SLACK_NS;
+           then->start_ns + slack_ns(world) >= stored.from * NANOSECONDS &&
+           then->start_ns < (stored.to + 1) * NANOSECONDS + slack_ns(world);
 }
 
 /* The try `then` came after `before`, which was deferred or never came back; returns its window.
@@ -172,7 +177,7 @@ static struct window judge_next(struct world *world, const struct entry *entry,
 {
     int64_t birth = entry->birth_ns / NANOSECONDS, skip = channels[then->remote].skip;
     struct window due = {next_try(birth, pass.from, skip), next_try(birth, pass.to, skip)};
-    struct window next = pass_window(then, due.from);
+    struct window next = pass_window(world, then, due.from);
     struct window was_stored = *stored;
     int64_t since, until;
 
@@ -180,17 +185,17 @@ static struct window judge_next(struct world *world, const struct entry *entry,
     if (reason_unknown(world, entry, before->start_ns - PASS_NS, then->start_ns) ||
         reason_lost_age(world, entry, then->start_ns))
         return (struct window){next.from < due.from ? next.from : due.from, next.to};
-    if (then->start_ns + SLACK_NS < due.from * NANOSECONDS) {
+    if (then->start_ns + slack_ns(world) < due.from * NANOSECONDS) {
         if (is_as_stored(world, entry, before, was_stored, then))
-            return pass_window(then, was_stored.from);
+            return pass_window(world, then, was_stored.from);
         *stored = due;
         since = reason_early(world, entry, before, then);
         if (since < 0 ||
             (then->start_ns > since + PROMPT_NS && !had_to_wait(world, entry, before, then, since)))
             accuse(world, entry, then, "was tried again too early, at", due.from);
-        return pass_window(then, since < 0 ? -1 : since / NANOSECONDS);
+        return pass_window(world, then, since < 0 ? -1 : since / NANOSECONDS);
     }
-    until = (due.to + 1) * NANOSECONDS + SLACK_NS;
+    until = (due.to + 1) * NANOSECONDS + slack_ns(world);
     since = reason_late(world, entry, before, then);
     if (since >= 0 && since + PROMPT_NS > until)
         until = since + PROMPT_NS;
@@ -272,7 +277,8 @@ static bool is_named_again(const struct entry *entry, const struct attempt *atte
 static void judge_recipient(struct world *world, const struct entry *entry, struct range attempts)
 {
     const struct attempt *before = &world->attempts[attempts.items[0]];
-    struct window pass = pass_window(before, entry->birth_ns / NANOSECONDS), stored = NO_WINDOW;
+    struct window pass = pass_window(world, before, entry->birth_ns / NANOSECONDS),
+                  stored = NO_WINDOW;
     bool aged = reason_aged(world, entry, before->start_ns);
 
     if (is_named_again(entry, before))
@@ -286,10 +292,10 @@ static void judge_recipient(struct world *world, const struct entry *entry, stru
             continue;
         if (before->result == 'K' || before->result == 'D') {
             judge_done(world, entry, before, attempt);
-            pass = pass_window(attempt, -1);
+            pass = pass_window(world, attempt, -1);
             stored = NO_WINDOW;
         } else if (aged) {
-            pass = pass_window(attempt, -1);
+            pass = pass_window(world, attempt, -1);
             stored = NO_WINDOW;
         } else {
             pass = judge_next(world, entry, before, pass, attempt, &stored);

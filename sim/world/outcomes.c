@@ -45,6 +45,16 @@ static bool is_final_reply(unsigned code)
     return code / 100 == 5 && code != 503;
 }
 
+static bool is_taken(const struct letter *letter)
+{
+    if (letter->state == LETTER_ACCEPTED)
+        return true;
+    for (size_t i = 0; letter->answers && i < letter->recipient_count; i++)
+        if (letter->answers[i].accepted)
+            return true;
+    return false;
+}
+
 static void walk_letter(const struct world *world, size_t index, tell_final *tell, void *context)
 {
     const struct letter *letter = &world->letters[index];
@@ -57,7 +67,8 @@ static void walk_letter(const struct world *world, size_t index, tell_final *tel
             if (is_final_reply(letter->answers[i].code))
                 tell(context, &final);
         }
-        if (letter->state == LETTER_REFUSED && is_final_reply((unsigned) letter->code)) {
+        if (letter->state == LETTER_REFUSED && is_final_reply((unsigned) letter->code) &&
+            !is_taken(letter)) {
             final.recipient = "";
             tell(context, &final);
         }
@@ -124,16 +135,6 @@ static int compare(const void *a, const void *b)
     uint64_t one = *(const uint64_t *) a, other = *(const uint64_t *) b;
 
     return one < other ? -1 : one > other;
-}
-
-static bool is_taken(const struct letter *letter)
-{
-    if (letter->state == LETTER_ACCEPTED)
-        return true;
-    for (size_t i = 0; letter->answers && i < letter->recipient_count; i++)
-        if (letter->answers[i].accepted)
-            return true;
-    return false;
 }
 
 void outcomes_note(const struct world *world, struct outcomes *to)
@@ -209,15 +210,15 @@ static int64_t last_upset(const struct world *world)
     return last;
 }
 
-/* The scenario itself took room from the host's disk: then less suffices to fill it. */
-static bool is_squeezed(const struct world *world, const struct letter *letter,
+/* The scenario itself took room from the host's disk, then or not long before: then less suffices
+ * to fill it. */
+static bool is_squeezed(const struct world *world, size_t index, int64_t time_ns,
                         const struct outcomes *base)
 {
-    const struct machine *machine = &world->machines[letter->machine];
+    const struct machine *machine = &world->machines[index];
 
-    return letter->machine < base->host_count && base->squeezed[letter->machine] &&
-           machine->squeezed && letter->sent_ns >= machine->squeezed_from_ns &&
-           letter->sent_ns - RECOVERY_NS < machine->squeezed_to_ns;
+    return index < base->host_count && base->squeezed[index] && machine->squeezed &&
+           time_ns >= machine->squeezed_from_ns && time_ns - RECOVERY_NS < machine->squeezed_to_ns;
 }
 
 static void judge_taken(struct world *world, size_t index, const struct outcomes *base)
@@ -226,7 +227,8 @@ static void judge_taken(struct world *world, size_t index, const struct outcomes
 
     if (letter->state != LETTER_REFUSED || is_taken(letter) || letter->uncertain > 0 ||
         (index < base->letter_count && !base->taken[index]) ||
-        letter->sent_ns < last_upset(world) + RECOVERY_NS || is_squeezed(world, letter, base))
+        letter->sent_ns < last_upset(world) + RECOVERY_NS ||
+        is_squeezed(world, letter->machine, letter->sent_ns, base))
         return;
     world_accuse(world, "DOWN", index, 0,
                  "%s is not taken (%d), long after the last thing that went wrong: %.200s",
@@ -246,7 +248,8 @@ static void judge_programs(struct world *world, size_t index, const struct outco
     size_t count =
         sizeof names / sizeof *names - !(index < base->host_count && base->listens[index]);
 
-    if (!host_is_up(machine->host) || machine->stopped)
+    if (!host_is_up(machine->host) || machine->stopped ||
+        is_squeezed(world, index, kernel_now(world->kernel), base))
         return;
     for (size_t i = 0; i < count; i++)
         if (!host_find_process(machine->host, names[i]))

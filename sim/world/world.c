@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 
 #include "sim/kernel/net.h"
+#include "sim/kernel/policy.h"
 #include "sim/world/dialogue.h"
 #include "sim/world/home.h"
 #include "sim/world/internal.h"
@@ -175,6 +176,7 @@ struct world *world_create(const struct world_options *options, int *error)
     world->without = options->without;
     marks_make(world);
     world->kernel = kernel_create(&options->kernel);
+    world->patience_ns = options->kernel.policy == SCHEDULE_STARVE ? PATIENCE_MAX_NS : 0;
     home_register_programs(world->kernel);
     declared_register(world);
     kernel_count_allocations(world->kernel, "nixie-", NULL, NULL);
@@ -361,7 +363,7 @@ void world_start(struct world *world, size_t index)
     int error = 0;
 
     /* One that was stopped ends its deliveries first. */
-    machine->start_wanted = machine->tree && machine->stopped;
+    machine->start_wanted = machine->tree && (machine->stopped || machine->start_wanted);
     machine->stopped = false;
     if (machine->tree || !host_is_up(machine->host))
         return;
@@ -407,7 +409,7 @@ void world_stop(struct world *world, size_t index)
 
     note_upset(world, index, UPSET_ORDER)->order = ORDER_STOP;
     machine->stopped = true;
-
+    machine->start_wanted = false;
     world_tell(world, index, "stop      the server");
     if (machine->tree)
         process_signal(machine->tree, SIGTERM);

@@ -164,6 +164,47 @@ START_TEST(what_is_known_in_memory_only_may_be_forgotten)
 }
 END_TEST
 
+/* A new send does not know of a message in S4 what the old one knew: a step of the clock changes
+ * its age, and so the times of all its tries. */
+START_TEST(a_step_changes_the_age_in_s4)
+{
+    for (enum stage stage = STAGE_S4; stage <= STAGE_S5; stage++) {
+        struct world *world = make_world(1);
+        struct entry *entry = &world->entries[0];
+        static const double tries[] = {0.1, 1.1, 440, 1680};
+
+        for (int i = 0; i < 2; i++) {
+            struct stage_change *change = LIST_ADD(entry->history, entry->history_count);
+
+            change->stage = i ? STAGE_S5 : stage;
+            change->time_ns = i * 11 * NANOSECONDS / 10;
+        }
+        for (size_t i = 0; i < sizeof tries / sizeof *tries; i++)
+            add_attempt(world, "bob@away.example", tries[i], i == 3 ? 'K' : 'Z');
+        add_upset(world, 0.5, UPSET_KILL);
+        add_start(world, 1);
+        add_upset(world, 1.005, UPSET_CLOCK);
+        add_taking(world, "bob@away.example")->time_ns = 1680 * NANOSECONDS;
+        judge(world, stage == STAGE_S4 ? "" : "SCHEDULE");
+    }
+}
+END_TEST
+
+/* Who is starved believes that it is earlier. */
+START_TEST(a_starved_send_is_behind)
+{
+    for (int starved = 0; starved < 2; starved++) {
+        struct world *world = make_world(1);
+
+        world->patience_ns = starved ? NANOSECONDS / 5 : 0;
+        add_attempt(world, "bob@away.example", 1.1, 'Z');
+        add_attempt(world, "bob@away.example", 400.1, 'K');
+        add_taking(world, "bob@away.example")->time_ns = 4001 * NANOSECONDS / 10;
+        judge(world, starved ? "" : "SCHEDULE");
+    }
+}
+END_TEST
+
 /* send ends, and has had no room on the disk for what it knows: if it says so of this message, and
  * the disk was full. */
 START_TEST(what_had_no_room_may_be_forgotten)
@@ -245,6 +286,8 @@ int main(void)
                         sizeof open_tries / sizeof *open_tries);
     tcase_add_loop_test(tests, what_is_done_is_not_tried_again, 0, sizeof done / sizeof *done);
     tcase_add_test(tests, what_is_known_in_memory_only_may_be_forgotten);
+    tcase_add_test(tests, a_step_changes_the_age_in_s4);
+    tcase_add_test(tests, a_starved_send_is_behind);
     tcase_add_test(tests, what_had_no_room_may_be_forgotten);
     tcase_add_test(tests, lifetimes_are_kept_all_the_same);
     suite_add_tcase(suite, tests);
