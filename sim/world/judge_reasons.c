@@ -53,17 +53,6 @@ static int64_t forget_ns(const struct world *world, const struct upset *upset, i
     return FORGET_NS;
 }
 
-/* A fault takes a result only if it hit who tells of it or who keeps it. */
-static bool may_take_result(const struct world *world, const struct upset *upset,
-                            const struct attempt *attempt)
-{
-    unsigned hit = HIT_SEND | HIT_SPAWN | HIT_DELIVERY | HIT_TREE;
-
-    if (upset->time_ns <= attempt->end_ns)
-        hit |= HIT_QUEUE; /* of what is forwarded */
-    return upset_touches(upset, hit) || ends_send(world, upset);
-}
-
 /* send was told to end while the disk was full: it had no room to write down what was done of a
  * message in S4, and says so. */
 static bool was_given_up(const struct world *world, const struct entry *entry,
@@ -94,7 +83,7 @@ bool reason_forgotten(const struct world *world, const struct entry *entry,
         const struct upset *upset = &world->upsets[i];
 
         if (upset->machine != attempt->machine || upset->kind > UPSET_FAULT ||
-            upset->time_ns < attempt->start_ns || !may_take_result(world, upset, attempt))
+            upset->time_ns < attempt->start_ns || !ends_send(world, upset))
             continue;
         if (attempt->end_ns == INT64_MAX ||
             upset->time_ns <= attempt->end_ns + forget_ns(world, upset, attempt->start_ns) ||
