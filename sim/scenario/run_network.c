@@ -83,6 +83,7 @@ void network_set(struct run *run, const struct network *network)
     size_t from = machine_of_actor(run, network->from), to = machine_of_actor(run, network->to);
     struct net_path path = path_now(run, from, to);
 
+    run->world->network_changed = true;
     world_tell(run->world, from < run->world->machine_count ? from : 0,
                "network   from %s to %s changes", name_of(run, from), name_of(run, to));
     if (network->cut != CUT_NONE) {

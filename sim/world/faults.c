@@ -309,6 +309,7 @@ static int strike(struct machine *machine, const struct fault_rule *rule, const 
         kernel_discard(kernel);
         break;
     case FAULT_NET:
+        machine->world->network_changed = true;
         if (process_file_kind(call->process, call->fd) == FILE_UDP)
             kernel_discard(kernel);
         else

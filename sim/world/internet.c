@@ -111,6 +111,7 @@ void world_down(struct world *world, size_t index)
         return;
     world->call = NULL;
     world_tell(world, index, "DOWN      power off");
+    machine->was_down = true;
     host_crash(machine->host, &choose_all);
     machine->tree = NULL;
     machine->owed = 0;

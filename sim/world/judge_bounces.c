@@ -10,6 +10,7 @@
 #include "sim/world/dialogue.h"
 #include "sim/world/internal.h"
 #include "sim/world/judge.h"
+#include "sim/world/judge_exchangers.h"
 #include "sim/world/judge_reasons.h"
 
 static bool is_own_bounce(const struct entry *entry)
@@ -270,7 +271,8 @@ static void compare_greetings(struct comparison *comparison)
     }
 }
 
-/* The status that a report must have: 4.4.7, the reply's own, or one of its class. */
+/* The status that a report must have: 4.4.7, 5.1.10 of a domain without mail (RFC 7505), the
+ * reply's own, or one of its class. */
 static bool is_right_status(const struct comparison *comparison)
 {
     const char *status = comparison->group->status, *said = comparison->said;
@@ -278,6 +280,8 @@ static bool is_right_status(const struct comparison *comparison)
 
     if (has_expired(comparison->attempt))
         return strcmp(status, "4.4.7") == 0;
+    if (!said && has_null_mx(comparison->world, comparison->attempt->recipient))
+        return strcmp(status, "5.1.10") == 0;
     if (said && strlen(said) > 8 && said[0] == said[4] && said[5] == '.')
         snprintf(own, sizeof own, "%.*s", (int) strspn(said + 4, "0123456789."), said + 4);
     if (strspn(own, "0123456789") == 1 && strchr(own + 2, '.') && strlen(own) < 12)

@@ -77,7 +77,9 @@ static struct evidence find_evidence(const struct world *world, const struct ent
             continue;
         evidence.spoken = true;
         evidence.asked_data |= reply_class(transaction->data_reply) == 3;
-        evidence.promised |= reply_class(transaction->end_reply) == 2;
+        evidence.promised |=
+            reply_class(transaction->end_reply) == 2 &&
+            reply_class(transaction_for(transaction, attempt->recipient)->reply) == 2;
         taking = taking_in(world, i, entry, takings_from(world, transaction->begin_ns));
         if (taking != SIZE_MAX && took_recipient(&world->takings[taking], attempt->recipient))
             evidence.taking = taking;

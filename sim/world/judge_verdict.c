@@ -12,6 +12,7 @@
 #include "sim/world/dialogue.h"
 #include "sim/world/internal.h"
 #include "sim/world/judge.h"
+#include "sim/world/judge_exchangers.h"
 
 static bool says(const struct attempt *attempt, const char *words)
 {
@@ -103,8 +104,13 @@ static void judge_attempt(struct world *world, const struct entry *entry,
     struct replies replies = find_replies(world, attempt);
     bool expired = says(attempt, "been_in_the_queue_too_long");
     bool failed = attempt->result == 'D' && !expired;
+    const char *without_cause = NULL;
 
-    if (failed && replies.count > 0 && replies.worst < 5)
+    if (attempt->result == 'Z' && !says(attempt, "Possible_duplicate"))
+        without_cause = put_off_without_cause(world, attempt);
+    if (without_cause)
+        accuse(world, entry, attempt, without_cause);
+    else if (failed && replies.count > 0 && replies.worst < 5)
         accuse(world, entry, attempt, "failed for good though no remote has refused it");
     else if (failed && replies.count == 0 && had_dns_trouble(world, attempt))
         accuse(world, entry, attempt, "failed for good though only the DNS had trouble");

@@ -355,6 +355,7 @@ struct machine {
     int64_t squeezed_from_ns, squeezed_to_ns;
     bool has_listened;       /* on a port, since the run began */
     bool arrived;            /* a file came into a Maildir in this call */
+    bool was_down;           /* of a remote: its power was off */
     bool stopped;            /* world_stop: nobody starts it again */
     bool start_wanted;       /* as soon as the one that was stopped has ended */
     bool faulted;            /* some call of its programs went wrong: faults.h */
@@ -442,7 +443,8 @@ struct world {
     const struct call *call; /* the call that is being made */
     size_t *running;         /* letters whose submitter runs */
     size_t running_count;
-    bool finished; /* the end: what stops now is no part of the story */
+    bool finished;        /* the end: what stops now is no part of the story */
+    bool network_changed; /* something was said about it, or a connection was broken */
 };
 
 struct world_options {
