@@ -111,6 +111,9 @@ bool upset_excuses(const struct world *world, size_t machine, int64_t from, int6
                    unsigned hit);
 /* True if a line of that time tells of trouble: deliveries may have waited for it. */
 bool had_trouble(const struct world *world, size_t machine, int64_t from, int64_t to);
+/* True if, while that try at a remote went on, some remote said a 5xx to the host, the DNS said
+ * that the domain is not there, or a host of ours may have been asked. */
+bool heard_no(const struct world *world, const struct attempt *attempt);
 /* True if the attempt is one at that recipient. */
 bool attempt_is_at(const struct attempt *attempt, const struct route *route);
 /* True if a bounce says that the message could not be delivered to the recipient. */

@@ -86,6 +86,62 @@ static bool had_dns_trouble(const struct world *world, const struct attempt *att
     return trouble;
 }
 
+/* A name at or below the domain, or that its mail exchangers have: all that was asked then. */
+static bool dns_said_no(const struct world *world, const struct attempt *attempt)
+{
+    for (size_t i = 0; i < world->query_count; i++) {
+        const struct query *query = &world->queries[i];
+
+        if (query->time_ns >= attempt->start_ns && query->time_ns <= attempt->end_ns &&
+            query->answer &&
+            (strcmp(query->answer, "nxdomain") == 0 || strcmp(query->answer, "nodata") == 0))
+            return true;
+    }
+    return has_null_mx(world, attempt->recipient);
+}
+
+/* Some remote has said a 5xx to the host. */
+static bool heard_5xx(const struct world *world, const struct attempt *attempt)
+{
+    for (size_t i = 0; i < world->spoken_count; i++) {
+        const struct spoken *spoken = &world->spoken[i];
+
+        if (!spoken->by_client && spoken->time_ns >= attempt->start_ns &&
+            spoken->time_ns <= attempt->end_ns && spoken->connection < world->connection_count &&
+            world->dialogue->host_of[spoken->connection] == attempt->machine &&
+            reply_class(spoken->text) == 5)
+            return true;
+    }
+    return false;
+}
+
+static bool serves_domain(const struct machine *machine, const char *recipient)
+{
+    const char *at = strrchr(recipient, '@');
+
+    for (size_t i = 0; at && machine->remote && i < machine->remote->domain_count; i++)
+        if (strcasecmp(machine->remote->domains[i].domain, at + 1) == 0)
+            return true;
+    return false;
+}
+
+/* A mail exchanger of its domain got a connection from the host. */
+static bool was_connected(const struct world *world, const struct attempt *attempt)
+{
+    for (size_t i = 0; i < world->connection_count; i++)
+        if (serves_domain(&world->machines[world->connections[i].machine], attempt->recipient) &&
+            world->dialogue->host_of[i] == attempt->machine &&
+            world->connections[i].start_ns >= attempt->start_ns &&
+            world->connections[i].start_ns <= attempt->end_ns)
+            return true;
+    return false;
+}
+
+bool heard_no(const struct world *world, const struct attempt *attempt)
+{
+    return world->host_count > 1 || heard_5xx(world, attempt) || dns_said_no(world, attempt);
+}
+
 static void accuse(struct world *world, const struct entry *entry, const struct attempt *attempt,
                    const char *what)
 {
@@ -112,6 +168,10 @@ static void judge_attempt(struct world *world, const struct entry *entry,
         accuse(world, entry, attempt, without_cause);
     else if (failed && replies.count > 0 && replies.worst < 5)
         accuse(world, entry, attempt, "failed for good though no remote has refused it");
+    else if (failed && replies.count == 0 && was_connected(world, attempt) &&
+             !says(attempt, "takes_messages_of_up_to") && world->host_count == 1 &&
+             !heard_5xx(world, attempt))
+        accuse(world, entry, attempt, "failed for good though no remote has said so");
     else if (failed && replies.count == 0 && had_dns_trouble(world, attempt))
         accuse(world, entry, attempt, "failed for good though only the DNS had trouble");
     else if ((attempt->result == 'Z' || expired) && replies.worst == 5 && replies.best == 5 &&

@@ -72,6 +72,25 @@ static void check_form(struct machine *machine, const char *text)
     world_accuse(machine->world, "LOG", NO_LETTER, 0, "a log line of no known form: %.200s", text);
 }
 
+/* A line that tells of trouble excuses what came late by it: there must have been some. */
+static void check_trouble(struct machine *machine, const char *text)
+{
+    static const char in_vain[] = "alert: cannot start: ";
+    const struct world *world = machine->world;
+
+    if ((strncmp(text, "alert: ", 7) != 0 && strncmp(text, "warning: ", 9) != 0) ||
+        machine->squeezed || machine->spec->capacity_bytes > 0)
+        return;
+    for (size_t i = 0; i < world->upset_count; i++)
+        if (world->upsets[i].machine == machine->index)
+            return;
+    if (strncmp(text, in_vain, sizeof in_vain - 1) == 0)
+        world_accuse(machine->world, "START", NO_LETTER, 0, "nixie-send: %.200s", text);
+    else
+        world_accuse(machine->world, "LOG", NO_LETTER, 0,
+                     "a line tells of trouble, and there was none: %.200s", text);
+}
+
 static char as_logged(char c)
 {
     if (c == '\n')
@@ -246,6 +265,7 @@ static void note_line(struct machine *machine, const char *text)
     if (world->story)
         world_tell(world, machine->index, "log       %s", text);
     check_form(machine, text);
+    check_trouble(machine, text);
     if (line_number(text, "starting delivery ", &number, &rest))
         note_start(machine, number, rest);
     else if (line_number(text, "delivery ", &number, &rest))

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "sim/world/internal.h"
+#include "sim/world/judge.h"
 #include "sim/world/words.h"
 
 #define RECOVERY_NS (10 * 60 * NANOSECONDS)
@@ -83,9 +84,11 @@ static bool has_program_failed(const struct world *world, const struct attempt *
 {
     for (size_t i = 0; i < world->run_count; i++) {
         const struct program_run *run = &world->runs[i];
+        const char *recipient = run_variable(run, "RECIPIENT");
 
         if (run->machine == attempt->machine && run->ended && run->exit_code != 0 &&
-            run->start_ns >= attempt->start_ns && run->end_ns <= attempt->end_ns)
+            run->start_ns >= attempt->start_ns && run->end_ns <= attempt->end_ns &&
+            (!recipient || logged_is(attempt->recipient, recipient)))
             return true;
     }
     return false;
@@ -94,9 +97,7 @@ static bool has_program_failed(const struct world *world, const struct attempt *
 /* VERDICT judges what remotes and the DNS have said. */
 static bool is_said_by_others(const struct world *world, const struct attempt *attempt)
 {
-    return attempt->remote ? strstr(attempt->text, "Remote_host_said") ||
-                                 strstr(attempt->text, "couldn't_find_any_host")
-                           : has_program_failed(world, attempt);
+    return attempt->remote ? heard_no(world, attempt) : has_program_failed(world, attempt);
 }
 
 static void walk_attempt(struct world *world, const struct attempt *attempt, tell_final *tell,
@@ -137,9 +138,22 @@ static int compare(const void *a, const void *b)
     return one < other ? -1 : one > other;
 }
 
+static void note_done(struct world *world, const struct attempt *attempt, struct outcomes *to)
+{
+    const struct entry *entry = world_entry(world, attempt->machine, attempt->number);
+
+    if (attempt->result == 'K' && entry && entry->letter != NO_LETTER)
+        *LIST_ADD(to->done, to->done_count) =
+            hash_of(entry->letter, entry->bounce + 1, attempt->recipient);
+}
+
 void outcomes_note(const struct world *world, struct outcomes *to)
 {
     walk((struct world *) world, note_final, to);
+    for (size_t i = 0; i < world->attempt_count; i++)
+        note_done((struct world *) world, &world->attempts[i], to);
+    if (to->done_count)
+        qsort(to->done, to->done_count, sizeof *to->done, compare);
     if (to->final_count)
         qsort(to->final, to->final_count, sizeof *to->final, compare);
     to->letter_count = world->letter_count;
@@ -158,6 +172,7 @@ void outcomes_note(const struct world *world, struct outcomes *to)
 void outcomes_free(struct outcomes *outcomes)
 {
     free(outcomes->final);
+    free(outcomes->done);
     free(outcomes->taken);
     free(outcomes->listens);
     free(outcomes->squeezed);
@@ -171,6 +186,11 @@ struct judging {
     const struct outcomes *base;
 };
 
+static bool is_in(const uint64_t *hashes, size_t count, uint64_t hash)
+{
+    return count && bsearch(&hash, hashes, count, sizeof hash, compare);
+}
+
 static void judge_final(void *context, const struct final *final)
 {
     const struct judging *judging = context;
@@ -180,10 +200,12 @@ static void judge_final(void *context, const struct final *final)
     unsigned bounce = final->bounce ? final->bounce - 1 : 0;
     struct violation *violation;
 
-    /* nothing is known of what was not even taken then, or of bounces that there were none */
-    if (bounce > 0 || (final->letter < base->letter_count && !base->taken[final->letter]))
+    /* nothing is known of what was not even taken then, or of bounces that nobody got */
+    if (bounce > 0 && !is_in(base->done, base->done_count, hash))
         return;
-    if (base->final_count && bsearch(&hash, base->final, base->final_count, sizeof hash, compare))
+    if (bounce == 0 && (final->letter < base->letter_count && !base->taken[final->letter]))
+        return;
+    if (is_in(base->final, base->final_count, hash))
         return;
     violation = world_accuse(judging->world, "FINAL", final->letter, bounce,
                              "%s%s%s%s is refused for good, only because something went wrong for "

@@ -21,6 +21,8 @@
 struct outcomes {
     uint64_t *final; /* hashes of who was told no for good, in order */
     size_t final_count;
+    uint64_t *done; /* of to whom a message or a bounce was delivered, in order */
+    size_t done_count;
     bool *taken; /* of each letter: somebody was told yes */
     size_t letter_count;
     bool *listens;  /* of each host: it had a port open */

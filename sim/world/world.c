@@ -342,12 +342,31 @@ static void start_again(void *context)
         world_start(machine->world, machine->index);
 }
 
+/* Nothing has gone wrong since the server was started, and there is room: it does not end by
+ * itself. */
+static void check_end(struct machine *machine, int status)
+{
+    const struct world *world = machine->world;
+
+    if (world->finished || machine->stopped || status == -1 || !WIFEXITED(status) ||
+        machine->squeezed || machine->spec->capacity_bytes > 0)
+        return;
+    for (size_t i = 0; i < world->upset_count; i++)
+        if (world->upsets[i].machine == machine->index &&
+            (world->upsets[i].kind == UPSET_FAULT || world->upsets[i].kind == UPSET_KILL) &&
+            world->upsets[i].time_ns >= machine->started_ns)
+            return;
+    world_accuse(machine->world, "START", NO_LETTER, 0, "nixie-start ended with %d, for no reason",
+                 WEXITSTATUS(status));
+}
+
 static void tree_ended(void *context, struct process *process, int status)
 {
     struct machine *machine = context;
     struct kernel *kernel = machine->world->kernel;
 
     machine->tree = NULL;
+    check_end(machine, status);
     if (!machine->world->finished && machine->start_wanted && status != -1)
         kernel_at(kernel, kernel_now(kernel), start_again, machine);
     else if (!machine->world->finished && machine->faulted && !machine->stopped && status != -1)
@@ -368,6 +387,7 @@ void world_start(struct world *world, size_t index)
     if (machine->tree || !host_is_up(machine->host))
         return;
     world_tell(world, index, "start     the server");
+    machine->started_ns = kernel_now(world->kernel);
     machine->tree =
         home_start(machine->host, machine->spec, tree_output, tree_ended, machine, &error);
     if (!machine->tree)

@@ -356,6 +356,7 @@ struct machine {
     bool has_listened;       /* on a port, since the run began */
     bool arrived;            /* a file came into a Maildir in this call */
     bool was_down;           /* of a remote: its power was off */
+    int64_t started_ns;      /* when nixie-start was started last */
     bool stopped;            /* world_stop: nobody starts it again */
     bool start_wanted;       /* as soon as the one that was stopped has ended */
     bool faulted;            /* some call of its programs went wrong: faults.h */
