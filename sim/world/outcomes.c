@@ -107,7 +107,7 @@ static void walk_attempt(struct world *world, const struct attempt *attempt, tel
     struct final final = {0, 0, attempt->recipient, attempt->end_ns, attempt->text};
 
     if (attempt->result != 'D' || !entry || entry->letter == NO_LETTER ||
-        strstr(attempt->text, "been_in_the_queue_too_long") || is_said_by_others(world, attempt))
+        is_said_by_others(world, attempt))
         return;
     final.letter = entry->letter;
     final.bounce = entry->bounce + 1; /* 0 is what submitters are told */
@@ -205,7 +205,9 @@ static void judge_final(void *context, const struct final *final)
         return;
     if (bounce == 0 && (final->letter < base->letter_count && !base->taken[final->letter]))
         return;
-    if (is_in(base->final, base->final_count, hash))
+    /* who gets too old then may as well fail now; SCHEDULE judges who gets too old now */
+    if (is_in(base->final, base->final_count, hash) ||
+        strstr(final->how, "been_in_the_queue_too_long"))
         return;
     violation = world_accuse(judging->world, "FINAL", final->letter, bounce,
                              "%s%s%s%s is refused for good, only because something went wrong for "

@@ -353,7 +353,8 @@ static void check_end(struct machine *machine, int status)
         return;
     for (size_t i = 0; i < world->upset_count; i++)
         if (world->upsets[i].machine == machine->index &&
-            (world->upsets[i].kind == UPSET_FAULT || world->upsets[i].kind == UPSET_KILL) &&
+            (world->upsets[i].kind == UPSET_FAULT || world->upsets[i].kind == UPSET_KILL ||
+             world->upsets[i].order == ORDER_STOP) &&
             world->upsets[i].time_ns >= machine->started_ns)
             return;
     world_accuse(machine->world, "START", NO_LETTER, 0, "nixie-start ended with %d, for no reason",

@@ -436,7 +436,7 @@ static pid_t writer_of(const struct world *world)
     return process_pid(host_find_process(world->machines[0].host, "nixie-send"));
 }
 
-static const struct {
+static const struct log_row {
     const char *lines; /* behind "starting delivery 1" of a local one and its status */
     const char *want;
 } logs[] = {
@@ -467,17 +467,39 @@ START_TEST(lines_fit_together)
     static const char start[] =
         "starting delivery 1: msg 1 to local bob@away.example\nstatus: local 1/10 remote 0/20\n";
 
-    for (int fault = 0; fault < 2; fault++) {
+    /* A fault, and one that took no line. */
+    for (int fault = 0; fault < 3; fault++) {
         struct world *world = start_world();
 
         write_spool(world, "mess/1", "hello", 5);
         forget_violations(world);
         if (fault)
-            add_upset(world, 1, UPSET_FAULT);
+            add_upset(world, 1, UPSET_FAULT)->hit = fault == 2 ? HIT_SEND : 0;
         log_note_write(&world->machines[0], writer_of(world), start, sizeof start - 1);
         log_note_write(&world->machines[0], writer_of(world), logs[_i].lines,
                        strlen(logs[_i].lines));
-        expect(world, fault && strcmp(logs[_i].lines, "hello\n") != 0 ? "" : logs[_i].want);
+        expect(world, fault == 1 && strcmp(logs[_i].lines, "hello\n") != 0 ? "" : logs[_i].want);
+    }
+}
+END_TEST
+
+/* What a line tells of as trouble excuses others; with nothing wrong there was none. */
+START_TEST(trouble_has_a_cause)
+{
+    static const struct log_row lines[] = {
+        {"warning: trouble fsyncing info/1; will try again later\n", "LOG"},
+        {"alert: cannot start: unable to lock\n", "START"},
+        {"status: exiting\n", ""},
+    };
+
+    for (size_t i = 0; i < 2 * sizeof lines / sizeof *lines; i++) {
+        struct world *world = start_world();
+        const char *text = lines[i / 2].lines;
+
+        if (i % 2)
+            add_upset(world, 0, UPSET_FAULT);
+        log_note_write(&world->machines[0], writer_of(world), text, strlen(text));
+        expect(world, i % 2 ? "" : lines[i / 2].want);
     }
 }
 END_TEST
@@ -556,6 +578,7 @@ int main(void)
     tcase_add_test(tests, numbers_are_given_once);
     tcase_add_loop_test(tests, lines_fit_together, 0, sizeof logs / sizeof *logs);
     tcase_add_test(tests, deliveries_end);
+    tcase_add_test(tests, trouble_has_a_cause);
     tcase_add_test(tests, one_send_at_a_time);
     tcase_add_test(tests, what_is_written_is_no_left_over);
     suite_add_tcase(suite, tests);

@@ -198,7 +198,8 @@ static const struct {
 } tellings[] = {
     {'Z', DOUBT, "250 ok", "354 go", NULL, true, ""},
     {'Z', DOUBT, "250 ok", "354 go", NULL, false, ""}, /* the dot may not have come */
-    {'Z', "198.51.100.1_failed/", "250 ok", "354 go", NULL, true, "HONESTY"},
+    {'Z', "198.51.100.1_failed/", "250 ok", "354 go", NULL, true, "HONESTY VERDICT"},
+    {'Z', "198.51.100.1_failed/", "250 ok", "354 go", NULL, false, "VERDICT"}, /* all was yes */
     {'D', "198.51.100.1_failed/", "250 ok", "354 go", NULL, true, "BOUNCE HONESTY VERDICT"},
     {'Z', DOUBT, "451 later", "503 no recipients", NULL, false, "HONESTY"},
     {'Z', DOUBT, "250 ok", NULL, NULL, false, "HONESTY"},
@@ -207,6 +208,7 @@ static const struct {
     {'K', "198.51.100.1_accepted_message./", "250 ok", "354 go", "250 ok", true, ""},
     {'K', "198.51.100.1_accepted_message./", "250 ok", "354 go", NULL, true, "HONESTY"},
     {'K', "198.51.100.1_accepted_message./", "250 ok", "354 go", "451 no", true, "HONESTY"},
+    {'K', "198.51.100.1_accepted_message./", "550 no", "354 go", "250 ok", false, "HONESTY"},
 };
 
 START_TEST(the_log_tells_what_happened)
