@@ -67,8 +67,13 @@ static void forget(struct synth *synth, struct conversation *conversation)
 
 void synth_tcp_free(struct synth *synth)
 {
-    while (synth->conversations)
-        forget(synth, synth->conversations);
+    struct conversation *next;
+
+    for (struct conversation *one = synth->conversations; one; one = next) {
+        next = one->next;
+        free(one);
+    }
+    synth->conversations = NULL;
 }
 
 /* --- numbers -----------------------------------------------------------------------------------*/

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pcap/pcap.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,7 @@ struct capture_writer {
     int directory;
     char *name, *beside;
     char *buffer;
+    bool has_name;
     uint64_t count;
     int error;
 };
@@ -36,19 +38,35 @@ static void let_go(struct capture_writer *writer)
     free(writer);
 }
 
-/* The file beside; NULL with errno. */
+/* A file without a name, of which nothing is left if we are killed; where the file system has none,
+ * one beside.  NULL with errno. */
 static FILE *make_file(struct capture_writer *writer)
 {
     FILE *file = NULL;
     int fd;
 
     unlinkat(writer->directory, writer->beside, 0); /* of an earlier process of that number */
-    fd = openat(writer->directory, writer->beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    fd = openat(writer->directory, ".", O_WRONLY | O_TMPFILE | O_CLOEXEC, 0666);
+    writer->has_name = fd < 0;
+    if (writer->has_name)
+        fd = openat(writer->directory, writer->beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
+                    0666);
     if (fd >= 0)
         file = fdopen(fd, "w");
     if (fd >= 0 && !file)
         close(fd);
     return file;
+}
+
+/* Gives it the name beside, if it has none. */
+static int name_file(const struct capture_writer *writer, FILE *file)
+{
+    char link[40];
+
+    if (writer->has_name)
+        return 0;
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fileno(file));
+    return linkat(AT_FDCWD, link, writer->directory, writer->beside, AT_SYMLINK_FOLLOW);
 }
 
 static char *name_beside(const char *name)
@@ -127,6 +145,8 @@ int capture_close(struct capture_writer *writer)
     errno = 0;
     if ((fflush(file) != 0 || ferror(file)) && !error)
         error = errno ? errno : EIO;
+    if (!error && name_file(writer, file) < 0)
+        error = errno;
     pcap_dump_close(writer->file);
     if (!error && renameat(writer->directory, writer->beside, writer->directory, writer->name) < 0)
         error = errno;

@@ -2,8 +2,9 @@
 /*
  * Writes capture files: pcap with nanoseconds, each packet from its IP header on (LINKTYPE_RAW).
  *
- * The packets go to a file beside, ".NAME.PROCESS", which gets its name when it is complete: a file
- * of that name is always a whole capture, and what was there before stays until then.
+ * The packets go to a file without a name, or (where the file system has no such ones) beside, as
+ * ".NAME.PROCESS".  It gets its name when it is complete: a file of that name is always a whole
+ * capture, and what was there before stays until then.
  */
 #ifndef SIM_CAPTURE_WRITER_H
 #define SIM_CAPTURE_WRITER_H

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "sim/capture/writer.h"
@@ -67,6 +68,26 @@ static unsigned read_all(const char *file, struct pcap_pkthdr *last)
     return count;
 }
 
+/* A process that is killed while it writes leaves nothing, on file systems of today. */
+static void kill_in_the_middle(void)
+{
+    int status, fd = open(folder, O_TMPFILE | O_WRONLY, 0600);
+    unsigned before = names();
+    if (fd < 0)
+        return;
+    close(fd);
+    pid_t child = fork();
+    if (child == 0) {
+        struct capture_writer *writer = capture_open(folder, "other.pcap");
+        for (int i = 0; i < 10000; i++)
+            capture_add(writer, 0, packet, 100);
+        raise(SIGKILL);
+    }
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert(WIFSIGNALED(status));
+    ck_assert_uint_eq(names(), before);
+}
+
 START_TEST(test_written)
 {
     struct pcap_pkthdr last = {0};
@@ -76,6 +97,7 @@ START_TEST(test_written)
         ck_assert_int_eq(capture_add(writer, 1767225600123456789 + i, packet, 60), 0);
     ck_assert_uint_eq(capture_count(writer), 1000);
     ck_assert_int_lt(access(path, F_OK), 0); /* it has no name yet */
+    kill_in_the_middle();
     ck_assert_int_eq(capture_close(writer), 0);
     ck_assert_uint_eq(names(), 1);
     ck_assert_uint_eq(read_all(path, &last), 1000);
