@@ -11,6 +11,7 @@
 
 int pcap_capture(int argc, char **argv);
 int pcap_show(int argc, char **argv);
+int pcap_import(int argc, char **argv);
 
 /* Reads a decimal number of `least` to `most`.  Returns false if it is none. */
 bool pcap_number(const char *text, uint64_t least, uint64_t most, uint64_t *number);

@@ -222,7 +222,7 @@ static void on_data(struct connection *connection, struct argument argument)
     if (connection->recipient_count > 0)
         event_happens(connection, VERB_DATA, "354 go ahead");
     else if (connection->refused_recipient)
-        event_answer(connection, "554 5.5.1 there are no valid recipients");
+        event_happens(connection, VERB_DATA, "554 5.5.1 there are no valid recipients");
     else
         event_answer(connection, "503 5.5.1 say RCPT first");
 }

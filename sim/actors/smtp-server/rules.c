@@ -219,11 +219,14 @@ static bool is_about_any(const struct connection *connection, const struct rule 
     return false;
 }
 
-/* Whether an event is one of this rule. */
+/* Whether an event is one of this rule.  DATA without a recipient is one for those alone whose
+ * pattern is empty. */
 static bool is_event(const struct connection *connection, enum verb verb, const struct rule *rule)
 {
     if (rule->verb != verb && (rule->verb != VERB_ANY || verb == VERB_MESSAGE))
         return false;
+    if (verb == VERB_DATA && connection->recipient_count == 0)
+        return rule->verb == VERB_DATA && rule->pattern && !*rule->pattern;
     if (!rule->pattern && rule->domain_count == 0)
         return true;
     if (verb == VERB_CONNECT)

@@ -1,0 +1,700 @@
+/* SPDX-License-Identifier: ISC */
+/* Which tries are of one message, and when each is made. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "sim/capture/import_internal.h"
+
+#define SECOND INT64_C(1000000000)
+#define MS INT64_C(1000000)
+#define AT_ONCE_NS (60 * SECOND) /* another server is tried so soon behind the one that failed */
+#define APART_NS (10 * SECOND)   /* longer than our server keeps a connection */
+#define CONNECT_NS (60 * SECOND) /* that it waits for an answer */
+#define RANK_MAX 50
+#define SILENCE_MS_MIN 5000
+#define SILENCE_MS_MAX 300000
+
+/* --- delays ----------------------------------------------------------------------------------*/
+
+/* Two digits are enough, and what is faster than people notice is at once. */
+static int64_t round_ms(int64_t ms)
+{
+    int64_t unit = 1;
+
+    if (ms < 20)
+        return 0;
+    while (ms / unit >= 100)
+        unit *= 10;
+    return (ms + unit / 2) / unit * unit;
+}
+
+int64_t import_delay_ms(const struct import_session *session, const struct smtp_exchange *exchange)
+{
+    const struct flow *flow = session->smtp.flow;
+    int64_t since = exchange->command.there ? exchange->command.last_ns
+                    : flow->accepted_ns     ? flow->accepted_ns
+                                            : exchange->reply.first_ns;
+
+    if (!exchange->reply.there || exchange->reply.first_ns <= since)
+        return 0;
+    return round_ms((exchange->reply.first_ns - since) / MS);
+}
+
+/* How long our server has to wait for a reply: what the client did, within reason. */
+static void set_silence(struct import *import)
+{
+    int64_t most = 0;
+    bool silent = false;
+
+    for (size_t i = 0; i < import->session_count; i++) {
+        const struct import_session *session = &import->sessions[i];
+
+        if (!session->usable)
+            continue;
+        for (size_t k = 0; k < session->smtp.count; k++) {
+            int64_t delay = import_delay_ms(session, &session->smtp.exchanges[k]);
+
+            import->longest_delay_ms =
+                delay > import->longest_delay_ms ? delay : import->longest_delay_ms;
+        }
+        silent = silent || session->end == END_SILENT || session->end == END_CLIENT;
+        most = session->waited_ns / MS > most ? session->waited_ns / MS : most;
+    }
+    if (!silent)
+        return;
+    most = most < SILENCE_MS_MIN ? SILENCE_MS_MIN : most > SILENCE_MS_MAX ? SILENCE_MS_MAX : most;
+    if (most <= import->longest_delay_ms)
+        most = import->longest_delay_ms + 1000;
+    import->silence_ms = (most + 999) / 1000 * 1000;
+}
+
+/* --- messages --------------------------------------------------------------------------------*/
+
+static bool same_address(const struct import *import, size_t one, size_t other)
+{
+    const struct flow *a = import->sessions[one].smtp.flow, *b = import->sessions[other].smtp.flow;
+
+    return a->ends[a->client].family == b->ends[b->client].family &&
+           memcmp(a->ends[a->client].bytes, b->ends[b->client].bytes, 16) == 0;
+}
+
+/* True if each of the transaction's recipients, in order, is one of the message who is open. */
+static bool is_for_open(const struct import_message *message,
+                        const struct import_transaction *transaction)
+{
+    size_t found = 0;
+
+    for (size_t i = 0; i < message->recipient_count && found < transaction->recipient_count; i++)
+        found +=
+            message->recipients[i].fate == FATE_OPEN &&
+            strcasecmp(message->recipients[i].address, transaction->recipients[found].address) == 0;
+    return found == transaction->recipient_count;
+}
+
+static bool same_content(const struct import_transaction *one,
+                         const struct import_transaction *other)
+{
+    if (!one || !one->text || !other->text)
+        return true;
+    if (!one->text_whole || !other->text_whole) {
+        size_t size = one->text_size < other->text_size ? one->text_size : other->text_size;
+
+        return memcmp(one->text, other->text, size) == 0;
+    }
+    return one->text_size == other->text_size &&
+           memcmp(one->text, other->text, one->text_size) == 0;
+}
+
+/* When nothing more was said in a session. */
+static int64_t over_ns(const struct import_session *session)
+{
+    const struct flow_stop *client = flow_stop_of(session->smtp.flow, false);
+    const struct flow_stop *server = flow_stop_of(session->smtp.flow, true);
+
+    if (client->packet && (!server->packet || client->packet < server->packet))
+        return client->time_ns;
+    return server->packet ? server->time_ns : session->smtp.flow->last_ns;
+}
+
+/* True if the message's last try was over when the session began. */
+static bool is_over(const struct import *import, const struct import_message *message,
+                    size_t session)
+{
+    const struct import_try *last = &import->tries[message->tries[message->try_count - 1]];
+    const struct import_session *before = &import->sessions[last->session];
+    size_t next = last->transaction + 1; /* 0 if it did not come to one */
+    int64_t end = last->transaction != NONE && next < before->transaction_count
+                      ? before->transactions[next].mail->command.first_ns
+                      : over_ns(before);
+
+    return last->session != session && end <= import->sessions[session].smtp.flow->first_ns;
+}
+
+static size_t find_message(const struct import *import, size_t session,
+                           const struct import_transaction *transaction)
+{
+    for (size_t i = 0; i < import->message_count && transaction->recipient_count > 0; i++) {
+        const struct import_message *message = &import->messages[i];
+
+        if (!message->made_up && strcmp(message->sender, transaction->sender) == 0 &&
+            is_for_open(message, transaction) && same_content(message->content, transaction) &&
+            is_over(import, message, session))
+            return i;
+    }
+    return NONE;
+}
+
+static size_t add_message(struct import *import, size_t session, const char *sender)
+{
+    struct import_message *message =
+        POOL_ADD(&import->pool, import->messages, import->message_count);
+
+    message->name =
+        pool_format(&import->pool, "%c%zu", import->message_letter, import->message_count);
+    message->sender = sender;
+    message->first_session = session;
+    message->group = import->message_count - 1;
+    return message->group;
+}
+
+/* A name for a recipient that the capture does not tell. */
+static void make_up_recipient(struct import *import, struct import_message *message)
+{
+    struct import_recipient *recipient =
+        POOL_ADD(&import->pool, message->recipients, message->recipient_count);
+
+    recipient->address = pool_format(&import->pool, "somebody@unknown%zu.example",
+                                     import->sessions[message->first_session].remote + 1);
+    message->made_up = true;
+}
+
+static size_t message_of(struct import *import, size_t session,
+                         const struct import_transaction *transaction)
+{
+    size_t found = find_message(import, session, transaction);
+    struct import_message *message;
+
+    if (found == NONE) {
+        found = add_message(import, session, transaction->sender);
+        message = &import->messages[found];
+        for (size_t i = 0; i < transaction->recipient_count; i++) {
+            struct import_recipient *recipient =
+                POOL_ADD(&import->pool, message->recipients, message->recipient_count);
+
+            recipient->address = transaction->recipients[i].address;
+        }
+    }
+    message = &import->messages[found];
+    if (transaction->recipient_count == 0) {
+        make_up_recipient(import, message);
+        import_note(import,
+                    "session %" PRIu64 ": no recipient is known of a message; %s is made up",
+                    import->sessions[session].number, message->recipients[0].address);
+        message->recipients[0].fate = transaction->fate;
+    }
+    if (transaction->text &&
+        (!message->content || transaction->text_size > message->content->text_size))
+        message->content = transaction;
+    return found;
+}
+
+static void take_fates(struct import_message *message, const struct import_transaction *transaction)
+{
+    size_t found = 0;
+
+    for (size_t i = 0; i < message->recipient_count && found < transaction->recipient_count; i++) {
+        struct import_recipient *recipient = &message->recipients[i];
+
+        if (recipient->fate != FATE_OPEN ||
+            strcasecmp(recipient->address, transaction->recipients[found].address) != 0)
+            continue;
+        recipient->fate = transaction->recipients[found++].fate;
+    }
+}
+
+/* --- tries -----------------------------------------------------------------------------------*/
+
+static struct import_try *add_try(struct import *import, size_t message, size_t session,
+                                  size_t transaction)
+{
+    struct import_try *try = POOL_ADD(&import->pool, import->tries, import->try_count);
+
+    try->message = message;
+    try->session = session;
+    try->transaction = transaction;
+    *POOL_ADD(&import->pool, import->messages[message].tries, import->messages[message].try_count) =
+        import->try_count - 1;
+    return try;
+}
+
+/* True if our server, too, would go to the next server or try again later. */
+static bool failed_early(const struct import_session *session)
+{
+    const struct smtp_session *smtp = &session->smtp;
+    unsigned code = 0;
+
+    for (size_t i = 0; i < smtp->count; i++)
+        if (smtp->exchanges[i].code && strcmp(smtp->exchanges[i].verb, "QUIT") != 0)
+            code = smtp->exchanges[i].code;
+    return session->end != END_ORDERLY || code / 100 != 2;
+}
+
+/* Sessions that came to nothing, whose message is not known yet. */
+struct waiting {
+    size_t *sessions;
+    size_t count;
+};
+
+/* True if nothing speaks against a server being one for the transaction's recipients: it was seen
+ * to take mail for some of their domains, or for none at all. */
+static bool may_serve(const struct import *import, size_t remote,
+                      const struct import_transaction *transaction)
+{
+    bool knows_any = false;
+
+    for (size_t i = 0; i < import->session_count; i++) {
+        const struct import_session *session = &import->sessions[i];
+
+        if (!session->usable || session->remote != remote)
+            continue;
+        for (size_t k = 0; k < session->transaction_count; k++) {
+            if (session->transactions[k].recipient_count == 0)
+                continue;
+            knows_any = true;
+            for (size_t n = 0; n < transaction->recipient_count && n < 10; n++)
+                if (strcasecmp(strrchr(session->transactions[k].recipients[0].address, '@'),
+                               strrchr(transaction->recipients[n].address, '@')) == 0)
+                    return true;
+        }
+    }
+    return !knows_any;
+}
+
+static int64_t first_ns(const struct import *import, size_t session)
+{
+    return import->sessions[session].smtp.flow->first_ns;
+}
+
+/* Servers that were tried one after another have ranks in that order. */
+static void rank_servers(struct import *import, const struct import_try *try)
+{
+    for (size_t i = 0; i < try->failed_count; i++) {
+        size_t next = i + 1 < try->failed_count ? try->failed[i + 1] : try->session;
+        const struct import_remote *one = &import->remotes[import->sessions[try->failed[i]].remote];
+        struct import_remote *other = &import->remotes[import->sessions[next].remote];
+
+        if (one != other && other->rank <= one->rank && one->rank < RANK_MAX)
+            other->rank = one->rank + 1;
+    }
+}
+
+/* Makes those that fit tries of the message of `session`: earlier ones at the same server, each
+ * with those at others that came just before it; or the beginning of this one (in *now). */
+static void take_waiting(struct import *import, struct waiting *waiting, size_t session,
+                         size_t message, struct import_try *now)
+{
+    const struct import_session *this = &import->sessions[session];
+    size_t left = 0;
+
+    for (size_t i = 0; i < waiting->count; i++) {
+        size_t other = waiting->sessions[i];
+        const struct import_session *that = &import->sessions[other];
+        bool mine =
+            same_address(import, session, other) && failed_early(that) &&
+            (that->remote == this->remote || may_serve(import, that->remote, this->transactions));
+
+        if (!mine) {
+            waiting->sessions[left++] = other;
+            continue;
+        }
+        /* What came long before was of another try. */
+        if (now->failed_count > 0 &&
+            first_ns(import, other) - first_ns(import, now->failed[now->failed_count - 1]) >
+                AT_ONCE_NS) {
+            for (size_t k = 0; k < now->failed_count; k++)
+                waiting->sessions[left++] = now->failed[k];
+            now->failed = NULL;
+            now->failed_count = 0;
+        }
+        if (that->remote == this->remote) {
+            struct import_try *try = add_try(import, message, other, NONE);
+
+            try->failed = now->failed;
+            try->failed_count = now->failed_count;
+            rank_servers(import, try);
+            now->failed = NULL;
+            now->failed_count = 0;
+        } else {
+            *POOL_ADD(&import->pool, now->failed, now->failed_count) = other;
+        }
+    }
+    if (now->failed_count > 0 &&
+        first_ns(import, session) -
+                import->sessions[now->failed[now->failed_count - 1]].smtp.flow->last_ns >
+            AT_ONCE_NS) {
+        for (size_t k = 0; k < now->failed_count; k++)
+            waiting->sessions[left++] = now->failed[k];
+        now->failed = NULL;
+        now->failed_count = 0;
+    }
+    waiting->count = left;
+}
+
+static void join_groups(struct import *import, size_t one, size_t other)
+{
+    size_t from = import->messages[one].group, to = import->messages[other].group;
+
+    if (from == to)
+        return;
+    for (size_t i = 0; i < import->message_count; i++)
+        if (import->messages[i].group == from)
+            import->messages[i].group = to;
+}
+
+/* True if our server, too, would go from the last try of the message to another server at once: the
+ * connection was lost, or 421 was said, before there was an answer for anybody. */
+static bool goes_on_with(const struct import *import, const struct import_message *message,
+                         size_t session)
+{
+    const struct import_try *last =
+        message->try_count ? &import->tries[message->tries[message->try_count - 1]] : NULL;
+    const struct import_session *before = last ? &import->sessions[last->session] : NULL;
+    const struct import_transaction *transaction;
+
+    if (!last || last->transaction != 0 || before->transaction_count != 1 ||
+        before->remote == import->sessions[session].remote)
+        return false;
+    transaction = before->transactions;
+    for (size_t i = 0; i < transaction->recipient_count; i++)
+        if (transaction->recipients[i].fate != FATE_OPEN)
+            return false;
+    return (before->end == END_CLOSED || before->end == END_RESET || before->end == END_SILENT) &&
+           !(transaction->end && transaction->text_whole) &&
+           first_ns(import, session) - over_ns(before) < AT_ONCE_NS;
+}
+
+/* Makes the last try of the message the beginning of the one that is to come. */
+static void go_on_with(struct import *import, struct import_message *message,
+                       struct import_try *now)
+{
+    struct import_try *last = &import->tries[message->tries[--message->try_count]];
+    size_t *failed = NULL, count = 0;
+
+    for (size_t i = 0; i < last->failed_count; i++)
+        *POOL_ADD(&import->pool, failed, count) = last->failed[i];
+    *POOL_ADD(&import->pool, failed, count) = last->session;
+    for (size_t i = 0; i < now->failed_count; i++)
+        *POOL_ADD(&import->pool, failed, count) = now->failed[i];
+    now->failed = failed;
+    now->failed_count = count;
+    last->dropped = true;
+}
+
+static void link_session(struct import *import, struct waiting *waiting, size_t index)
+{
+    struct import_session *session = &import->sessions[index];
+    size_t first = NONE;
+
+    for (size_t i = 0; i < session->transaction_count; i++) {
+        if (import->message_count >= IMPORT_MESSAGES_MAX) {
+            import_note(import, "session %" PRIu64 ": more messages than a file can hold",
+                        session->number);
+            return;
+        }
+        struct import_transaction *transaction = &session->transactions[i];
+        size_t message = message_of(import, index, transaction);
+        struct import_try now = {0}, *try;
+
+        if (i == 0)
+            take_waiting(import, waiting, index, message, &now);
+        if (i == 0 && goes_on_with(import, &import->messages[message], index))
+            go_on_with(import, &import->messages[message], &now);
+        try = add_try(import, message, index, i);
+        try->failed = now.failed;
+        try->failed_count = now.failed_count;
+        rank_servers(import, try);
+        take_fates(&import->messages[message], transaction);
+        if (first == NONE)
+            first = message;
+        else
+            join_groups(import, message, first);
+    }
+}
+
+/* Sessions that never came to a message: one is made up for each pair of client and server. */
+static void make_up_messages(struct import *import, const struct waiting *waiting)
+{
+    for (size_t i = 0; i < waiting->count; i++) {
+        size_t session = waiting->sessions[i], message = NONE;
+
+        for (size_t k = 0; k < import->message_count && message == NONE; k++) {
+            const struct import_message *other = &import->messages[k];
+
+            if (other->made_up && other->try_count > 0 &&
+                import->tries[other->tries[0]].transaction == NONE &&
+                import->sessions[other->first_session].remote == import->sessions[session].remote &&
+                same_address(import, other->first_session, session))
+                message = k;
+        }
+        if (message == NONE) {
+            message = add_message(import, session, "sender@ours.example");
+            make_up_recipient(import, &import->messages[message]);
+            import_note(import, "session %" PRIu64 ": no message is known of it; %s is made up",
+                        import->sessions[session].number, import->messages[message].name);
+        }
+        add_try(import, message, session, NONE);
+    }
+}
+
+/* --- domains ---------------------------------------------------------------------------------*/
+
+static void add_domains(struct import *import, size_t remote, const struct import_message *message)
+{
+    struct import_remote *serves = &import->remotes[remote];
+
+    for (size_t i = 0; i < message->recipient_count; i++) {
+        const char *domain = strrchr(message->recipients[i].address, '@');
+
+        if (serves->domain_count &&
+            strcasecmp(serves->domains[serves->domain_count - 1], domain + 1) == 0)
+            continue;
+        *POOL_ADD(&import->pool, serves->domains, serves->domain_count) = domain + 1;
+    }
+}
+
+/* Where a try's recipients are served: those of the transaction only. */
+static void add_served(struct import *import, const struct import_try *try)
+{
+    const struct import_session *session = &import->sessions[try->session];
+    struct import_message some = import->messages[try->message];
+
+    if (try->transaction != NONE && session->transactions[try->transaction].recipient_count > 0) {
+        some.recipients = session->transactions[try->transaction].recipients;
+        some.recipient_count = session->transactions[try->transaction].recipient_count;
+    }
+    add_domains(import, session->remote, &some);
+    for (size_t i = 0; i < try->failed_count; i++)
+        add_domains(import, import->sessions[try->failed[i]].remote, &some);
+}
+
+struct served {
+    const char *domain;
+    size_t remote;
+};
+
+static int compare_served(const void *one, const void *other)
+{
+    const struct served *a = one, *b = other;
+    int order = strcasecmp(a->domain, b->domain);
+
+    if (order)
+        return order;
+    return a->remote < b->remote ? -1 : a->remote > b->remote;
+}
+
+static size_t root_of(const struct import *import, size_t remote)
+{
+    while (import->remotes[remote].same != remote)
+        remote = import->remotes[remote].same;
+    return remote;
+}
+
+/* Servers that take the same domain's mail, none of them only where another failed, are told as
+ * one: which of them is asked our server decides by chance. */
+static void join_remotes(struct import *import, const struct served *list, size_t count)
+{
+    for (size_t i = 1; i < count; i++) {
+        size_t one = root_of(import, list[i - 1].remote), other = root_of(import, list[i].remote);
+
+        if (one == other || strcasecmp(list[i - 1].domain, list[i].domain) != 0)
+            continue;
+        for (size_t k = i; k-- > 0 && strcasecmp(list[k].domain, list[i].domain) == 0;) {
+            one = root_of(import, list[k].remote);
+            if (import->remotes[one].rank == import->remotes[other].rank && one != other) {
+                import->remotes[other].same = one;
+                break;
+            }
+        }
+    }
+}
+
+static void sort_domains(struct import *import)
+{
+    struct served *list = NULL;
+    size_t count = 0;
+
+    for (size_t i = 0; i < import->remote_count; i++)
+        for (size_t k = 0; k < import->remotes[i].domain_count; k++) {
+            struct served *served = LIST_ADD(list, count);
+
+            served->domain = import->remotes[i].domains[k];
+            served->remote = i;
+        }
+    if (count)
+        qsort(list, count, sizeof *list, compare_served);
+    join_remotes(import, list, count);
+    for (size_t i = 0; i < import->remote_count; i++) {
+        import->remotes[i].domain_count = 0;
+        import->remotes[i].domains = NULL;
+    }
+    for (size_t i = 0; i < count; i++) {
+        struct import_remote *remote = &import->remotes[root_of(import, list[i].remote)];
+
+        if (remote->domain_count == 0 ||
+            strcasecmp(remote->domains[remote->domain_count - 1], list[i].domain) != 0)
+            *POOL_ADD(&import->pool, remote->domains, remote->domain_count) = list[i].domain;
+    }
+    free(list);
+}
+
+/* --- times -----------------------------------------------------------------------------------*/
+
+static int64_t square_root(int64_t number)
+{
+    int64_t root = 0;
+
+    for (int64_t bit = INT64_C(1) << 30; bit; bit >>= 1)
+        if ((root + bit) * (root + bit) <= number)
+            root += bit;
+    return root;
+}
+
+/* The time that a session takes of its client, as far as a transaction needs it (NONE: all). */
+static int64_t session_ns(const struct import *import, const struct import_session *session,
+                          size_t transaction)
+{
+    int64_t ns = 0;
+    size_t now = NONE;
+
+    if (session->end == END_NO_ANSWER)
+        return CONNECT_NS;
+    for (size_t i = 0; i < session->smtp.count; i++) {
+        const struct smtp_exchange *exchange = &session->smtp.exchanges[i];
+
+        if (strcmp(exchange->verb, "MAIL") == 0)
+            now = now == NONE ? 0 : now + 1;
+        if (transaction == NONE || now == transaction || (transaction == 0 && now == NONE))
+            ns += import_delay_ms(session, exchange) * MS;
+    }
+    if ((session->end == END_SILENT || session->end == END_CLIENT) &&
+        (transaction == NONE || transaction + 1 == session->transaction_count))
+        ns += import->silence_ms * MS;
+    return ns;
+}
+
+static int64_t try_ns(const struct import *import, const struct import_try *try)
+{
+    int64_t ns = session_ns(import, &import->sessions[try->session], try->transaction);
+
+    for (size_t i = 0; i < try->failed_count; i++)
+        ns += session_ns(import, &import->sessions[try->failed[i]], NONE);
+    return ns;
+}
+
+/* The tries of a message that is sent at `at_ns`, as our server makes them (mta/lib/schedule.h).
+ * Returns when the last one ends. */
+static int64_t set_tries(struct import *import, struct import_message *message, int64_t at_ns)
+{
+    int64_t begin = at_ns, end = at_ns;
+
+    message->at_ns = at_ns;
+    for (size_t i = 0; i < message->recipient_count; i++)
+        message->deleted = message->deleted || message->recipients[i].fate == FATE_OPEN;
+    for (size_t i = 0; i < message->try_count; i++) {
+        struct import_try *try = &import->tries[message->tries[i]];
+        int64_t root = square_root((begin - at_ns) / SECOND);
+
+        if (i > 0)
+            begin = at_ns + (root + 20) * (root + 20) * SECOND;
+        begin = begin > end ? begin : end;
+        try->begin_ns = begin;
+        try->end_ns = end = begin + try_ns(import, try);
+    }
+    return end;
+}
+
+static int64_t up_to_second(int64_t ns)
+{
+    return (ns + SECOND - 1) / SECOND * SECOND;
+}
+
+/* Messages of a group go out soon after another, so that they share a connection; groups far
+ * enough from each other that they do not. */
+static void set_times(struct import *import)
+{
+    int64_t free_at = 2 * SECOND, start = import->capture->first_ns;
+    bool *done = must_zeroed(import->message_count + 1);
+
+    for (size_t i = 0; i < import->message_count; i++) {
+        int64_t at =
+            import->sessions[import->messages[i].first_session].smtp.flow->first_ns - start;
+
+        at = at < 0 ? 0 : at > INT64_C(365) * 86400 * SECOND ? 0 : at;
+        at = up_to_second(at > free_at ? at : free_at);
+        for (size_t k = i; k < import->message_count; k++) {
+            struct import_message *message = &import->messages[k];
+            int64_t end;
+
+            if (done[k] || message->group != import->messages[i].group)
+                continue;
+            done[k] = true;
+            end = set_tries(import, message, at);
+            at = up_to_second(import->tries[message->tries[0]].end_ns + SECOND);
+            end += message->deleted ? DELETE_NS + APART_NS : APART_NS;
+            free_at = end > free_at ? end : free_at;
+        }
+    }
+    free(done);
+}
+
+/* Messages of a scenario that have no Message-ID get one of their name: captures of scenarios have
+ * some of those already. */
+static void choose_letter(struct import *import)
+{
+    static const char tail[] = "@scenario.nixie>", letters[] = "mnopqrstuvw";
+    bool taken[sizeof letters] = {false};
+    size_t letter = 0;
+
+    for (size_t i = 0; i < import->session_count; i++)
+        for (size_t k = 0; k < import->sessions[i].transaction_count; k++) {
+            const struct import_transaction *transaction = &import->sessions[i].transactions[k];
+            const char *at = transaction->text, *end = at ? at + transaction->text_size : NULL;
+
+            while (at && (at = memmem(at, (size_t) (end - at), tail, sizeof tail - 1))) {
+                const char *start = at++;
+
+                while (start > transaction->text && start[-1] != '<' && start[-1] != '\n')
+                    start--;
+                for (size_t n = 0; n + 1 < sizeof letters; n++)
+                    taken[n] = taken[n] || *start == letters[n];
+            }
+        }
+    while (letter + 2 < sizeof letters && taken[letter])
+        letter++;
+    import->message_letter = letters[letter];
+}
+
+void import_story(struct import *import)
+{
+    struct waiting waiting = {0};
+
+    choose_letter(import);
+    set_silence(import);
+    for (size_t i = 0; i < import->session_count; i++) {
+        if (!import->sessions[i].usable)
+            continue;
+        if (import->sessions[i].transaction_count == 0)
+            *LIST_ADD(waiting.sessions, waiting.count) = i;
+        else
+            link_session(import, &waiting, i);
+    }
+    make_up_messages(import, &waiting);
+    free(waiting.sessions);
+    for (size_t i = 0; i < import->try_count; i++)
+        if (!import->tries[i].dropped)
+            add_served(import, &import->tries[i]);
+    sort_domains(import);
+    set_times(import);
+}
