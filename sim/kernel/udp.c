@@ -176,7 +176,7 @@ static void tell(const struct datagram *datagram, int error)
                                 .data = datagram->data,
                                 .size = datagram->size,
                                 .error = error};
-    if (datagram->from_host == datagram->to_host)
+    if (datagram->to_host && datagram->from_host == datagram->to_host)
         told.inside = datagram->from_host->host;
     net_tell_datagram(datagram->net, &told);
 }
