@@ -124,8 +124,20 @@ int host_make_fifo(struct host *host, const char *path, uid_t uid, gid_t gid, mo
     return result;
 }
 
+/* From where the backend has put it. */
+static int read_real(struct host *host, const char *path, char **data, size_t *size)
+{
+    const struct kernel_backend *backend = host->kernel->backend;
+    ssize_t got = backend->read(backend->context, host, path, 0, SIZE_MAX, data);
+    if (got >= 0 && size)
+        *size = (size_t) got;
+    return got < 0 ? (int) got : 0;
+}
+
 int host_read_file(struct host *host, const char *path, char **data, size_t *size)
 {
+    if (host->kernel->backend)
+        return read_real(host, path, data, size);
     struct inode *inode;
     int result = vfs_open(host->vfs, &root_cred, vfs_root(host->vfs), path, O_RDONLY, 0, &inode);
     if (result < 0)
@@ -162,6 +174,16 @@ static int find_file(struct host *host, const char *path, struct inode **inode)
 
 ssize_t host_read_part(struct host *host, const char *path, uint64_t offset, char *to, size_t size)
 {
+    const struct kernel_backend *backend = host->kernel->backend;
+    if (backend) {
+        char *data;
+        ssize_t count = backend->read(backend->context, host, path, offset, size, &data);
+        if (count < 0)
+            return count;
+        memcpy(to, data, (size_t) count);
+        free(data);
+        return count;
+    }
     struct inode *inode;
     int result = find_file(host, path, &inode);
     if (result < 0)
@@ -171,8 +193,28 @@ ssize_t host_read_part(struct host *host, const char *path, uint64_t offset, cha
     return got;
 }
 
+uint64_t host_file_size(struct host *host, const char *path)
+{
+    struct inode *inode;
+    if (host->kernel->backend) {
+        char *data;
+        size_t size;
+        if (read_real(host, path, &data, &size) < 0)
+            return 0;
+        free(data);
+        return size;
+    }
+    if (vfs_lookup(host->vfs, &root_cred, vfs_root(host->vfs), path, true, &inode) < 0)
+        return 0;
+    uint64_t size = inode_size(inode);
+    inode_unref(inode);
+    return size;
+}
+
 int host_data_is_durable(struct host *host, const char *path)
 {
+    if (host->kernel->backend)
+        return 1;
     struct inode *inode;
     int result = find_file(host, path, &inode);
     if (result < 0)
@@ -189,6 +231,9 @@ static int compare_names(const void *a, const void *b)
 
 int host_list_directory(struct host *host, const char *path, char ***names)
 {
+    const struct kernel_backend *backend = host->kernel->backend;
+    if (backend)
+        return backend->list(backend->context, host, path, names);
     struct inode *inode;
     int result = vfs_open(host->vfs, &root_cred, vfs_root(host->vfs), path, O_RDONLY | O_DIRECTORY,
                           0, &inode);
@@ -221,7 +266,11 @@ int host_list_directory(struct host *host, const char *path, char ***names)
 
 void host_set_free_space(struct host *host, uint64_t leave_bytes)
 {
-    vfs_set_free_space(host->vfs, leave_bytes);
+    const struct kernel_backend *backend = host->kernel->backend;
+    if (backend)
+        backend->set_free_space(backend->context, host, leave_bytes);
+    else
+        vfs_set_free_space(host->vfs, leave_bytes);
 }
 
 /* --- life --------------------------------------------------------------------------------------*/
@@ -336,6 +385,10 @@ static struct process *first_to_go(const struct host *host)
 
 void host_end_processes(struct host *host, bool tell)
 {
+    if (host->kernel->backend) {
+        backend_end_processes(host, tell);
+        return;
+    }
     /* First nobody may be told of anybody's end, then all go; what an `ended` starts stays. */
     for (struct process *process = host->first; process; process = process->next_in_host) {
         process->kill_quietly = true;
@@ -358,6 +411,12 @@ void host_kill_all(struct host *host)
 void host_crash(struct host *host, const struct chooser *chooser)
 {
     assert(host->up);
+    if (host->kernel->backend) { /* of real disks nothing is lost */
+        net_power_off(host);
+        host_end_processes(host, true);
+        host->up = false;
+        return;
+    }
     vfs_power_off(host->vfs);
     net_power_off(host);
     host_end_processes(host, true);
@@ -374,6 +433,13 @@ void host_boot(struct host *host)
 {
     assert(!host->up);
     net_power_on(host);
+    const struct kernel_backend *backend = host->kernel->backend;
+    if (backend) {
+        host->up = true;
+        host->booted_ns = host->kernel->now_ns;
+        backend->boot(backend->context, host);
+        return;
+    }
     come_up(host);
 }
 

@@ -22,6 +22,10 @@ void kernel_slow(struct kernel *kernel, int64_t ns)
 {
     struct process *process = kernel->current;
     assert(process && ns > 0);
+    if (kernel->backend) {
+        process->slow_ns = ns;
+        return;
+    }
     if (process->call_id == CALL_fsync || process->call_id == CALL_fdatasync ||
         process->call_id == CALL_syncfs)
         process->slow_ns = ns;
@@ -43,6 +47,10 @@ static struct file *file_at(const struct process *process, int fd)
 
 int kernel_reset(struct kernel *kernel, int fd, uint64_t bytes)
 {
+    if (kernel->backend) {
+        kernel->current->resets = true;
+        return 0;
+    }
     struct file *file = file_at(kernel->current, fd);
     struct inet_socket *socket = file && file->operations == &tcp_operations ? inet_of(file) : NULL;
     if (!socket || !socket->connection)
@@ -55,6 +63,8 @@ enum file_kind process_file_kind(const struct process *process, int fd)
 {
     struct file *file = file_at(process, fd);
     struct stat status;
+    if (process->kernel->backend)
+        return FILE_TCP;
     if (!file)
         return FILE_NONE;
     if (file->operations == &tcp_operations)

@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 
 #include "sim/kernel/arena.h"
+#include "sim/kernel/backend.h"
 #include "sim/kernel/coro.h"
 #include "sim/kernel/file.h"
 #include "sim/kernel/kernel.h"
@@ -111,6 +112,8 @@ struct process {
     bool kill_quietly; /* power loss: nobody is told */
     void (*ended)(void *context, struct process *process, int status);
     void *ended_context;
+    void *real;  /* of a backend */
+    bool resets; /* of the call, with a backend: see kernel_reset */
 };
 
 struct host {
@@ -132,6 +135,7 @@ struct host {
     uint64_t changes;     /* counts changes of the tree and of what is durable */
     vfs_observer *observer;
     void *observer_context;
+    void *real; /* of a backend */
 };
 
 struct program_entry {
@@ -160,6 +164,8 @@ struct kernel {
     size_t program_count, program_room;
     struct kernel_watch before[WATCHES], after[WATCHES]; /* those that have one */
     unsigned before_count, after_count;
+    void (*changing)(void *context, const struct call *call); /* kernel_on_changing */
+    void *changing_context;
     bool stop;
     const char *spinner;
     char spinner_text[160];
@@ -176,6 +182,9 @@ struct kernel {
     uint64_t allocations;
     bool (*allocation_fails)(void *context, const struct process *process, uint64_t number);
     void *allocation_context;
+    const struct kernel_backend *backend; /* NULL: processes are simulated */
+    kernel_answerer *answer;              /* kernel_answer */
+    void *answer_context;
     char *fail_program; /* kernel_fail_allocation */
     uint64_t fail_countdown;
 };
@@ -266,6 +275,10 @@ void signal_child_ended(struct process *parent, const struct process *child);
 int sync_wait(struct host *host, struct inode *inode, bool data_only);
 /* Power loss: the syncs under way come to nothing. */
 void sync_cancel_all(struct host *host);
+
+/* --- backend.c ---------------------------------------------------------------------------------*/
+/* With a backend: ends all processes; `tell`: call their `ended`. */
+void backend_end_processes(struct host *host, bool tell);
 
 /* --- hosts and users ---------------------------------------------------------------------------*/
 void host_destroy(struct host *host);

@@ -42,6 +42,9 @@ struct kernel *kernel_create(const struct kernel_options *options)
     random_seed(&kernel->getrandom_random, options->seed, STREAM_GETRANDOM);
     random_seed(&kernel->boot_random, options->seed, STREAM_BOOT);
     policy_start(kernel);
+    kernel->backend = options->backend;
+    if (kernel->backend)
+        kernel->backend->attach(kernel->backend->context, kernel);
     return kernel;
 }
 
@@ -238,6 +241,8 @@ void kernel_destroy(struct kernel *kernel)
     guards_leave();
     for (struct host *host = kernel->hosts; host; host = host->next)
         host_end_processes(host, false);
+    if (kernel->backend)
+        kernel->backend->detach(kernel->backend->context);
     net_destroy(kernel);
     while (kernel->hosts) {
         struct host *host = kernel->hosts;

@@ -47,9 +47,10 @@ struct kernel_options {
                             2,000,000 */
     uint64_t fsync_min_ns, fsync_max_ns; /* how long a sync takes; 0, 0 means 1 ms .. 8 ms */
     /* Things that must not change a run, varied by the determinism test. */
-    uint8_t fill_byte;          /* fills fresh stacks and memory */
-    size_t arena_offset;        /* shifts every arena */
-    size_t environment_padding; /* bytes added to each process's environment area */
+    uint8_t fill_byte;                    /* fills fresh stacks and memory */
+    size_t arena_offset;                  /* shifts every arena */
+    size_t environment_padding;           /* bytes added to each process's environment area */
+    const struct kernel_backend *backend; /* runs real processes instead (backend.h); or NULL */
 };
 
 struct kernel *kernel_create(const struct kernel_options *options);
@@ -98,6 +99,8 @@ int host_read_file(struct host *host, const char *path, char **data, size_t *siz
 ssize_t host_read_part(struct host *host, const char *path, uint64_t offset, char *to, size_t size);
 /* 1 if nothing that was written to the file is pending, else 0; -errno if there is no such file. */
 int host_data_is_durable(struct host *host, const char *path);
+/* The size of a file; 0 if there is none. */
+uint64_t host_file_size(struct host *host, const char *path);
 /* Names in a directory without "." and "..", sorted, as a malloc'd NULL-terminated array of
  * malloc'd strings; -errno on failure. */
 int host_list_directory(struct host *host, const char *path, char ***names);
@@ -208,6 +211,10 @@ struct kernel_watch {
 };
 /* Up to 8 watchers; called in the order added. */
 void kernel_watch(struct kernel *kernel, const struct kernel_watch *watch);
+/* With a backend (backend.h) calls of several processes overlap: is told by which call things are
+ * changed from here on; NULL: by none. */
+void kernel_on_changing(struct kernel *kernel,
+                        void (*changing)(void *context, const struct call *call), void *context);
 
 /* From inside a watcher: stop the run at this very point; kernel_run returns KERNEL_STOPPED
  * before the process goes on (from `before`: before the call has had any effect; if the process
@@ -278,6 +285,12 @@ uint64_t kernel_fault_count(const struct kernel *kernel);
 const char *kernel_fault(const struct kernel *kernel);
 /* The earliest timer or wait that is set, INT64_MAX if none. */
 int64_t kernel_next_timer(const struct kernel *kernel);
+
+/* Who answers what a real process asks of the world (backend.h); NULL: nobody.  The answer is
+ * malloc'd, or NULL. */
+typedef char *kernel_answerer(void *context, struct process *process, const char *question,
+                              size_t size, size_t *answer_size);
+void kernel_answer(struct kernel *kernel, kernel_answerer *answer, void *context);
 
 /* --- accounts ---------------------------------------------------------------------------------*/
 uint64_t kernel_hash(const struct kernel *kernel); /* of all calls so far */

@@ -376,6 +376,9 @@ static int start(struct process *process, const struct process_spec *spec)
 struct process *process_start(struct host *host, const struct process_spec *spec, int *error)
 {
     assert(host->up);
+    const struct kernel_backend *backend = host->kernel->backend;
+    if (backend)
+        return backend->start(backend->context, host, spec, error);
     struct process *process = process_create(host, NULL);
     int result = start(process, spec);
     if (result < 0) {
@@ -392,6 +395,11 @@ struct process *process_start(struct host *host, const struct process_spec *spec
 
 void process_signal(struct process *process, int signal)
 {
+    const struct kernel_backend *backend = process->kernel->backend;
     struct signal_info info = {.code = SI_USER};
+    if (backend) {
+        backend->signal(backend->context, process, signal);
+        return;
+    }
     signal_send(process, signal, &info);
 }

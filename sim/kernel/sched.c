@@ -256,6 +256,8 @@ enum kernel_end kernel_run(struct kernel *kernel, int64_t until_ns)
 {
     assert(!running && "kernel_run inside a simulated process");
     enum kernel_end end;
+    if (kernel->backend)
+        return kernel->backend->run(kernel->backend->context, until_ns);
     kernel->until_ns = until_ns;
     kernel->spinner = NULL;
     guards_take();

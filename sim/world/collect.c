@@ -13,20 +13,6 @@ static bool in_maildir(const char *path)
     return strstr(path, "/tmp/") || strstr(path, "/new/") || strstr(path, "/cur/");
 }
 
-static uint64_t size_of(struct host *host, const char *path)
-{
-    struct vfs *vfs = host_vfs(host);
-    struct cred root = {.uid = 0};
-    struct inode *inode;
-    uint64_t size;
-
-    if (vfs_lookup(vfs, &root, vfs_root(vfs), path, true, &inode) < 0)
-        return 0;
-    size = inode_size(inode);
-    inode_unref(inode);
-    return size;
-}
-
 void growth_note(struct machine *machine, const char *path)
 {
     struct world *world = machine->world;
@@ -45,7 +31,7 @@ void growth_note(struct machine *machine, const char *path)
     }
     growth = LIST_ADD(mbox->growth, mbox->growth_count);
     growth->time_ns = kernel_now(world->kernel);
-    growth->size = size_of(machine->host, path);
+    growth->size = host_file_size(machine->host, path);
 }
 
 /* --- copies ----------------------------------------------------------------------------------*/

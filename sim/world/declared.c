@@ -106,11 +106,35 @@ static void wait_for(int64_t ns)
     }
 }
 
+/* What the program does in that run. */
+static const struct program_rule *find_rule(const struct program_spec *spec, uint64_t number)
+{
+    static const struct program_rule fine = {1, UINT64_MAX, 0, 0, 0, NULL};
+    const struct program_rule *rule = &fine;
+
+    for (size_t i = spec->rule_count; i-- > 0;)
+        if (spec->rules[i].first <= number && number <= spec->rules[i].last)
+            rule = &spec->rules[i];
+    return rule;
+}
+
+static void end_run(size_t index, const struct program_rule *rule)
+{
+    struct program_run *run = &current->runs[index];
+
+    run->ended = true;
+    run->end_ns = kernel_now(current->kernel);
+    run->exit_code = rule->signal ? 128 + rule->signal : rule->exit_code;
+    if (current->story)
+        world_tell(current, run->machine, "program   %s, run %llu, ends with %s%d", run->program,
+                   (unsigned long long) run->number, rule->signal ? "signal " : "",
+                   rule->signal ? rule->signal : rule->exit_code);
+}
+
 static int declared_main(int argc, char **argv, char **environment)
 {
     struct machine *machine = find_machine();
-    static const struct program_rule fine = {1, UINT64_MAX, 0, 0, 0, NULL};
-    const struct program_rule *rule = &fine;
+    const struct program_rule *rule;
     const struct program_spec *spec;
     size_t program, run;
 
@@ -121,28 +145,103 @@ static int declared_main(int argc, char **argv, char **environment)
         return 127;
     spec = &machine->spec->programs[program];
     run = begin_run(machine, program, argv, environment);
-    for (size_t i = spec->rule_count; i-- > 0;)
-        if (spec->rules[i].first <= current->runs[run].number &&
-            current->runs[run].number <= spec->rules[i].last)
-            rule = &spec->rules[i];
+    rule = find_rule(spec, current->runs[run].number);
     read_input(run);
     wait_for(rule->takes_ns);
     if (rule->print)
         sim_write(1, rule->print, strlen(rule->print));
-    current->runs[run].ended = true;
-    current->runs[run].end_ns = kernel_now(current->kernel);
-    current->runs[run].exit_code = rule->signal ? 128 + rule->signal : rule->exit_code;
-    if (current->story)
-        world_tell(current, machine->index, "program   %s, run %llu, ends with %s%d", spec->name,
-                   (unsigned long long) current->runs[run].number, rule->signal ? "signal " : "",
-                   rule->signal ? rule->signal : rule->exit_code);
+    end_run(run, rule);
     if (rule->signal)
         sim_kill(sim_getpid(), rule->signal);
     return rule->exit_code;
+}
+
+/* --- of real ones (sim/reality/program/declared.c) --------------------------------------------*/
+
+/* A text with its NUL at *at, before `end`; NULL: there is none. */
+static char *take_text(char **at, char *end)
+{
+    char *text = *at, *nul = *at < end ? memchr(text, 0, (size_t) (end - text)) : NULL;
+
+    if (nul)
+        *at = nul + 1;
+    return nul ? text : NULL;
+}
+
+/* A count and so many texts; malloc'd, or NULL. */
+static char **take_list(char **at, char *end)
+{
+    const char *count_text = take_text(at, end);
+    size_t count = count_text ? strtoul(count_text, NULL, 10) : SIZE_MAX;
+    char **list;
+
+    if (count > (size_t) (end - *at))
+        return NULL;
+    list = must_zeroed((count + 1) * sizeof *list);
+    for (size_t i = 0; i < count; i++)
+        if (!(list[i] = take_text(at, end)))
+            break;
+    return list;
+}
+
+static struct machine *machine_of_host(const struct host *host)
+{
+    for (size_t i = 0; i < current->host_count; i++)
+        if (current->machines[i].host == host)
+            return &current->machines[i];
+    return NULL;
+}
+
+static char *answer_begin(struct machine *machine, char *at, char *end, size_t *size)
+{
+    char **argv = take_list(&at, end), **environment = argv ? take_list(&at, end) : NULL;
+    size_t program = environment && argv[0] ? find_program(machine, base_name(argv[0])) : SIZE_MAX;
+    const struct program_rule *rule;
+    struct program_run *run;
+    char *text = NULL;
+    FILE *to;
+
+    if (program < machine->spec->program_count && (to = open_memstream(&text, size))) {
+        size_t index = begin_run(machine, program, argv, environment);
+
+        run = &current->runs[index];
+        run->input_size = (size_t) (end - at);
+        run->input = must_copy(at, run->input_size);
+        rule = find_rule(&machine->spec->programs[program], run->number);
+        fprintf(to, "%zu %d %d %lld\n%s", index, rule->exit_code, rule->signal,
+                (long long) rule->takes_ns, rule->print ? rule->print : "");
+        fclose(to);
+    }
+    free(argv);
+    free(environment);
+    return text;
+}
+
+static char *answer(void *context, struct process *process, const char *question, size_t size,
+                    size_t *answer_size)
+{
+    struct machine *machine = machine_of_host(process_host(process));
+    char *copy = must_copy(question, size), *at = copy, *end = copy + size, *result = NULL;
+    const char *verb = take_text(&at, end), *number;
+
+    (void) context;
+    if (machine && verb && strcmp(verb, "begin") == 0) {
+        result = answer_begin(machine, at, end, answer_size);
+    } else if (machine && verb && (number = take_text(&at, end))) {
+        size_t index = strtoul(number, NULL, 10);
+        struct program_run *run = index < current->run_count ? &current->runs[index] : NULL;
+        size_t program = run ? find_program(machine, run->program) : SIZE_MAX;
+
+        if (program < machine->spec->program_count)
+            end_run(index, find_rule(&machine->spec->programs[program], run->number));
+    }
+    free(copy);
+    return result;
 }
 
 void declared_register(struct world *world)
 {
     current = world;
     kernel_register_program(world->kernel, "declared", declared_main);
+    kernel_answer(world->kernel, answer, NULL);
 }

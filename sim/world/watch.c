@@ -265,11 +265,19 @@ static void note_change(void *context, enum vfs_change change, const char *path,
         growth_note(machine, path);
 }
 
+static void call_changes(void *context, const struct call *call)
+{
+    struct world *world = context;
+
+    world->call = call;
+}
+
 void watch_start(struct world *world)
 {
     struct kernel_watch watch = {before_call, after_call, world};
 
     kernel_watch(world->kernel, &watch);
+    kernel_on_changing(world->kernel, call_changes, world);
     for (size_t i = 0; i < world->host_count; i++)
         host_observe(world->machines[i].host, note_change, &world->machines[i]);
 }
