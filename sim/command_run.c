@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "sim/command.h"
+#include "sim/reality/session.h"
 #include "sim/report/report.h"
 #include "sim/run_capture.h"
 #include "sim/scenario/fault_words.h"
@@ -21,6 +22,7 @@ static const char use[] =
     "  --seed N          decides everything that is left to chance (1)\n"
     "  -D NAME=VALUE     the value of a parameter\n"
     "  -v                tell the story: stages, log lines, calls that matter\n"
+    "  --real            with real processes, disks and sockets, in namespaces of their own\n"
     "  --tap             results as TAP\n"
     "  --junit FILE      results as JUnit XML, besides\n"
     "  --hash            only a line HASH  FILE for each run\n"
@@ -61,7 +63,8 @@ struct run_command {
     struct definition *definitions;
     size_t definition_count;
     struct run_options options;
-    bool tap, hash, verbose;
+    bool tap, hash, verbose, real;
+    const char *impossible; /* why nothing runs for real here */
     const char *junit;
     struct run_capture capture;
     struct report report;
@@ -207,12 +210,20 @@ static void turn_knobs(struct run_command *run)
     run->replay = pool_format(&run->pool, "%s --knobs", run->replay);
 }
 
+static void turn_real(struct run_command *run)
+{
+    run->real = true;
+    run->replay = pool_format(&run->pool, "%s --real", run->replay);
+}
+
 static int read_option(struct run_command *run, const char *option)
 {
     if (strcmp(option, "-v") == 0)
         run->verbose = true;
     else if (strcmp(option, "--tap") == 0)
         run->tap = true;
+    else if (strcmp(option, "--real") == 0)
+        turn_real(run);
     else if (strcmp(option, "--hash") == 0)
         run->hash = true;
     else if (strcmp(option, "--knobs") == 0)
@@ -269,6 +280,19 @@ static int read_arguments(struct run_command *run, int argc, char **argv)
     return 0;
 }
 
+/* What changes a simulated machine changes no real one. */
+static int check_real(const struct run_command *run)
+{
+    const struct run_options *options = &run->options;
+
+    if (!run->real || (!options->disk && !options->crash_count && !options->fault_count &&
+                       !options->knobs && !options->policy && !run->hash))
+        return 0;
+    fprintf(stderr, "nixie run: --real goes with none of --disk, --cut, --fault, --knobs, "
+                    "--schedule and --hash\n");
+    return -1;
+}
+
 /* --- running ---------------------------------------------------------------------------------*/
 
 static double now(void)
@@ -320,6 +344,17 @@ static void run_beside_base(const struct scenario *scenario, const struct run_op
     outcomes_free(&outcomes);
 }
 
+static void run_real(struct run_command *run, const struct scenario *scenario,
+                     struct report_item *item)
+{
+    const char *why = run->impossible ? run->impossible : session_cannot(scenario);
+
+    if (why)
+        item->skipped = pool_text(&run->pool, why);
+    else
+        session_run(scenario, &run->options, NULL, &item->result);
+}
+
 static void run_one(struct run_command *run, const struct scenario *scenario,
                     struct report_item *item)
 {
@@ -337,7 +372,9 @@ static void run_one(struct run_command *run, const struct scenario *scenario,
         choose_random_start(&run->chances[i], run->chance_seeds[i], run->cuts[i].call_number);
         choose_replay_start(&run->replays[i], answers->list, answers->count);
     }
-    if (run->options.fault_count > 0)
+    if (run->real)
+        run_real(run, scenario, item);
+    else if (run->options.fault_count > 0)
         run_beside_base(scenario, &run->options, &item->result);
     else
         scenario_run(scenario, &run->options, &item->result);
@@ -368,6 +405,7 @@ static void run_all(struct run_command *run, struct scenario **scenarios)
 static int status_of(const struct report *report)
 {
     int status = STATUS_HELD;
+    size_t skipped = 0;
 
     for (size_t i = 0; i < report->count; i++) {
         const struct report_item *item = &report->items[i];
@@ -379,8 +417,9 @@ static int status_of(const struct report *report)
 
         if (own > status)
             status = own;
+        skipped += item->skipped != NULL;
     }
-    return status;
+    return skipped == report->count ? STATUS_LACKING : status;
 }
 
 static int finish(struct run_command *run)
@@ -411,7 +450,7 @@ int command_run(int argc, char **argv)
         fputs(use, stdout);
         return STATUS_HELD;
     }
-    if (read_arguments(&run, argc, argv) < 0 ||
+    if (read_arguments(&run, argc, argv) < 0 || check_real(&run) < 0 ||
         run_capture_prepare(&run.capture, &run.pool, run.files, run.file_count, run.replay,
                             run.options.seed) < 0) {
         pool_free(&run.pool);
@@ -429,6 +468,8 @@ int command_run(int argc, char **argv)
             scenarios[i] = NULL;
         }
     }
+    if (run.real)
+        run.impossible = session_begin();
     run_all(&run, scenarios);
     status = finish(&run);
     for (size_t i = 0; i < run.file_count; i++) {

@@ -51,6 +51,11 @@ static void print_item(FILE *to, const struct report_item *item)
     fprintf(to, "\" time=\"%.3f\">\n", item->seconds);
     if (item->unreadable)
         fputs("    <error message=\"the file is wrong\"/>\n", to);
+    if (item->skipped) {
+        fputs("    <skipped message=\"", to);
+        print_escaped(to, item->skipped);
+        fputs("\"/>\n", to);
+    }
     for (size_t i = 0; i < item->result.failure_count; i++)
         print_failure(to, item, &item->result.failures[i]);
     fputs("    <system-out>", to);

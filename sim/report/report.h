@@ -12,8 +12,9 @@ struct report_item {
     const char *file;
     const char *title;
     struct run_result result;
-    double seconds;  /* of real time */
-    bool unreadable; /* the file was wrong: nothing ran */
+    double seconds;      /* of real time */
+    bool unreadable;     /* the file was wrong: nothing ran */
+    const char *skipped; /* why it was not run; or NULL */
 };
 
 struct report {

@@ -36,6 +36,8 @@ void tap_print(FILE *to, const struct report *report)
 
         fprintf(to, "%s %zu - ", ok ? "ok" : "not ok", i + 1);
         print_title(to, item->title);
+        if (item->skipped)
+            fprintf(to, " # SKIP %s", item->skipped);
         fputc('\n', to);
         if (item->unreadable)
             print_comment(to, "the file is wrong");

@@ -49,6 +49,11 @@ void terminal_item(FILE *to, const struct report_item *item, size_t width, bool 
 
     if (item->unreadable)
         return; /* the checker has said what is wrong */
+    if (item->skipped) {
+        fprintf(to, "skip  %s%*s%s\n", item->title, (int) (width > title ? width - title : 0) + 4,
+                "", item->skipped);
+        return;
+    }
     if (item->result.verdict == VERDICT_HELD) {
         fprintf(to, "%sok%s  %s%*s%s\n", paint(color, "\033[32m"), paint(color, "\033[0m"),
                 item->title, (int) (width > title ? width - title : 0) + 6, "",
@@ -78,7 +83,7 @@ void terminal_annotate(FILE *to, const struct report_item *item)
 
 void terminal_end(FILE *to, const struct report *report)
 {
-    size_t passed = 0, failed = 0;
+    size_t passed = 0, failed = 0, skipped = 0;
     int64_t simulated = 0;
     double seconds = 0;
     char time[TIME_TEXT];
@@ -86,15 +91,19 @@ void terminal_end(FILE *to, const struct report *report)
     for (size_t i = 0; i < report->count; i++) {
         const struct report_item *item = &report->items[i];
 
-        if (!item->unreadable && item->result.verdict == VERDICT_HELD)
+        if (item->skipped)
+            skipped++;
+        else if (!item->unreadable && item->result.verdict == VERDICT_HELD)
             passed++;
         else
             failed++;
         simulated += item->result.simulated_ns;
         seconds += item->seconds;
     }
-    fprintf(to, "%zu passed, %zu failed; %s simulated in %.2f s\n", passed, failed,
-            time_format_length(time, simulated), seconds);
+    fprintf(to, "%zu passed, %zu failed", passed, failed);
+    if (skipped > 0)
+        fprintf(to, ", %zu skipped", skipped);
+    fprintf(to, "; %s simulated in %.2f s\n", time_format_length(time, simulated), seconds);
     for (size_t i = 0; i < report->count; i++)
         if (!report->items[i].unreadable && report->items[i].result.verdict != VERDICT_HELD) {
             char *file = shell_word(report->items[i].file);

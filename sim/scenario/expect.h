@@ -26,6 +26,10 @@ int64_t moment_of(const struct run *run, const struct trigger *event, size_t let
  * INT64_MIN if what it counts from never happened. */
 int64_t when_start(const struct run *run, const struct when *when, size_t letter);
 int64_t when_end(const struct run *run, const struct when *when, size_t letter);
+/* Simulated times are exact.  Real programs' are met by so much earlier or later: what a call costs
+ * there is only guessed, and a second may pass sooner or later. */
+#define REAL_SLACK_NS (2 * NANOSECONDS)
+int64_t when_slack(const struct run *run);
 /* Whether the time meets `when`, judging that letter (or NO_LETTER). */
 bool when_holds(const struct run *run, const struct when *when, size_t letter, int64_t time_ns);
 #define WHEN_TEXT (2 * TIME_TEXT + 20)

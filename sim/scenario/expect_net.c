@@ -161,7 +161,7 @@ static void list_times(const struct tries *tries, char *to, size_t size)
 static bool times_are_right(const struct run *run, const struct expectation *expectation,
                             size_t letter, const struct tries *tries)
 {
-    int64_t base = 0;
+    int64_t base = 0, slack = when_slack(run);
 
     if (expectation->times_event) {
         base = moment_of(run, expectation->times_event, letter);
@@ -174,7 +174,7 @@ static bool times_are_right(const struct run *run, const struct expectation *exp
     for (size_t i = 0; i < tries->count; i++) {
         int64_t from = base + expectation->times[i].ns, time = tries->items[i]->start_ns;
 
-        if (time < from || time >= from + expectation->times[i].width_ns)
+        if (time < from - slack || time >= from + expectation->times[i].width_ns + slack)
             return false;
     }
     return true;

@@ -204,10 +204,21 @@ int64_t when_end(const struct run *run, const struct when *when, size_t letter)
     return base < 0 ? INT64_MIN : base + when->to_ns;
 }
 
+int64_t when_slack(const struct run *run)
+{
+    return run->options->backend ? REAL_SLACK_NS : 0;
+}
+
 bool when_holds(const struct run *run, const struct when *when, size_t letter, int64_t time_ns)
 {
-    return when->kind == WHEN_ANY ||
-           (time_ns >= when_start(run, when, letter) && time_ns < when_end(run, when, letter));
+    int64_t slack = when_slack(run), start, end;
+
+    if (when->kind == WHEN_ANY)
+        return true;
+    start = when_start(run, when, letter);
+    end = when_end(run, when, letter);
+    return start < INT64_MAX && end > INT64_MIN && time_ns >= start - slack &&
+           time_ns < end + slack;
 }
 
 const char *when_text(const struct run *run, const struct when *when, size_t letter,

@@ -69,7 +69,7 @@ void pinned_end(struct pinned *pinned)
     for (size_t i = 0; i < pinned->action->pin_count; i++) {
         const struct pin *pin = &pinned->action->pins[i];
 
-        if (pinned->met[i] || pin->if_any)
+        if (pinned->met[i] || pin->if_any || pinned->run->options->backend)
             continue;
         snprintf(message, sizeof message, "the disk has no such thing to %s here",
                  verbs[pin->kind]);

@@ -163,7 +163,7 @@ static void crash_power(struct run *run, const struct action *action, struct ent
     pinned_start(&pinned, run, action, chooser);
     world_crash(run->world, action->host, &pinned.chooser);
     pinned_end(&pinned);
-    if (action->keep == KEEP_STAGE) {
+    if (action->keep == KEEP_STAGE && !run->options->backend) {
         entry = world_entry(run->world, machine, number);
         if (entry && entry->stage != action->keep_stage && entry->stage != STAGE_NONE) {
             run_fail(run, action->at, NULL, "keep %s cannot be: the disk gives %s after this crash",
@@ -529,6 +529,20 @@ static void turn_network(struct run *run)
         network_set(run, &network);
 }
 
+/* Real processes are all of one user. */
+static const struct home_spec *single_users(struct run *run)
+{
+    const struct scenario *scenario = run->scenario;
+    struct home_spec *specs =
+        pool_alloc(&run->pool, (scenario->host_count + 1) * sizeof(struct home_spec));
+
+    for (size_t i = 0; i < scenario->host_count; i++) {
+        specs[i] = scenario->hosts[i];
+        specs[i].single_user = true;
+    }
+    return specs;
+}
+
 static bool make_world(struct run *run)
 {
     const struct run_options *options = run->options;
@@ -538,7 +552,8 @@ static bool make_world(struct run *run)
                    .epoch = run->scenario->epoch,
                    .fill_byte = options->fill_byte,
                    .arena_offset = options->arena_offset,
-                   .environment_padding = options->environment_padding},
+                   .environment_padding = options->environment_padding,
+                   .backend = options->backend},
         .specs = run->scenario->hosts,
         .spec_count = run->scenario->host_count,
         .remotes = run->scenario->remotes,
@@ -555,6 +570,8 @@ static bool make_world(struct run *run)
     int error = 0;
 
     turn_knobs(run, &world);
+    if (options->backend)
+        world.specs = single_users(run);
     run->world = world_create(&world, &error);
     if (run->world)
         return true;

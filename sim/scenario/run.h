@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "sim/kernel/backend.h"
 #include "sim/kernel/kernel.h"
 #include "sim/scenario/model.h"
 #include "sim/world/outcomes.h"
@@ -65,6 +66,8 @@ struct run_options {
     /* Told once, when it has been judged and before the world goes; or NULL. */
     void (*ended)(void *context, const struct world *world, const struct run_result *result);
     void *ended_context;
+    /* Runs real processes (sim/reality/): homes are single-user then.  NULL: simulated ones. */
+    const struct kernel_backend *backend;
     /* Remembers how the machines are set up, for runs of the same scenario; or NULL. */
     struct template *template;
     FILE *story;      /* told as it happens; or NULL */

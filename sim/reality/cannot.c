@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: ISC */
+#include "sim/reality/cannot.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "sim/kernel/disk.h"
+
+static const char *cannot_disk(const struct scenario *scenario)
+{
+    for (size_t i = 0; i < scenario->host_count; i++)
+        if (strchr(disk_model_name(scenario->hosts[i].disk), '+'))
+            return "a disk that lies, or forgets what it failed to write";
+    return NULL;
+}
+
+static const char *cannot_crash(const struct scenario *scenario)
+{
+    for (size_t i = 0; i < scenario->event_count; i++)
+        if (scenario->events[i].action.pin_count > 0)
+            return "a disk that loses single things: programs are killed, and it loses nothing";
+    return NULL;
+}
+
+static const char *cannot_network(const struct network *network)
+{
+    if (network->cut != CUT_NONE)
+        return "a connection that breaks at a byte";
+    return NULL;
+}
+
+static const char *cannot_networks(const struct scenario *scenario)
+{
+    const char *why = NULL;
+
+    for (size_t i = 0; i < scenario->network_count && !why; i++)
+        why = cannot_network(&scenario->networks[i]);
+    for (size_t i = 0; i < scenario->event_count && !why; i++)
+        if (scenario->events[i].action.kind == ACTION_NETWORK)
+            why = cannot_network(&scenario->events[i].action.network);
+    return why;
+}
+
+static const char *cannot_expect(const struct scenario *scenario)
+{
+    for (size_t i = 0; i < scenario->expectation_count; i++)
+        if (scenario->expectations[i].kind == EXPECT_LOST && !scenario->expectations[i].negated)
+            return "power that is cut from a disk: programs are killed, and no disk loses anything";
+    return NULL;
+}
+
+static const char *cannot_fault(const struct scenario *scenario)
+{
+    for (size_t i = 0; i < scenario->fault_count; i++) {
+        const struct fault_rule *rule = &scenario->faults[i].rule;
+
+        if (rule->call == CALL_getpw)
+            return "users that are looked up: all programs run as one user";
+        if (rule->kind == FAULT_MEMORY)
+            return "an allocation that fails";
+        if (rule->kind == FAULT_NET && rule->amount > 0)
+            return "a connection that breaks at a byte";
+    }
+    return NULL;
+}
+
+const char *cannot_really(const struct scenario *scenario)
+{
+    static const char *(*const looks[])(const struct scenario *) = {
+        cannot_disk, cannot_crash, cannot_networks, cannot_expect, cannot_fault};
+    static char text[200];
+
+    for (size_t i = 0; i < sizeof looks / sizeof *looks; i++) {
+        const char *why = looks[i](scenario);
+
+        if (!why)
+            continue;
+        snprintf(text, sizeof text, "not for real: %s", why);
+        return text;
+    }
+    return NULL;
+}

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: ISC */
+/* The tree of a simulated host as real files.  Programs, which are "#!nixie NAME" there, become
+ * links to the shipped ones; all files are those of the one user of the namespace. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "sim/reality/reality.h"
+#include "sim/world/pool.h"
+
+#define PROGRAM "#!nixie "
+
+static const struct cred root_cred;
+
+static int write_whole(const char *path, const char *data, size_t size, mode_t mode)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    int result = fd < 0 ? -errno : 0;
+
+    while (result == 0 && size > 0) {
+        ssize_t count = write(fd, data, size);
+
+        if (count < 0 && errno == EINTR)
+            continue;
+        if (count < 0) {
+            result = -errno;
+            break;
+        }
+        data += count;
+        size -= (size_t) count;
+    }
+    if (result == 0 && fchmod(fd, mode & 0777) < 0)
+        result = -errno;
+    if (fd >= 0)
+        close(fd);
+    return result;
+}
+
+/* Where the program of that name is on a real machine. */
+static int link_program(const char *name, const char *path)
+{
+    char target[200];
+
+    if (strcmp(name, "sh") == 0)
+        snprintf(target, sizeof target, "/usr/bin/sh");
+    else if (strncmp(name, "nixie-", 6) == 0)
+        snprintf(target, sizeof target, "/nixie/%.100s", name);
+    else
+        snprintf(target, sizeof target, "/nixie/nixie-actor-%.100s", name);
+    return symlink(target, path) < 0 && errno != EEXIST ? -errno : 0;
+}
+
+static int export_file(struct inode *inode, const char *path)
+{
+    size_t size = inode_size(inode);
+    char *data = must_alloc(size + 1);
+    ssize_t got = inode_read(inode, data, size, 0);
+    int result = got < 0 ? (int) got : 0;
+
+    data[got > 0 ? got : 0] = 0;
+    if (result == 0 && strncmp(data, PROGRAM, sizeof PROGRAM - 1) == 0) {
+        data[strcspn(data, "\n")] = 0;
+        result = link_program(data + sizeof PROGRAM - 1, path);
+    } else if (result == 0) {
+        result = write_whole(path, data, (size_t) got, inode_mode(inode));
+    }
+    free(data);
+    return result;
+}
+
+static int export_directory(struct vfs *vfs, const char *path, const char *root);
+
+static int export_entry(struct vfs *vfs, const char *path, const char *root)
+{
+    char to[PATH_MAX];
+    struct inode *inode;
+    int result = vfs_lookup(vfs, &root_cred, vfs_root(vfs), path, false, &inode);
+
+    if (result < 0)
+        return result;
+    if (snprintf(to, sizeof to, "%s%s", root, path) >= (int) sizeof to)
+        result = -ENAMETOOLONG;
+    else if (S_ISDIR(inode_mode(inode))) {
+        if (mkdir(to, 0700) < 0 && errno != EEXIST)
+            result = -errno;
+        if (result == 0)
+            result = export_directory(vfs, path, root);
+        if (result == 0 && chmod(to, inode_mode(inode) & 07777) < 0)
+            result = -errno;
+    } else if (S_ISREG(inode_mode(inode))) {
+        result = export_file(inode, to);
+    } else if (S_ISFIFO(inode_mode(inode)) && mkfifo(to, 0600) < 0) {
+        result = -errno;
+    }
+    inode_unref(inode);
+    return result;
+}
+
+/* What real machines have of their own, and the programs of a home, which are mounted. */
+static bool is_left_out(const char *path)
+{
+    return strcmp(path, "/dev") == 0 || strcmp(path, "/proc") == 0 ||
+           strcmp(path, "/var/nixie/bin") == 0;
+}
+
+static int export_directory(struct vfs *vfs, const char *path, const char *root)
+{
+    struct vfs_cursor cursor = {0};
+    struct vfs_entry entry;
+    struct inode *inode;
+    int result = vfs_lookup(vfs, &root_cred, vfs_root(vfs), *path ? path : "/", false, &inode);
+    int more = 0;
+
+    while (result == 0 && (more = vfs_readdir(inode, &cursor, &entry)) > 0) {
+        char below[PATH_MAX];
+
+        if (strcmp(entry.name, ".") == 0 || strcmp(entry.name, "..") == 0)
+            continue;
+        if (snprintf(below, sizeof below, "%s/%s", path, entry.name) >= (int) sizeof below)
+            result = -ENAMETOOLONG;
+        else if (!is_left_out(below))
+            result = export_entry(vfs, below, root);
+    }
+    vfs_cursor_close(&cursor);
+    if (result == 0)
+        inode_unref(inode);
+    return result < 0 ? result : more;
+}
+
+int export_files(struct vfs *vfs, const char *root)
+{
+    return export_directory(vfs, "", root);
+}

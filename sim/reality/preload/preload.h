@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The library that is preloaded into every real process of a scenario: tells the driver of calls
+ * and lets it decide about them (talk.c, calls_*.c), and makes waiting a matter of the driver's
+ * clock (wait.c).  Nothing here calls libc's wrappers of what it stands in front of.
+ */
+#ifndef SIM_REALITY_PRELOAD_H
+#define SIM_REALITY_PRELOAD_H
+
+#include <poll.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/socket.h>
+
+#include "sim/kernel/kernel.h"
+#include "sim/reality/wire.h"
+
+#define SILENT_MAX 64
+
+struct preload {
+    int fd;         /* to the driver; -1: there is none, and calls go straight through */
+    uint64_t calls; /* those that are told */
+    uint32_t waits; /* counts them */
+    const struct wire_page *page;
+    struct silent {         /* sockets whose connection never comes about */
+        int fd;             /* -1: free */
+        long long until_ms; /* on the monotonic clock, when it fails */
+    } silents[SILENT_MAX];
+};
+extern struct preload preload;
+
+/* A call that is told. */
+struct told {
+    enum call_id id;
+    int fd;
+    const char *path, *path2;
+    const void *data;
+    size_t size;
+    const struct sockaddr *address;
+    socklen_t address_size;
+    int64_t argument[3];
+    struct wire_reply reply;
+};
+
+static inline bool is_told(enum call_id id)
+{
+    return preload.fd >= 0 && (preload.calls >> id & 1);
+}
+
+/* False: it fails, errno is set (tell_after must follow all the same). */
+bool tell_before(struct told *told);
+/* `result` -1 means errno.  Returns it, errno unchanged. */
+int64_t tell_after(struct told *told, int64_t result);
+
+/* The same two around a call that is told only if it is asked for. */
+#define TOLD(name, ...)                                                                            \
+    {                                                                                              \
+        .id = CALL_##name, .fd = -1, __VA_ARGS__                                                   \
+    }
+#define TOLD_AT(name, at, ...)                                                                     \
+    {                                                                                              \
+        .id = CALL_##name, .fd = (at), __VA_ARGS__                                                 \
+    }
+
+/* Talks for other purposes. */
+void talk_send(const struct wire_note *note, const void *parts[], const size_t sizes[],
+               unsigned count);
+void talk_receive(void *to, size_t size);
+/* Waits for the reply to what was said last. */
+void talk_reply(struct wire_reply *reply);
+/* Connects and says HELLO. */
+void talk_begin(bool forked);
+
+/* wait.c: as poll, on the driver's clock.  `ready` (or NULL) is asked instead of the descriptors,
+ * every millisecond of real time: for what cannot be polled. */
+int wait_for(struct pollfd *fds, nfds_t count, int timeout_ms, bool (*ready)(void *context),
+             void *context);
+/* Until a descriptor that blocks could be read or written. */
+void wait_until_ready(int fd, short events);
+void silent_add(int fd);
+void silent_forget(int fd);
+/* True with errno: the connection at fd is one that never comes about. */
+bool silent_is(int fd);
+
+/* Monotonic, as the process sees it. */
+int64_t faked_now_ms(void);
+/* The function of that name behind this library. */
+void *behind(const char *name);
+
+#endif

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The process that stays outside: it makes the temporary directory, waits for the one that runs the
+ * scenarios inside of namespaces, and clears away.  When it is interrupted it kills that one, and
+ * with it (PR_SET_PDEATHSIG, and the kernel at the end of a namespace of processes) all others.
+ */
+#include "sim/reality/session.h"
+
+#include <errno.h>
+#include <ftw.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "sim/command.h"
+#include "sim/reality/cannot.h"
+#include "sim/reality/reality.h"
+
+#define KEPT "kept" /* in the directory of a run that is to stay */
+
+static char directory[PATH_MAX - 200];
+static unsigned run_number;
+static volatile pid_t inside;
+static volatile sig_atomic_t interrupted;
+
+/* --- outside -----------------------------------------------------------------------------------*/
+
+static int remove_one(const char *path, const struct stat *status, int type, struct FTW *place)
+{
+    (void) status;
+    (void) place;
+    return type == FTW_DP ? (rmdir(path) < 0 ? 0 : 0) : (unlink(path) < 0 ? 0 : 0);
+}
+
+/* Out here nothing is mounted below it. */
+static void remove_tree(const char *path)
+{
+    nftw(path, remove_one, 32, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+}
+
+static void clear_away(void)
+{
+    char path[PATH_MAX], kept[PATH_MAX + 16];
+    struct stat status;
+
+    for (unsigned i = 1;; i++) {
+        snprintf(path, sizeof path, "%s/%u", directory, i);
+        if (lstat(path, &status) < 0)
+            break;
+        snprintf(kept, sizeof kept, "%s/" KEPT, path);
+        if (interrupted || lstat(kept, &status) < 0)
+            remove_tree(path);
+    }
+    rmdir(directory);
+}
+
+static void on_signal(int signal)
+{
+    interrupted = signal;
+    if (inside > 0)
+        kill(inside, SIGKILL);
+}
+
+/* Those who are left are ours now, and dead or dying. */
+static int wait_for_all(pid_t child)
+{
+    int status, result = W_EXITCODE(STATUS_BROKEN, 0);
+    pid_t pid;
+
+    while ((pid = waitpid(-1, &status, 0)) > 0 || errno == EINTR)
+        if (pid == child)
+            result = status;
+    return result;
+}
+
+static _Noreturn void stay_outside(pid_t child)
+{
+    int status = wait_for_all(child);
+
+    clear_away();
+    if (interrupted)
+        _exit(STATUS_INTERRUPTED);
+    if (WIFSIGNALED(status)) {
+        fprintf(stderr, "nixie run: the process of the real runs died of signal %d\n",
+                WTERMSIG(status));
+        _exit(STATUS_BROKEN);
+    }
+    _exit(WEXITSTATUS(status));
+}
+
+static void catch_signals(void)
+{
+    struct sigaction action = {.sa_handler = on_signal};
+
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGHUP, &action, NULL);
+}
+
+static void be_default(void)
+{
+    signal(SIGINT, SIG_IGN); /* the one outside hears it */
+    signal(SIGTERM, SIG_DFL);
+    signal(SIGHUP, SIG_DFL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+const char *session_begin(void)
+{
+    static char why[200];
+    const char *place = getenv("TMPDIR");
+    pid_t outside = getpid(), child;
+
+    snprintf(directory, sizeof directory, "%s/nixie-real.XXXXXX", place && *place ? place : "/tmp");
+    if (!mkdtemp(directory)) {
+        snprintf(why, sizeof why, "no temporary directory can be made: %s", strerror(errno));
+        return why;
+    }
+    fflush(NULL);
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    catch_signals();
+    child = fork();
+    if (child != 0) {
+        inside = child;
+        if (interrupted && child > 0)
+            kill(child, SIGKILL);
+        stay_outside(child);
+    }
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != outside)
+        _exit(STATUS_INTERRUPTED);
+    be_default();
+    if (namespace_enter() == 0)
+        return NULL;
+    snprintf(why, sizeof why, "namespaces are not allowed here (%s)", strerror(errno));
+    return why;
+}
+
+/* --- inside ------------------------------------------------------------------------------------*/
+
+const char *session_cannot(const struct scenario *scenario)
+{
+    return cannot_really(scenario);
+}
+
+static void keep(const struct reality *reality)
+{
+    char path[PATH_MAX];
+    FILE *to;
+
+    snprintf(path, sizeof path, "%s/" KEPT, reality->directory);
+    to = fopen(path, "w");
+    if (to)
+        fclose(to);
+    fprintf(stderr, "kept: %s\n", reality->directory);
+}
+
+static uint64_t calls_of_faults(const struct scenario *scenario)
+{
+    uint64_t calls = 0;
+
+    for (size_t i = 0; i < scenario->fault_count; i++) {
+        int call = scenario->faults[i].rule.call;
+
+        calls |= call >= 0 ? UINT64_C(1) << call : call == FAULT_ANY_CALL ? ~UINT64_C(0) : 0;
+    }
+    return calls;
+}
+
+static bool fills_disks(const struct scenario *scenario)
+{
+    bool fills = false;
+
+    for (size_t i = 0; i < scenario->event_count; i++)
+        fills |= scenario->events[i].action.kind == ACTION_DISK;
+    return fills;
+}
+
+static void fail_to_open(const struct reality *reality, int error, struct run_result *result)
+{
+    char text[300];
+
+    memset(result, 0, sizeof *result);
+    snprintf(text, sizeof text, "%s",
+             reality->faketime[0] ? strerror(error)
+                                  : "libfaketime.so.1 is not found (NIXIE_FAKETIME names it)");
+    result->verdict = VERDICT_BROKEN;
+    result->summary = must_copy("", 0);
+    (void) LIST_ADD(result->failures, result->failure_count);
+    result->failures[0].message = must_copy(text, strlen(text));
+}
+
+void session_run(const struct scenario *scenario, const struct run_options *options,
+                 const char *capture, struct run_result *result)
+{
+    struct reality *reality = must_zeroed(sizeof *reality);
+    struct run_options real = *options;
+    char path[PATH_MAX];
+
+    (void) capture;
+    snprintf(path, sizeof path, "%s/%u", directory, ++run_number);
+    reality->extra_calls = calls_of_faults(scenario);
+    reality->limits_disks = fills_disks(scenario);
+    if (reality_open(reality, path) < 0) {
+        fail_to_open(reality, errno, result);
+        free(reality);
+        return;
+    }
+    real.backend = &reality->backend;
+    scenario_run(scenario, &real, result);
+    if (result->verdict != VERDICT_HELD)
+        keep(reality);
+    reality_close(reality);
+    free(reality);
+}

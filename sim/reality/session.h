@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: ISC */
+/* What `nixie run --real` needs around its runs. */
+#ifndef SIM_REALITY_SESSION_H
+#define SIM_REALITY_SESSION_H
+
+#include <stdbool.h>
+
+#include "sim/scenario/run.h"
+
+/* Real runs do not happen before this: the caller goes on in a process of its own, inside of
+ * namespaces; the one that was called waits for it, passes its exit status on, and removes what it
+ * has left.  NULL, or why no scenario can be run here (the caller goes on all the same). */
+const char *session_begin(void);
+
+/* Why this scenario cannot be run for real, in words that are good until the next call; NULL: it
+ * can. */
+const char *session_cannot(const struct scenario *scenario);
+
+/* Runs it.  `capture`: the directory for captures, or NULL.  The directory of a run that failed is
+ * kept and told of on standard error. */
+void session_run(const struct scenario *scenario, const struct run_options *options,
+                 const char *capture, struct run_result *result);
+
+#endif

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What the preloaded library of a real process and the driver say to each other, over a stream
+ * socket that belongs to one process: its own notes one way, replies the other.
+ *
+ * A process says HELLO when it begins (a program, or a fork), BEFORE and AFTER each call that is
+ * asked for, WAIT when it waits in poll and nothing has happened, AWAKE when something has, and
+ * STILL when it was asked (PROBE) and nothing has.  HELLO, BEFORE, AFTER and ASK get a REPLY, and
+ * nothing happens before it is there.
+ */
+#ifndef SIM_REALITY_WIRE_H
+#define SIM_REALITY_WIRE_H
+
+#include <stdint.h>
+
+#define WIRE_SOCKET "/shared/" /* and the number of the machine */
+#define WIRE_ENVIRONMENT "NIXIE_REALITY"
+#define WIRE_TAG "NIXIE_REALITY_TAG"
+#define WIRE_PAGE "/shared/page"
+#define WIRE_SIZE_MAX ((uint32_t) 64 << 20)
+#define WIRE_DATA_MAX ((uint32_t) 1 << 20) /* of a call's data; the rest is not told */
+
+enum wire_kind {
+    WIRE_HELLO, /* argument: pid, tag, 1 of a fork; path: program, path2: working directory */
+    WIRE_BEFORE,
+    WIRE_AFTER,
+    WIRE_WAIT, /* argument: number of this wait, milliseconds or -1, 1: PROBE cannot be answered */
+    WIRE_AWAKE,
+    WIRE_STILL,     /* argument: number of the probe */
+    WIRE_DIRECTORY, /* path: the working directory from now on */
+    WIRE_ASK        /* data: the question; the reply has the answer behind it */
+};
+
+struct wire_note {
+    uint32_t kind;
+    int32_t call; /* enum call_id */
+    int32_t fd;
+    uint32_t path_size, path2_size, data_size, address_size; /* bytes behind this, in this order; of
+                                                                 paths with their NULs */
+    int64_t argument[3];
+    int64_t result; /* -errno */
+};
+
+enum wire_reply_kind { WIRE_REPLY, WIRE_PROBE, WIRE_WAKE };
+
+struct wire_reply {
+    uint32_t kind;
+    uint32_t number; /* of the probe or the wait */
+    int32_t error;
+    uint32_t flags;
+    uint64_t limit;
+    uint64_t calls; /* HELLO: the set of calls to tell of, bits of enum call_id */
+    uint64_t size;  /* bytes behind this: an answer */
+};
+
+#define WIRE_DISCARDS 1u
+#define WIRE_RESETS 2u
+#define WIRE_SILENT 4u /* a connection that never comes about */
+
+/* What all processes see: a page that is mapped. */
+struct wire_page {
+    int64_t wall_step_ns; /* the wall clock is so much ahead of the monotonic one */
+};
+
+#endif
