@@ -344,18 +344,22 @@ static void run_beside_base(const struct scenario *scenario, const struct run_op
     outcomes_free(&outcomes);
 }
 
-static void run_real(struct run_command *run, const struct scenario *scenario,
+static void run_real(struct run_command *run, const struct scenario *scenario, size_t index,
                      struct report_item *item)
 {
+    const struct run_capture *capture = &run->capture;
+    const char *path = capture->directory ? pool_format(&run->pool, "%s/%s.pcap",
+                                                        capture->directory, capture->names[index])
+                                          : NULL;
     const char *why = run->impossible ? run->impossible : session_cannot(scenario);
 
     if (why)
         item->skipped = pool_text(&run->pool, why);
     else
-        session_run(scenario, &run->options, NULL, &item->result);
+        session_run(scenario, &run->options, path, &item->result);
 }
 
-static void run_one(struct run_command *run, const struct scenario *scenario,
+static void run_one(struct run_command *run, const struct scenario *scenario, size_t index,
                     struct report_item *item)
 {
     double start = now();
@@ -373,7 +377,7 @@ static void run_one(struct run_command *run, const struct scenario *scenario,
         choose_replay_start(&run->replays[i], answers->list, answers->count);
     }
     if (run->real)
-        run_real(run, scenario, item);
+        run_real(run, scenario, index, item);
     else if (run->options.fault_count > 0)
         run_beside_base(scenario, &run->options, &item->result);
     else
@@ -390,8 +394,9 @@ static void run_all(struct run_command *run, struct scenario **scenarios)
         struct report_item *item = POOL_ADD(&run->pool, run->report.items, run->report.count);
 
         item->file = run->files[i];
-        run_capture_hook(&run->capture, i, &run->options);
-        run_one(run, scenarios[i], item);
+        if (!run->real)
+            run_capture_hook(&run->capture, i, &run->options);
+        run_one(run, scenarios[i], i, item);
         if (run->hash)
             print_hash(item);
         if (!quiet)
@@ -419,7 +424,7 @@ static int status_of(const struct report *report)
             status = own;
         skipped += item->skipped != NULL;
     }
-    return skipped == report->count ? STATUS_LACKING : status;
+    return status == STATUS_HELD && skipped == report->count ? STATUS_LACKING : status;
 }
 
 static int finish(struct run_command *run)
@@ -427,7 +432,8 @@ static int finish(struct run_command *run)
     int status = status_of(&run->report);
     bool quiet = run->tap || run->hash;
 
-    if (run_capture_finish(&run->capture, quiet ? NULL : stdout) < 0 && status < STATUS_WRONG)
+    if (!run->real && run_capture_finish(&run->capture, quiet ? NULL : stdout) < 0 &&
+        status < STATUS_WRONG)
         status = STATUS_WRONG;
     if (run->tap)
         tap_print(stdout, &run->report);

@@ -7,6 +7,7 @@
 #include "sim/reality/session.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <ftw.h>
 #include <signal.h>
 #include <stdio.h>
@@ -17,10 +18,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "sim/command.h"
+#include "sim/capture/live.h"
 #include "sim/reality/cannot.h"
 #include "sim/reality/reality.h"
 
+#define BROKEN 4 /* exit statuses */
+#define INTERRUPTED 130
 #define KEPT "kept" /* in the directory of a run that is to stay */
 
 static char directory[PATH_MAX - 200];
@@ -69,7 +72,7 @@ static void on_signal(int signal)
 /* Those who are left are ours now, and dead or dying. */
 static int wait_for_all(pid_t child)
 {
-    int status, result = W_EXITCODE(STATUS_BROKEN, 0);
+    int status, result = W_EXITCODE(BROKEN, 0);
     pid_t pid;
 
     while ((pid = waitpid(-1, &status, 0)) > 0 || errno == EINTR)
@@ -84,11 +87,11 @@ static _Noreturn void stay_outside(pid_t child)
 
     clear_away();
     if (interrupted)
-        _exit(STATUS_INTERRUPTED);
+        _exit(INTERRUPTED);
     if (WIFSIGNALED(status)) {
         fprintf(stderr, "nixie run: the process of the real runs died of signal %d\n",
                 WTERMSIG(status));
-        _exit(STATUS_BROKEN);
+        _exit(BROKEN);
     }
     _exit(WEXITSTATUS(status));
 }
@@ -133,7 +136,7 @@ const char *session_begin(void)
     }
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != outside)
-        _exit(STATUS_INTERRUPTED);
+        _exit(INTERRUPTED);
     be_default();
     if (namespace_enter() == 0)
         return NULL;
@@ -195,14 +198,61 @@ static void fail_to_open(const struct reality *reality, int error, struct run_re
     result->failures[0].message = must_copy(text, strlen(text));
 }
 
+/* --- captures ----------------------------------------------------------------------------------*/
+
+static _Noreturn void capture_all(const char *path, int told)
+{
+    struct live_options options = {
+        .interface = "lo", .path = path, .snaplen = LIVE_SNAPLEN, .to = fdopen(told, "w")};
+    struct live_result result;
+
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (live_capture(&options, &result) != LIVE_DONE) {
+        fprintf(stderr, "nixie run: %s\n", result.problem);
+        _exit(1);
+    }
+    _exit(0);
+}
+
+/* Captures what goes over the loopback interface, from here on; 0: it could not be started. */
+static pid_t start_capture(const char *path)
+{
+    int ends[2];
+    char line[200];
+    pid_t pid;
+
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        return 0;
+    fflush(NULL);
+    pid = fork();
+    if (pid == 0)
+        capture_all(path, ends[1]);
+    close(ends[1]);
+    while (pid > 0 && read(ends[0], line, sizeof line) < 0 && errno == EINTR)
+        ; /* it listens, or has ended */
+    close(ends[0]);
+    return pid > 0 ? pid : 0;
+}
+
+static void end_capture(pid_t capturer)
+{
+    int status;
+
+    if (capturer == 0)
+        return;
+    kill(capturer, SIGTERM);
+    while (waitpid(capturer, &status, 0) < 0 && errno == EINTR)
+        ;
+}
+
 void session_run(const struct scenario *scenario, const struct run_options *options,
                  const char *capture, struct run_result *result)
 {
     struct reality *reality = must_zeroed(sizeof *reality);
     struct run_options real = *options;
+    pid_t capturer = 0;
     char path[PATH_MAX];
 
-    (void) capture;
     snprintf(path, sizeof path, "%s/%u", directory, ++run_number);
     reality->extra_calls = calls_of_faults(scenario);
     reality->limits_disks = fills_disks(scenario);
@@ -212,7 +262,10 @@ void session_run(const struct scenario *scenario, const struct run_options *opti
         return;
     }
     real.backend = &reality->backend;
+    if (capture)
+        capturer = start_capture(capture);
     scenario_run(scenario, &real, result);
+    end_capture(capturer);
     if (result->verdict != VERDICT_HELD)
         keep(reality);
     reality_close(reality);

@@ -16,7 +16,8 @@ const char *session_begin(void);
  * can. */
 const char *session_cannot(const struct scenario *scenario);
 
-/* Runs it.  `capture`: the directory for captures, or NULL.  The directory of a run that failed is
+/* Runs it.  `capture`: the file for a capture of all its packets, with real times,
+ * or NULL.  The directory of a run that failed is
  * kept and told of on standard error. */
 void session_run(const struct scenario *scenario, const struct run_options *options,
                  const char *capture, struct run_result *result);
