@@ -36,6 +36,18 @@ static int64_t last_upset(const struct world *world, size_t machine, int64_t tim
     return last;
 }
 
+/* Files look younger by that. */
+static int64_t set_back(const struct world *world, const struct entry *entry)
+{
+    int64_t back = 0;
+
+    for (size_t i = 0; i < world->upset_count; i++)
+        if (world->upsets[i].kind == UPSET_CLOCK && world->upsets[i].machine == entry->machine &&
+            world->upsets[i].time_ns >= entry->history[0].time_ns)
+            back += world->upsets[i].back_ns;
+    return back;
+}
+
 /* For how long its files were there after the last thing that went wrong. */
 static int64_t time_left(const struct world *world, const struct entry *entry)
 {
@@ -48,7 +60,7 @@ static int64_t time_left(const struct world *world, const struct entry *entry)
         end = entry->history[entry->history_count - 1].time_ns;
     if (last_upset(world, entry->machine, end) > begin)
         begin = last_upset(world, entry->machine, end);
-    return end - begin;
+    return end - begin - set_back(world, entry);
 }
 
 /* It was there as a whole since the last thing that went wrong: whoever gave it did not hear of it,

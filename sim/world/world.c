@@ -420,7 +420,7 @@ static struct upset *note_upset(struct world *world, size_t index, enum upset_ki
 void world_step_clock(struct world *world, int64_t step_ns)
 {
     for (size_t i = 0; i < world->host_count; i++)
-        note_upset(world, i, UPSET_CLOCK);
+        note_upset(world, i, UPSET_CLOCK)->back_ns = step_ns < 0 ? -step_ns : 0;
     kernel_step_wall(world->kernel, step_ns);
 }
 

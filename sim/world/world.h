@@ -300,6 +300,7 @@ struct upset {
     size_t machine;
     int64_t time_ns;
     int64_t lasts_ns; /* of SLOW: so long */
+    int64_t back_ns;  /* of CLOCK: it was set back by so much */
     enum upset_kind kind;
     unsigned hit;     /* of FAULT and SLOW: what it touched; 0: not known */
     enum order order; /* of ORDER */

@@ -275,6 +275,23 @@ START_TEST(left_overs_go_in_time)
 }
 END_TEST
 
+START_TEST(a_clock_that_was_set_back_makes_younger)
+{
+    for (int hours = 60; hours < 90; hours += 20) {
+        struct world *world = start_world();
+        struct entry *entry = entry_get(world, &world->machines[0], 7);
+        int64_t times[] = {NANOSECONDS, (1 + 3600 * (int64_t) hours) * NANOSECONDS};
+
+        for (size_t i = 0; i < 2; i++)
+            LIST_ADD(entry->history, entry->history_count)->time_ns = times[i];
+        entry->stage = STAGE_S1;
+        add_upset(world, 2, UPSET_CLOCK)->back_ns = 10 * 3600 * NANOSECONDS;
+        judge_cleanup(world);
+        expect(world, hours > 70 ? "CLEANUP" : "");
+    }
+}
+END_TEST
+
 START_TEST(marks_of_the_admin_go)
 {
     struct world *world = start_world();
@@ -571,6 +588,7 @@ int main(void)
     tcase_add_test(tests, the_server_has_to_start);
     tcase_add_test(tests, left_overs_go);
     tcase_add_test(tests, left_overs_go_in_time);
+    tcase_add_test(tests, a_clock_that_was_set_back_makes_younger);
     tcase_add_test(tests, marks_of_the_admin_go);
     tcase_add_loop_test(tests, files_are_the_messages_own, 0, sizeof places / sizeof *places);
     tcase_add_test(tests, a_release_may_come_too_early);
