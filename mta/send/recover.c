@@ -294,11 +294,14 @@ static int check_todo(uint64_t number, const struct buf *content)
     return errno == EBADMSG ? TODO_WITHOUT_MESS : -1;
 }
 
-static bool info_is_good(const struct entry *entry, const struct buf *content)
+/* 1: it is whole, and mess is what it says; 0: it is not; -1 with errno: nobody can say. */
+static int info_is_good(const struct entry *entry, const struct buf *content)
 {
     struct spool_message info;
-    return spool_info_parse(content->data, content->length, entry->number, &info) == 0 &&
-           look_at_mess(entry->number, info.mess_length) == 1;
+    int result = spool_info_parse(content->data, content->length, entry->number, &info);
+    if (result == 0)
+        result = look_at_mess(entry->number, info.mess_length);
+    return result < 0 && (errno == EBADMSG || errno == ENOENT) ? 0 : result;
 }
 
 /* Reads a file that may not be there any more; its bit then goes. */
@@ -375,7 +378,7 @@ static int recover_todo(struct send *send, struct entry *entry, struct buf *cont
 
 static int recover_number(struct send *send, struct entry *entry, struct buf *content)
 {
-    int todo = TODO_DAMAGED;
+    int todo = TODO_DAMAGED, info = 0;
     if (marked_find(&send->marked, entry->number) & MARK_DELETE)
         return remove_deleted(send, entry);
     if (read_if_there(entry, SPOOL_TODO, content) < 0)
@@ -392,9 +395,11 @@ static int recover_number(struct send *send, struct entry *entry, struct buf *co
     if (read_if_there(entry, SPOOL_INFO, content) < 0)
         return -1;
     if (entry->kinds & BIT(SPOOL_TODO)) {
-        if ((entry->kinds & BIT(SPOOL_INFO)) && info_is_good(entry, content))
-            return recover_info(send, entry, content);
-        return recover_unfinished(send, entry);
+        if (entry->kinds & BIT(SPOOL_INFO))
+            info = info_is_good(entry, content);
+        if (info < 0)
+            return -1;
+        return info ? recover_info(send, entry, content) : recover_unfinished(send, entry);
     }
     if (entry->kinds & BIT(SPOOL_INFO))
         return recover_info(send, entry, content);
