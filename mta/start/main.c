@@ -172,22 +172,20 @@ static void keep_descriptors_in(void)
         io_set_cloexec(fd);
 }
 
-/* Only the admin may connect, from the first moment on.  Mail is more important than this. */
-static void open_admin(struct start *start)
+/* Only the admin may connect, from the first moment on.  Without it nothing that is held would ever
+ * be released: whoever starts us tries again. */
+static int open_admin(struct start *start)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     memcpy(address.sun_path, ADMIN_PATH, sizeof ADMIN_PATH);
     unlink(ADMIN_PATH); /* of an earlier life */
     start->admin_listen = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (start->admin_listen < 0)
-        return;
+        return -1;
     mode_t mask = umask(0177);
     int bound = bind(start->admin_listen, (struct sockaddr *) &address, sizeof address);
     umask(mask);
-    if (bound == 0 && listen(start->admin_listen, ADMIN_BACKLOG) == 0)
-        return;
-    start_tell(start, "alert: cannot bind ", ADMIN_PATH);
-    io_close(&start->admin_listen);
+    return bound < 0 ? -1 : listen(start->admin_listen, ADMIN_BACKLOG);
 }
 
 static int start_up(struct start *start, const char *home, char *const *environment)
@@ -205,8 +203,7 @@ static int start_up(struct start *start, const char *home, char *const *environm
         return complain("cannot take signals");
     if (open_pipes(start) < 0)
         return complain("cannot make pipes");
-    open_admin(start);
-    return 0;
+    return open_admin(start) < 0 ? complain("cannot listen on " ADMIN_PATH) : 0;
 }
 
 /* --- children that end --------------------------------------------------------------------- */
