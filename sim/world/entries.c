@@ -413,7 +413,7 @@ static void settle_entry(struct machine *machine, struct entry *entry)
                      entry_name(world, entry, name), (unsigned long long) entry->number,
                      stage_name(stage), bits_format(entry->bits, bits));
     change_stage(machine, entry, stage);
-    if (stage == STAGE_S5 && before == STAGE_S4)
+    if (stage == STAGE_S5 && before == STAGE_S4 && entry->answer != ANSWER_NO)
         files_check(machine, entry, FILES_PREPARED);
 }
 

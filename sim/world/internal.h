@@ -50,6 +50,8 @@ void files_check(struct machine *machine, struct entry *entry, enum files_moment
 /* --- log.c --- */
 /* `writer`: the nixie-send that has written that.  Attempts of one before it never come back. */
 void log_note_write(struct machine *machine, pid_t writer, const char *data, size_t size);
+/* It wrote in vain: nobody reads the log any more. */
+void log_note_unheard(struct machine *machine);
 /* Power loss or kill: attempts that are open never come back. */
 void log_note_crash(struct machine *machine);
 

@@ -10,6 +10,7 @@
 #include "sim/world/home.h"
 #include "sim/world/internal.h"
 #include "sim/world/judge.h"
+#include "sim/world/judge_reasons.h"
 #include "sim/world/words.h"
 
 /* A left-over is one when it is 36 hours old; every 76431 s they are looked for. */
@@ -84,15 +85,16 @@ static bool was_mail(const struct world *world, const struct entry *entry)
 static void judge_entry(struct world *world, const struct entry *entry)
 {
     char name[ENTRY_NAME], bits[BITS_TEXT], time[TIME_TEXT];
-    bool is_mail =
-        entry->answer == ANSWER_YES && (entry->stage == STAGE_S4 || entry->stage == STAGE_S5);
+    /* what is held for good is, too, though nobody was told that it is accepted */
+    bool is_mail = (entry->stage == STAGE_S4 || entry->stage == STAGE_S5) &&
+                   (entry->answer == ANSWER_YES || reason_kept(world, entry));
 
     if (entry->bits && !is_mail)
         world_accuse(world, "CLEANUP", entry->letter, entry->bounce,
                      "%s (%llu) is over, but its files are left: %s",
                      entry_name(world, entry, name), (unsigned long long) entry->number,
                      bits_format(entry->bits, bits));
-    else if (entry->answer != ANSWER_YES && time_left(world, entry) > LEFT_OVER_NS &&
+    else if (!is_mail && entry->answer != ANSWER_YES && time_left(world, entry) > LEFT_OVER_NS &&
              !was_mail(world, entry))
         world_accuse(world, "CLEANUP", entry->letter, entry->bounce,
                      "%s (%llu), which nobody was promised, was left for %s",
@@ -100,7 +102,8 @@ static void judge_entry(struct world *world, const struct entry *entry)
                      time_format(time, time_left(world, entry)));
 }
 
-/* Behind a call that went wrong the marks of a message that is gone may stay for a while. */
+/* Behind a call that went wrong, or is slow, the marks of a message that is gone may stay for a
+ * while. */
 static bool may_keep_marks(const struct world *world, const struct machine *machine,
                            const struct entry *entry)
 {
@@ -111,12 +114,13 @@ static bool may_keep_marks(const struct world *world, const struct machine *mach
     for (size_t i = 0; i < world->upset_count; i++) {
         const struct upset *upset = &world->upsets[i];
 
-        if (upset->machine != machine->index || upset->kind != UPSET_FAULT ||
+        if (upset->machine != machine->index ||
+            (upset->kind != UPSET_FAULT && upset->kind != UPSET_SLOW) ||
             !upset_touches(upset, HIT_SEND | HIT_ADMIN | HIT_TREE))
             continue;
         any = true;
-        if (upset->time_ns > since)
-            since = upset->time_ns;
+        if (upset->time_ns + upset->lasts_ns > since)
+            since = upset->time_ns + upset->lasts_ns;
     }
     return any && kernel_now(world->kernel) < since + MARKS_NS;
 }

@@ -355,6 +355,13 @@ void log_note_write(struct machine *machine, pid_t writer, const char *data, siz
     }
 }
 
+void log_note_unheard(struct machine *machine)
+{
+    machine->log.unheard = true;
+    if (machine->log.gap_ns == 0)
+        machine->log.gap_ns = kernel_now(machine->world->kernel);
+}
+
 void log_note_crash(struct machine *machine)
 {
     machine->log.partial_size = 0;

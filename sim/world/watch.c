@@ -159,7 +159,7 @@ static void after_call(void *context, const struct call *call)
         if (call->result > 0 && call->fd == 0 && is_program(call, "nixie-send"))
             log_note_write(machine, process_pid(call->process), call->data, (size_t) call->result);
         if (call->result == -EPIPE && call->fd == 0 && is_program(call, "nixie-send"))
-            machine->log.unheard = true;
+            log_note_unheard(machine);
         if (call->result > 0 && is_program(call, "nixie-queue"))
             entries_note_answer(machine, call);
         break;

@@ -329,6 +329,7 @@ struct log_state {
     pid_t writer;         /* the nixie-send that wrote last; 0: none since the boot */
     size_t first_attempt; /* in attempts[], of those that it has begun */
     bool unheard;         /* since then: nobody reads any more what it writes (EPIPE) */
+    int64_t gap_ns;       /* when that was so for the first time; 0: never */
     char *partial;
     size_t partial_size, partial_room;
     struct log_pairs *pairs; /* log_pairs.c; or NULL */

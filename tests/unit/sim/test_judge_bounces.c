@@ -99,6 +99,11 @@ START_TEST(sees_who_is_told_of_without_a_failure)
     add_bounce(world,
                GROUP("bob@away.example", "5.1.1", SAID) GROUP("carol@away.example", "5.1.1", SAID));
     judge(world, "BOUNCE");
+    world = make_failed(2, 'D'); /* nobody heard how it went */
+    world->machines[0].log.gap_ns = 3 * NANOSECONDS / 2;
+    add_bounce(world,
+               GROUP("bob@away.example", "5.1.1", SAID) GROUP("carol@away.example", "5.1.1", SAID));
+    judge(world, "");
 }
 END_TEST
 

@@ -292,6 +292,40 @@ START_TEST(a_clock_that_was_set_back_makes_younger)
 }
 END_TEST
 
+/* A slow call may be about to remove it. */
+START_TEST(a_slow_disk_keeps_marks_for_a_while)
+{
+    for (int slow = 0; slow < 2; slow++) {
+        struct world *world = start_world();
+        struct upset *upset = add_upset(world, 4, slow ? UPSET_SLOW : UPSET_ORDER);
+
+        upset->lasts_ns = 30 * NANOSECONDS;
+        upset->hit = HIT_SEND;
+        write_spool(world, "mark/7.expire", "", 0);
+        judge_cleanup(world);
+        expect(world, slow ? "" : "CLEANUP");
+    }
+}
+END_TEST
+
+/* Mail that is held for good is no left-over, also if nobody was told that it is accepted. */
+START_TEST(what_is_held_is_left)
+{
+    for (int held = 0; held < 2; held++) {
+        struct world *world = start_world();
+        struct entry *entry = entry_get(world, &world->machines[0], 7);
+        struct upset *hold = add_upset(world, 4, UPSET_ORDER);
+
+        hold->order = held ? ORDER_HOLD : ORDER_RETRY;
+        hold->number = 7;
+        entry->bits = BIT_MESS | BIT_INFO | BIT_LOCAL;
+        entry->stage = STAGE_S5;
+        judge_cleanup(world);
+        expect(world, held ? "" : "CLEANUP");
+    }
+}
+END_TEST
+
 START_TEST(marks_of_the_admin_go)
 {
     struct world *world = start_world();
@@ -589,6 +623,8 @@ int main(void)
     tcase_add_test(tests, left_overs_go);
     tcase_add_test(tests, left_overs_go_in_time);
     tcase_add_test(tests, a_clock_that_was_set_back_makes_younger);
+    tcase_add_test(tests, a_slow_disk_keeps_marks_for_a_while);
+    tcase_add_test(tests, what_is_held_is_left);
     tcase_add_test(tests, marks_of_the_admin_go);
     tcase_add_loop_test(tests, files_are_the_messages_own, 0, sizeof places / sizeof *places);
     tcase_add_test(tests, a_release_may_come_too_early);
