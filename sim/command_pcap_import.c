@@ -173,6 +173,8 @@ int pcap_import(int argc, char **argv)
     status = read_arguments(&command, argc, argv);
     if (command.out)
         command.options.keep = keep_message;
+    if (command.options.name && strrchr(command.options.name, '/'))
+        command.options.title = strrchr(command.options.name, '/') + 1;
     if (status == STATUS_HELD) {
         if (pcap_open_capture(&command.capture, "import", command.options.name) < 0)
             status = STATUS_WRONG;

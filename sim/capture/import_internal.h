@@ -43,7 +43,12 @@ enum import_verb {
 extern const char *const import_verb_names[IMPORT_VERBS];
 
 /* What became of a recipient, or of all that a try was for. */
-enum import_fate { FATE_OPEN, FATE_TAKEN, FATE_REFUSED };
+enum import_fate {
+    FATE_OPEN, /* put off, or the connection broke: it is tried again */
+    FATE_TAKEN,
+    FATE_REFUSED,
+    FATE_GONE /* the client did not go on */
+};
 
 struct import_recipient {
     const char *address;
@@ -137,7 +142,10 @@ struct import_message {
     size_t first_session;
     size_t group; /* messages that share sessions have the same */
     bool made_up; /* the capture does not have it */
-    bool deleted; /* the capture does not tell what became of it: it ends with its last try */
+    size_t
+        bounce_of; /* the message that it is the bounce of, which our server makes itself; NONE */
+    bool bounced;  /* one is the bounce of this */
+    bool deleted;  /* the capture does not tell what became of it: it ends with its last try */
     size_t *tries;
     size_t try_count;
     int64_t at_ns; /* when it is sent */
@@ -214,8 +222,8 @@ bool import_may_expect(struct import *import);
 void import_print_time(FILE *to, int64_t ns);
 /* A domain that scenarios and the DNS take. */
 bool import_is_domain(const char *text, size_t size);
-/* An address that our server can send to or from: something, @, a domain. */
-bool import_is_address(const char *address);
+/* An address that our server can send to, or from: something, @, a domain. */
+bool import_is_address(const char *address, bool sender);
 
 /* import_server.c */
 void import_write_server(struct import *import, FILE *to);

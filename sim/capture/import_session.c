@@ -130,7 +130,7 @@ static void add_recipient(struct import *import, const struct import_session *se
     const char *address = copy_path(import, exchange);
     struct import_recipient *recipient;
 
-    if (!address || !import_is_address(address)) {
+    if (!address || !import_is_address(address, false)) {
         import_note(import, "session %" PRIu64 ": a recipient whose address cannot be sent to",
                     session->number);
         return;
@@ -149,7 +149,8 @@ static void add_transaction(struct import *import, struct import_session *sessio
 
     transaction->mail = exchange;
     transaction->sender = copy_path(import, exchange);
-    if (!transaction->sender || (*transaction->sender && !import_is_address(transaction->sender))) {
+    if (!transaction->sender ||
+        (*transaction->sender && !import_is_address(transaction->sender, true))) {
         import_note(import, "session %" PRIu64 ": a sender whose address is none: it is <> here",
                     session->number);
         transaction->sender = "";
@@ -177,9 +178,10 @@ static void take_exchange(struct import *import, struct import_session *session,
 }
 
 /* What the replies mean for those who are neither refused nor have another fate already. */
-static void set_fates(struct import_transaction *transaction)
+static void set_fates(const struct import_session *session, struct import_transaction *transaction)
 {
     const struct smtp_exchange *end = transaction->end;
+    bool went = !end && !transaction->data && session->end == END_ORDERLY && !session->closed_after;
 
     transaction->fate = fate_of(transaction->mail->code) == FATE_REFUSED ? FATE_REFUSED : FATE_OPEN;
     if (transaction->data && !end && transaction->data->code / 100 == 5)
@@ -192,7 +194,7 @@ static void set_fates(struct import_transaction *transaction)
         if (recipient->fate == FATE_OPEN &&
             (recipient->rcpt->code / 100 == 2 ||
              (recipient->rcpt->code == 0 && transaction->fate == FATE_REFUSED)))
-            recipient->fate = transaction->fate;
+            recipient->fate = went ? FATE_GONE : transaction->fate;
     }
 }
 
@@ -304,6 +306,27 @@ static void note_lacks(struct import *import, const struct import_session *sessi
                     session->number);
 }
 
+static void note_transaction(struct import *import, const struct import_session *session,
+                             const struct import_transaction *transaction)
+{
+    const char *first = NULL;
+
+    for (size_t i = 0; i < transaction->recipient_count; i++) {
+        const char *domain = strrchr(transaction->recipients[i].address, '@');
+
+        if (transaction->recipients[i].fate == FATE_GONE)
+            import_note(import,
+                        "session %" PRIu64 ": the client sent no message; here it sends one",
+                        session->number);
+        if (first && strcasecmp(first, domain) != 0)
+            import_note(import,
+                        "session %" PRIu64 ": recipients of several domains in one transaction; "
+                        "ours has one for each domain",
+                        session->number);
+        first = domain;
+    }
+}
+
 static bool has_tls(const struct smtp_session *smtp)
 {
     return smtp->count > 0 && smtp->exchanges[smtp->count - 1].step == SMTP_TLS;
@@ -318,11 +341,12 @@ static void read_session(struct import *import, struct import_session *session)
         take_exchange(import, session, &session->smtp.exchanges[i]);
         note_exchange(import, session, &session->smtp.exchanges[i]);
     }
+    set_end(session);
     for (size_t i = 0; i < session->transaction_count; i++) {
         set_text(import, &session->transactions[i]);
-        set_fates(&session->transactions[i]);
+        set_fates(session, &session->transactions[i]);
+        note_transaction(import, session, &session->transactions[i]);
     }
-    set_end(session);
     note_lacks(import, session);
     session->usable = true;
 }

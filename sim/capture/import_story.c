@@ -156,6 +156,7 @@ static size_t add_message(struct import *import, size_t session, const char *sen
     message->sender = sender;
     message->first_session = session;
     message->group = import->message_count - 1;
+    message->bounce_of = NONE;
     return message->group;
 }
 
@@ -448,6 +449,31 @@ static void make_up_messages(struct import *import, const struct waiting *waitin
     }
 }
 
+/* Messages without a sender, to the sender of one before whose recipients were refused. */
+static void find_bounces(struct import *import)
+{
+    for (size_t i = 0; i < import->message_count; i++) {
+        struct import_message *bounce = &import->messages[i];
+
+        if (*bounce->sender || bounce->recipient_count != 1 || bounce->made_up)
+            continue;
+        for (size_t k = 0; k < i && bounce->bounce_of == NONE; k++) {
+            struct import_message *message = &import->messages[k];
+            bool refused = false, open = false;
+
+            for (size_t n = 0; n < message->recipient_count; n++) {
+                refused = refused || message->recipients[n].fate == FATE_REFUSED;
+                open = open || message->recipients[n].fate == FATE_OPEN;
+            }
+            if (refused && !open && !message->bounced && *message->sender &&
+                strcasecmp(message->sender, bounce->recipients[0].address) == 0) {
+                message->bounced = true;
+                bounce->bounce_of = k;
+            }
+        }
+    }
+}
+
 /* --- domains ---------------------------------------------------------------------------------*/
 
 static void add_domains(struct import *import, size_t remote, const struct import_message *message)
@@ -692,6 +718,7 @@ void import_story(struct import *import)
     }
     make_up_messages(import, &waiting);
     free(waiting.sessions);
+    find_bounces(import);
     for (size_t i = 0; i < import->try_count; i++)
         if (!import->tries[i].dropped)
             add_served(import, &import->tries[i]);

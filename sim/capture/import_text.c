@@ -26,12 +26,13 @@ void import_print_time(FILE *to, int64_t ns)
         fprintf(to, "%" PRId64 "ms", ms % 1000);
 }
 
-/* RFC 1123 2.1 */
-bool import_is_domain(const char *text, size_t size)
+/* RFC 1123 2.1; of one label, too. */
+static bool is_name(const char *text, size_t size, size_t *dots)
 {
-    size_t label = 0, labels = 1;
+    size_t label = 0;
     bool letters = false;
 
+    *dots = 0;
     if (size == 0 || size > 200)
         return false;
     for (size_t i = 0; i < size; i++) {
@@ -41,21 +42,30 @@ bool import_is_domain(const char *text, size_t size)
             if (label == 0 || text[i - 1] == '-')
                 return false;
             label = 0;
-            labels++;
+            ++*dots;
             continue;
         }
         if (c > '~' || (!isalnum(c) && c != '-') || (c == '-' && label == 0) || ++label > 63)
             return false;
         letters = letters || isalpha(c);
     }
-    return label > 0 && text[size - 1] != '-' && labels > 1 && letters;
+    return label > 0 && text[size - 1] != '-' && letters;
 }
 
-bool import_is_address(const char *address)
+bool import_is_domain(const char *text, size_t size)
+{
+    size_t dots;
+
+    return is_name(text, size, &dots) && dots > 0;
+}
+
+bool import_is_address(const char *address, bool sender)
 {
     const char *at = strrchr(address, '@');
+    size_t dots;
 
-    if (!at || at == address || at - address > 200 || !import_is_domain(at + 1, strlen(at + 1)))
+    if (!at || at == address || at - address > 200 || !is_name(at + 1, strlen(at + 1), &dots) ||
+        (dots == 0 && !sender))
         return false;
     for (const char *c = address; c < at; c++)
         if (*c <= ' ' || *c > '~' || strchr("\"\\<>()[],;:@*?%!", *c))

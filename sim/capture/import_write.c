@@ -241,6 +241,8 @@ static void print_expects(struct import *import, const struct import_message *me
             continue;
         if (recipient->fate == FATE_OPEN && message->made_up)
             continue; /* what it would have met is not known */
+        if (recipient->fate == FATE_GONE)
+            continue;
         if (!import_may_expect(import))
             return;
         fprintf(to, "expect %s ", message->name);
@@ -256,11 +258,29 @@ static void print_expects(struct import *import, const struct import_message *me
     }
 }
 
+/* The capture's bounce is not sent: our server makes one. */
+static void print_own_bounce(struct import *import, const struct import_message *bounce, FILE *to)
+{
+    const char *name = import->messages[bounce->bounce_of].name;
+
+    fprintf(to, "# %s of the capture is the bounce of %s, which our server makes itself\n",
+            bounce->name, name);
+    if (bounce->recipients[0].fate != FATE_TAKEN || !import_may_expect(import))
+        return;
+    fprintf(to, "expect %s.bounce delivered to ", name);
+    import_print_word(to, bounce->recipients[0].address);
+    fputs(" once\n", to);
+}
+
 static void print_message(struct import *import, const struct import_message *message, FILE *to)
 {
     const struct import_try *last = &import->tries[message->tries[message->try_count - 1]];
 
     fputc('\n', to);
+    if (message->bounce_of != NONE) {
+        print_own_bounce(import, message, to);
+        return;
+    }
     for (size_t i = 0; i < message->try_count; i++) {
         const struct import_try *try = &import->tries[message->tries[i]];
 
