@@ -142,6 +142,16 @@ static int listen_here(struct real_machine *machine)
                : listen(machine->listener, 256);
 }
 
+/* libfaketime leaves objects there when its process is killed. */
+static int mount_shared_memory(const struct real_machine *machine)
+{
+    char path[PATH_MAX];
+
+    if (!machine_path(machine, "dev/shm", path))
+        return -1;
+    return access(path, F_OK) < 0 ? 0 : mount("nixie", path, "tmpfs", MS_NODEV, "mode=1777");
+}
+
 int machine_set_up(struct real_machine *machine)
 {
     static const char *const system[] = {"/usr",    "/lib", "/lib32", "/lib64",
@@ -159,6 +169,8 @@ int machine_set_up(struct real_machine *machine)
     for (size_t i = 0; i < sizeof system / sizeof *system; i++)
         if (take_over(machine, system[i]) < 0)
             return -1;
+    if (mount_shared_memory(machine) < 0)
+        return -1;
     snprintf(shared, sizeof shared, "%s/shared", machine->reality->directory);
     if (make_directories(machine, "etc") < 0 || make_directories(machine, "tmp") < 0 ||
         mount_at(machine, machine->reality->programs, "nixie") < 0 ||

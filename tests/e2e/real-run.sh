@@ -1,0 +1,77 @@
+#!/bin/bash
+# nixie run --real: a week in less than a minute, several at once, an interrupted one leaves nothing,
+# a failed one its files, captures, and what goes with what.
+cd "$(dirname "$0")/../.." || exit
+. tests/e2e/tap.bash
+new_folder
+nixie=$PWD/$BUILD/bin/nixie
+case $BUILD in /*) nixie=$BUILD/bin/nixie ;; esac
+export TMPDIR=$tmp
+left() { find "$tmp" -maxdepth 1 -name 'nixie-real.*'; }
+
+if "$nixie" run --real scenarios/first/01-maildir.scenario | grep -q 'namespaces are not allowed'; then
+    skip "real runs" "namespaces are not allowed here"
+    tap_end
+fi
+
+# The times are in the file, to two seconds.
+start=$SECONDS
+"$nixie" run --real tests/real/week.scenario >"$tmp/week" 2>&1 &
+week=$!
+
+cat >"$tmp/fails.scenario" <<'SCENARIO'
+host mail example.com
+    user alice
+    user bob
+at 1s alice sends m1 to bob@example.com
+expect m1 bounced
+SCENARIO
+cat >"$tmp/faults.scenario" <<'SCENARIO'
+host mail example.com
+    user alice
+    user bob
+fault queue syncfs 1 EIO
+fault local write 1 short
+at 0s alice sends m1 to bob@example.com
+at 1m alice sends m2 to bob@example.com
+expect m2 delivered once
+SCENARIO
+
+"$nixie" run --real --pcap "$tmp/pcap" scenarios/out/14-lost-in-data.scenario >"$tmp/one" 2>&1 &
+one=$!
+"$nixie" run --real "$tmp/faults.scenario" >"$tmp/two" 2>&1 &
+two=$!
+wait $one
+is "one of three at once holds" $? 0
+wait $two
+is "another with faults holds, too" $? 0
+check "the capture has its sessions" grep -q '[1-9][0-9]* SMTP sessions' <("$nixie" pcap show "$tmp"/pcap/*.pcap)
+
+check_status 1 "a run that fails" "$nixie" run --real "$tmp/fails.scenario"
+kept=$(sed -n 's/^kept: //p' <<<"$output")
+check "its files are kept, and told of" test -d "$kept/mail/var/nixie/queue"
+check "the mail that came is there" test -n "$(ls "$kept/mail/home/bob/Maildir/new")"
+rm -rf "${kept%/*}"
+
+check_status 2 "--real and --disk do not go together" "$nixie" run --real --disk ext4 "$tmp/fails.scenario"
+check_status 3 "all skipped" "$nixie" run --real --tap scenarios/first/42-disk-error-told-once.scenario
+check "the reason is told" grep -q '^ok 1 - .* # SKIP not for real: ' <<<"$output"
+
+wait $week
+is "a week of retries and the bounce, at their times" "$? $(grep -c '^ok' "$tmp/week")" "0 1"
+check "in less than a minute" test $((SECONDS - start)) -lt 60
+check "they leave nothing" test -z "$(left)"
+
+# Interrupted in the middle.
+"$nixie" run --real tests/real/week.scenario tests/real/week.scenario >"$tmp/interrupted" 2>&1 &
+pid=$!
+is_running() { compgen -G "$tmp/nixie-real.*/1/mail/var/nixie/run/start.pid"; }
+check "it runs" wait_for 20 is_running
+inside=$(pgrep -P $pid | head -1)
+kill -INT $pid
+wait $pid
+is "interrupted" $? 130
+check "no process is left" test ! -e "/proc/$inside"
+check "nothing of it is left" test -z "$(left)"
+is "nor in shared memory" "$(find /dev/shm -name '*faketime*' 2>/dev/null | wc -l)" 0
+tap_end
