@@ -192,7 +192,7 @@ static char make_durable(struct clean *clean)
         if (found < 0)
             return '!';
         if (found == 0)
-            return syncfs(clean->queue_fd) < 0 ? '!' : '+';
+            return io_sync_all(clean->queue_fd) < 0 ? '!' : '+';
         if (!is_of_other_boot(&clean->journal))
             return journal_cover(&clean->journal, clean->queue_fd) < 0 ? '!' : '+';
         poll(NULL, 0, JOURNAL_WAIT_MS);

@@ -105,6 +105,13 @@ int io_sync_directory(const char *path)
     return result;
 }
 
+int io_sync_all(int directory)
+{
+    if (syncfs(directory) < 0)
+        return -1;
+    return fsync(directory);
+}
+
 void io_close(int *fd)
 {
     if (*fd >= 0)

@@ -300,7 +300,7 @@ int journal_cover(struct journal *journal, int commit_fd)
     while (found > 0);
     if (found < 0)
         return -1;
-    if (syncfs(commit_fd) < 0) {
+    if (io_sync_all(commit_fd) < 0) {
         int saved = errno;
         journal_taint(journal);
         errno = saved;

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "mta/lib/io.h"
 #include "mta/lib/num.h"
 #include "mta/lib/queue_result.h"
 
@@ -18,7 +19,7 @@ int commit_open(void)
  * same file system both took 2.5 ms.  Linux tells of write-back errors from 5.8 on. */
 static int commit_wait(int commit_fd)
 {
-    return syncfs(commit_fd);
+    return io_sync_all(commit_fd);
 }
 
 int commit(int commit_fd, struct entry *const *entries, size_t count)

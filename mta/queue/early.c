@@ -184,7 +184,7 @@ static int recover(struct early *early)
 {
     if (make_all_again(early) < 0)
         return -1;
-    if (syncfs(early->commit_fd) < 0) {
+    if (io_sync_all(early->commit_fd) < 0) {
         int saved = errno;
         journal_taint(&early->journal);
         errno = saved;

@@ -9,7 +9,10 @@
  * 1. fsync of a file makes its data and attributes durable, not its names.  fdatasync: its data
  *    and size alone; of a directory: nothing.
  * 2. fsync of a directory makes its entries durable, not the files they name, not its own name.
- * 3. syncfs is fsync of everything.
+ * 3. syncfs writes everything, but the disk's cache may have been flushed before the last of it:
+ *    all of it is durable only when a sync of anything (an fsync, another syncfs) that began later
+ *    has ended.  (Linux on ext4 without a journal, and on ext2: sync_filesystem() writes the blocks
+ *    of metadata after ext4_sync_fs() has flushed.  tests/e2e/power-cut.sh saw it on 6.18.)
  * 4. A sync covers what was dirty when it began; one that is under way may have done any part.
  * 5. Every entry is by itself: it holds its durable value or any it had since.  So rename is two
  *    entries (new name made, old name removed, either without the other), and the target it
@@ -47,10 +50,15 @@ struct strict {
 static void strict_sync_end(struct vfs_sync *sync)
 {
     struct inode *inode = sync->inode;
-    changes_settle(inode ? &inode->data : &sync->vfs->data, sync->operation);
-    if (!inode)
-        changes_settle(&sync->vfs->metadata, sync->operation);
-    else if (!sync->data_only)
+    struct vfs *vfs = sync->vfs;
+    changes_settle(&vfs->data, sync->cached);
+    changes_settle(&vfs->metadata, sync->cached);
+    if (!inode) {
+        vfs->cached = vfs->cached < sync->operation ? sync->operation : vfs->cached;
+        return;
+    }
+    changes_settle(&inode->data, sync->operation);
+    if (!sync->data_only)
         changes_settle(&inode->metadata, sync->operation);
 }
 

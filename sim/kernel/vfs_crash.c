@@ -61,7 +61,7 @@ static void forget_references(struct vfs *vfs)
         vfs->syncs = sync->next;
         free(sync);
     }
-    vfs->last_sync_operation = 0;
+    vfs->last_sync_operation = vfs->cached = 0;
     for (struct inode *inode = vfs->first; inode; inode = inode->next)
         if (inode->parent_referenced) {
             inode->parent_referenced = false;

@@ -158,6 +158,7 @@ struct vfs_sync {
     struct vfs_sync *previous, *next;
     struct inode *inode; /* referenced; NULL: everything */
     uint64_t operation;  /* covers changes up to this one */
+    uint64_t cached;     /* the file system's `cached` when it began */
     bool data_only;
     uint64_t commits; /* what has one log: up to this operation; 0: nothing but the data */
 };
@@ -176,7 +177,8 @@ struct vfs {
     size_t marks; /* how many of `metadata` are marks */
     size_t sure;  /* how many changes are */
     struct vfs_sync *syncs;
-    uint64_t last_sync_operation;       /* the latest operation that a running sync covers */
+    uint64_t cached;              /* strict: changes up to this one are written, but not flushed */
+    uint64_t last_sync_operation; /* the latest operation that a running sync covers, or `cached` */
     uint64_t blocks_used, blocks_total; /* blocks_total UINT64_MAX: no limit */
     uint64_t inodes_used;
     ino_t next_number;

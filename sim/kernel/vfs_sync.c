@@ -16,6 +16,7 @@ struct vfs_sync *vfs_sync_begin(struct vfs *vfs, struct inode *inode, bool data_
     sync->vfs = vfs;
     sync->inode = inode;
     sync->operation = vfs->operation;
+    sync->cached = vfs->cached;
     sync->data_only = data_only;
     sync->next = vfs->syncs;
     if (vfs->syncs)
@@ -44,7 +45,7 @@ void vfs_sync_cancel(struct vfs_sync *sync)
     *(sync->previous ? &sync->previous->next : &vfs->syncs) = sync->next;
     if (sync->next)
         sync->next->previous = sync->previous;
-    vfs->last_sync_operation = 0;
+    vfs->last_sync_operation = vfs->cached;
     for (struct vfs_sync *other = vfs->syncs; other; other = other->next)
         if (other->operation > vfs->last_sync_operation)
             vfs->last_sync_operation = other->operation;

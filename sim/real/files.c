@@ -137,6 +137,11 @@ static int temporary_name(const char *path, char to[PATH_MAX])
     return 0;
 }
 
+int files_sync_all(int directory)
+{
+    return syncfs(directory) < 0 ? -1 : fsync(directory);
+}
+
 int files_sync_parent(int at, const char *path)
 {
     char folder[PATH_MAX] = ".";

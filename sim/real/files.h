@@ -26,6 +26,9 @@ int files_replace(int at, const char *path, const void *bytes, size_t size, mode
 /* As files_replace, with the content of the open file `from`, and an owner. */
 int files_copy(int from, int at, const char *path, uid_t uid, gid_t gid, mode_t mode);
 
+/* All of the file system that `directory` is on, as io_sync_all of mta/lib/io.h does it. */
+int files_sync_all(int directory);
+
 /* fsync of the directory that `path` is in. */
 int files_sync_parent(int at, const char *path);
 

@@ -153,7 +153,7 @@ static int write_controls(const struct layout_home *home, const char *domain)
 /* Everything below the home, and its own entry, on disk. */
 static int make_durable(const struct layout_home *home)
 {
-    if (syncfs(home->fd) < 0 || files_sync_parent(AT_FDCWD, home->path) < 0)
+    if (files_sync_all(home->fd) < 0 || files_sync_parent(AT_FDCWD, home->path) < 0)
         return say_errno("make durable", home->path, errno);
     return MTA_OK;
 }

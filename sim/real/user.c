@@ -121,7 +121,7 @@ static int make_folder(const struct layout_home *home, const struct person *pers
         return MTA_OK;
     snprintf(unfinished, sizeof unfinished, "users/.%s.new", person->name);
     remove_unfinished(home->fd, unfinished);
-    if (fill_folder(home->fd, unfinished, person) < 0 || syncfs(home->fd) < 0 ||
+    if (fill_folder(home->fd, unfinished, person) < 0 || files_sync_all(home->fd) < 0 ||
         renameat(home->fd, unfinished, home->fd, person->folder) < 0 ||
         files_sync_parent(home->fd, person->folder) < 0) {
         int error = errno;

@@ -69,9 +69,9 @@ START_TEST(on_strict_names_fail_too)
     over("strict+fsync-eio", "new a; fail .; rm a; fsync .", "");
     over("strict+fsync-eio", "new a; settle; chmod a 600; fail a; fsync a", "a=|a(600)=");
     over("strict+fsync-eio", "new a; settle; chmod a 600; fail a; chmod a 640; fsync a", "a(640)=");
-    over("strict+fsync-eio", "mkdir d; settle; put d/a x; fail *; sync",
+    over("strict+fsync-eio", "mkdir d; settle; put d/a x; fail *; sync; sync",
          "d/ d/a=|d/ d/a=.|d/ d/a=?|d/ d/a=x");
-    over("strict+fsync-eio", "mkdir d; settle; new d/a; fail d; rm d/a; rmdir d; sync", "");
+    over("strict+fsync-eio", "mkdir d; settle; new d/a; fail d; rm d/a; rmdir d; sync; sync", "");
     /* in a log there are no such names */
     over("ext4+fsync-eio", "new a; fail .; fsync .", "a=");
 }
