@@ -10,15 +10,15 @@
  * 3. fsync of a file or directory that changed since the last commit puts all metadata made before
  *    the fsync began on disk; of one that did not change it does nothing.  fdatasync does so only
  *    if the file is new or its size changed.
- * 4. Data are on disk before the size that covers them: neither zeros nor rubbish.  But blocks are
- *    allocated late, so of appends that no sync covers the first ones may be there (a long one cut
- *    at a page), and only if all metadata older than they are on disk too: the size travels in the
- *    same log.
+ * 4. Blocks are allocated late, so of appends that no sync covers the first ones may be there (a
+ *    long one cut at a page), and only if all metadata older than they are on disk too: the size
+ *    travels in the same log.  It may come before the data: then there are zeros below it, never
+ *    rubbish.  (Since Linux 5.6, dioread_nolock: the size is set when the write begins, and the
+ *    blocks are marked as written when it ends; tests/e2e/power-cut.sh saw it on 6.18.  Before,
+ * data went first.)
  * 5. Bytes written over others are old or new; nothing orders them.
  * 6. Renaming a file over another one writes its data out before the rename is committed; closing
  *    a file that had been cut to nothing does the same.  link does not.
- * 7. Under fsync-eio: of an append whose fsync failed, the size may be there and zeros below it
- *    (the size is set when the write begins, the blocks are marked as written when it ends).
  */
 #include "sim/kernel/vfs_internal.h"
 

@@ -109,16 +109,23 @@ static uint64_t flushed_up_to(const struct inode *inode, uint64_t lost)
     return flushed;
 }
 
-/* The size of an append that failed without its data; true if it is there. */
+/* The size of an append without its data, or without the last of them; true if it is all there. */
 static bool choose_size(struct inode *inode, const struct change *change,
                         const struct chooser *chooser)
 {
     char what[LABEL_MAX + 64], longer[LABEL_MAX + 80];
+    uint64_t end = change->data.offset + change->data.size;
+    uint64_t half = end - data_appended(change) + data_half(change);
+    uint64_t sizes[3] = {inode->content.size};
+    unsigned count = 1;
+    if (half % VFS_BLOCK == 0 && half > inode->content.size && half < end)
+        sizes[count++] = half;
+    sizes[count++] = end;
     snprintf(longer, sizeof longer, "%s: size", change_describe(change, what, sizeof what));
-    if (chooser->choose(chooser->context, 2, longer) == 0)
-        return false;
-    content_cut(&inode->content, change->data.offset + change->data.size);
-    return true;
+    uint64_t size = sizes[chooser->choose(chooser->context, count, longer)];
+    if (size > inode->content.size)
+        content_cut(&inode->content, size);
+    return size == end;
 }
 
 /* Appends as much as survives; true if all of it. */
@@ -180,10 +187,9 @@ static void choose_content(struct inode *inode, uint64_t lost, unsigned rules,
         if (data_appended(change) == 0)
             continue;
         bool follows = whole || ((rules & LOG_HOLES) && follows_pages(inode, change));
-        whole =
-            change->operation < lost && follows &&
-            (choose_append(inode, change, chooser) ||
-             (change->failed && (rules & LOG_EARLY_SIZE) && choose_size(inode, change, chooser)));
+        whole = change->operation < lost && follows &&
+                (choose_append(inode, change, chooser) ||
+                 ((rules & LOG_EARLY_SIZE) && choose_size(inode, change, chooser)));
     }
 }
 

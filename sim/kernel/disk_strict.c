@@ -20,7 +20,10 @@
  * 6. A name whose removal or replacement is not durable may come back.  It names its old inode, or,
  *    if that was freed, a file that may have got the inode since: every later file with its
  *    number, and of all files made after the freeing the first 4 and the last.
- * 7. A file that was freed and comes back holds what rule 8 says, or nothing.
+ * 7. A file that was freed and comes back holds what rule 8 says, or nothing.  Or the name that is
+ *    not durably removed or replaced goes with what it named: fsck removes a name of a freed inode.
+ *    So when a file replaces another by rename, all three may be gone: the old name, the new one,
+ *    and what the new one named.  (ext4 without a journal; tests/e2e/power-cut.sh saw it.)
  * 8. Data that no sync covers: disk_data.c.  Attributes that no sync covers: any they had.
  *    An entry keeps its first values since the last sync and the newest, a file its first writes,
  *    and the later ones joined where they touch (vfs_change.c).
@@ -133,8 +136,11 @@ static void choose_entry(struct strict *strict, struct slot *slot)
     strict->state_count = 0;
     for (struct change *change = slot->first; change; change = change->name.later) {
         state_add(strict, change->name.old);
-        if (change->name.old)
-            add_later_files(strict, change->name.old);
+        if (!change->name.old)
+            continue;
+        if (change->name.old->freed)
+            state_add(strict, NULL);
+        add_later_files(strict, change->name.old);
     }
     /* the newest stands last, even if it was there before */
     unsigned kept = 0;

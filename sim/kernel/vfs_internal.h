@@ -349,7 +349,7 @@ uint64_t log_choose_prefix(struct vfs *vfs, const struct chooser *chooser);
 void log_take_back(struct vfs *vfs, uint64_t lost);
 enum log_rule {
     LOG_HOLES = 1,     /* pages of zeros may stand before data that were written later */
-    LOG_EARLY_SIZE = 2 /* of an append whose fsync failed the size may be there alone */
+    LOG_EARLY_SIZE = 2 /* of an append the size may be there, and zeros below it */
 };
 /* What is there of the data of all that survives; `rules` is a set of enum log_rule. */
 void log_choose_data(struct vfs *vfs, uint64_t lost, unsigned rules, const struct chooser *chooser);
