@@ -15,6 +15,7 @@
 #define TRIES 20     /* for a name that nobody has */
 #define HOST_MAX 120 /* of the name's 255 bytes */
 #define PATH_LIMIT 8192
+#define SYNCFS_MIN 4 /* files that are synced with their file system, not one by one */
 
 static int add_host(struct buf *name)
 {
@@ -124,10 +125,10 @@ int maildir_write(struct maildir *maildir, const void *bytes, size_t size)
     return 0;
 }
 
-/* Content durable, file closed. */
-static int finish_file(struct maildir *maildir)
+/* Content durable (it may be already), file closed. */
+static int finish_file(struct maildir *maildir, bool durable)
 {
-    if (!maildir->hasty && fsync(maildir->fd) < 0)
+    if (!durable && !maildir->hasty && fsync(maildir->fd) < 0)
         return -1;
     int fd = maildir->fd;
     maildir->fd = -1;
@@ -168,18 +169,6 @@ static int sync_new(const struct maildir *maildir)
     return result;
 }
 
-/* Lets the disk begin with all of them, so that the first wait is for all: only a hint. */
-static void start_writing(struct maildir *const *maildirs, size_t count, int *results)
-{
-    for (size_t i = 0; i < count; i++) {
-        results[i] = flush(maildirs[i]) < 0 ? errno : 0;
-        if (count > 1 && results[i] == 0 && !maildirs[i]->hasty &&
-            sync_file_range(maildirs[i]->fd, 0, 0, SYNC_FILE_RANGE_WRITE) < 0) {
-            /* some file systems cannot */
-        }
-    }
-}
-
 static bool is_same_place(const struct maildir *a, const struct maildir *b)
 {
     return a->path.length == b->path.length &&
@@ -189,6 +178,52 @@ static bool is_same_place(const struct maildir *a, const struct maildir *b)
 static bool waits_for(const struct maildir *maildir, const struct maildir *first)
 {
     return maildir->unsynced && is_same_place(maildir, first);
+}
+
+/* Whether one wait for their file system takes less than one for each. */
+static bool are_many(struct maildir *const *maildirs, size_t count, const int *results)
+{
+    size_t good = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (!is_same_place(maildirs[i], maildirs[0]) || maildirs[i]->hasty)
+            return false;
+        good += results[i] == 0;
+    }
+    return good >= SYNCFS_MIN;
+}
+
+/* The first one was opened before anything was written to the others, so its descriptor tells of
+ * every write that failed (Linux 5.8). */
+static void sync_together(struct maildir *const *maildirs, size_t count, int *results)
+{
+    int error = syncfs(maildirs[0]->fd) < 0 ? errno : 0;
+    for (size_t i = 0; i < count && error; i++)
+        if (results[i] == 0)
+            results[i] = error;
+}
+
+/* Lets the disk begin with all of them, so that the first wait is for all: only a hint. */
+static void start_writing(struct maildir *const *maildirs, size_t count, const int *results)
+{
+    for (size_t i = 0; i < count; i++)
+        if (results[i] == 0 && !maildirs[i]->hasty &&
+            sync_file_range(maildirs[i]->fd, 0, 0, SYNC_FILE_RANGE_WRITE) < 0) {
+            /* some file systems cannot */
+        }
+}
+
+/* Hands all bytes over to the system.  True if the files have been made durable, too, or that has
+ * failed for all of them; else each must be synced. */
+static bool write_all(struct maildir *const *maildirs, size_t count, int *results)
+{
+    for (size_t i = 0; i < count; i++)
+        results[i] = flush(maildirs[i]) < 0 ? errno : 0;
+    bool many = are_many(maildirs, count, results);
+    if (many)
+        sync_together(maildirs, count, results);
+    else if (count > 1)
+        start_writing(maildirs, count, results);
+    return many;
 }
 
 /* Of those that have arrived in the same new/, `first` stands for all.  If it cannot be synced they
@@ -217,10 +252,11 @@ static void sync_place(struct maildir *const *maildirs, size_t count, size_t fir
 
 void maildir_commit_all(struct maildir *const *maildirs, size_t count, int *results)
 {
-    start_writing(maildirs, count, results);
+    bool durable = write_all(maildirs, count, results);
     for (size_t i = 0; i < count; i++)
         if (results[i] == 0) {
-            results[i] = finish_file(maildirs[i]) < 0 || link_new(maildirs[i]) < 0 ? errno : 0;
+            results[i] =
+                finish_file(maildirs[i], durable) < 0 || link_new(maildirs[i]) < 0 ? errno : 0;
             maildirs[i]->unsynced = results[i] == 0 && !maildirs[i]->hasty;
         }
     for (size_t i = 0; i < count; i++)

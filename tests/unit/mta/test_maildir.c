@@ -147,6 +147,30 @@ START_TEST(together)
 }
 END_TEST
 
+/* So many in one Maildir that their file system is waited for, not each file. */
+START_TEST(many)
+{
+    enum { COUNT = 7 };
+    struct maildir all[COUNT], *pointers[COUNT];
+    int results[COUNT];
+    char path[400];
+    for (int i = 0; i < COUNT; i++) {
+        pointers[i] = &all[i];
+        ck_assert_int_eq(maildir_begin(&all[i], "box"), 0);
+        ck_assert_int_eq(maildir_write(&all[i], "content", 7), 0);
+    }
+    int fd = all[2].fd;
+    all[2].fd = -1; /* its bytes cannot be written: the others are delivered all the same */
+    maildir_commit_all(pointers, COUNT, results);
+    close(fd);
+    for (int i = 0; i < COUNT; i++)
+        ck_assert_int_eq(results[i], i == 2 ? EBADF : 0);
+    ck_assert_uint_eq(count("box/tmp", path), 0);
+    ck_assert_uint_eq(count("box/new", path), COUNT - 1);
+    check_content(path, "content", 7);
+}
+END_TEST
+
 START_TEST(names)
 {
     char path[400];
@@ -171,6 +195,7 @@ int main(void)
     tcase_add_test(tests, given_up);
     tcase_add_test(tests, no_maildir);
     tcase_add_test(tests, together);
+    tcase_add_test(tests, many);
     tcase_add_test(tests, names);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
