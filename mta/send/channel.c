@@ -16,7 +16,7 @@ static const struct {
     unsigned skip, concurrency;
     int out_fd, in_fd;
 } kinds[CHANNEL_COUNT] = {
-    [DUE_LOCAL] = {SPOOL_LOCAL, "local", "concurrencylocal", SCHEDULE_SKIP_LOCAL, 10, 1, 2},
+    [DUE_LOCAL] = {SPOOL_LOCAL, "local", "concurrencylocal", SCHEDULE_SKIP_LOCAL, 20, 1, 2},
     [DUE_REMOTE] = {SPOOL_REMOTE, "remote", "concurrencyremote", SCHEDULE_SKIP_REMOTE, 20, 3, 4},
 };
 

@@ -31,7 +31,7 @@ static const struct {
     const char *control;
     uint64_t limit;
     int64_t skip;
-} channels[] = {{"concurrencylocal", 10, 10}, {"concurrencyremote", 20, 20}};
+} channels[] = {{"concurrencylocal", 20, 10}, {"concurrencyremote", 20, 20}};
 
 /* --- control files ---------------------------------------------------------------------------*/
 
