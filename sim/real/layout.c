@@ -14,7 +14,7 @@
 #include "sim/real/say.h"
 
 #define JOURNAL "queue/lock/journal"
-#define JOURNAL_SIZE ((off_t) 4 << 20)
+#define JOURNAL_SIZE ((off_t) 16 << 20)
 
 enum kind { DIRECTORY, FIFO, REGULAR };
 
