@@ -92,17 +92,41 @@ void record_payload(struct record *record, const char *bytes, size_t size)
     add(record, bytes, size);
 }
 
-int record_write(struct record *record)
+int record_flush(struct record *record)
+{
+    if (record->held.length == 0)
+        return 0;
+    int result = io_write(record->fd, record->held.data, record->held.length);
+    buf_reset(&record->held);
+    return result;
+}
+
+/* The record with its newline.  0, or -1: it is dropped. */
+static int end_line(struct record *record)
 {
     add(record, "\n", 1);
-    if (record->failed) {
-        errno = ENOMEM;
+    if (!record->failed)
+        return 0;
+    errno = ENOMEM;
+    return -1;
+}
+
+int record_write(struct record *record)
+{
+    if (end_line(record) < 0 || record_flush(record) < 0)
         return -1;
-    }
     return io_write(record->fd, record->line.data, record->line.length);
+}
+
+int record_hold(struct record *record)
+{
+    if (end_line(record) < 0)
+        return -1;
+    return buf_add(&record->held, record->line.data, record->line.length);
 }
 
 void record_free(struct record *record)
 {
     buf_free(&record->line);
+    buf_free(&record->held);
 }

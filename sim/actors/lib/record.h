@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * What an actor tells on descriptor 1: one record a line, words parted by spaces, each record
- * written with one write.
+ * written with one write, but for those that are held back to be written together.
  *
  *     record_begin(&record, "in");
  *     record_number(&record, connection);
@@ -21,13 +21,14 @@
 
 struct record {
     struct buf line;
+    struct buf held; /* whole records, not yet written */
     int fd;
     bool failed; /* this record */
 };
 
 #define RECORD_INIT(descriptor)                                                                    \
     {                                                                                              \
-        BUF_INIT(0), (descriptor), false                                                           \
+        BUF_INIT(0), BUF_INIT(0), (descriptor), false                                              \
     }
 
 /* Begins a record with its kind, a plain word. */
@@ -41,9 +42,13 @@ void record_quoted(struct record *record, const char *bytes, size_t size);
 void record_number(struct record *record, uint64_t number);
 /* Ends the line and adds raw bytes behind it; last thing before record_write. */
 void record_payload(struct record *record, const char *bytes, size_t size);
-/* Writes the record and a newline.  Returns 0, or -1 with errno (the record is dropped).  Blocks
- * while a pipe is full. */
+/* Writes what is held, and then the record and a newline.  Returns 0, or -1 with errno (the record
+ * is dropped).  Blocks while a pipe is full. */
 int record_write(struct record *record);
+/* Ends the record but keeps it back: it is written before the next one that is not, or by
+ * record_flush.  For what nobody acts on before the actor waits or is heard.  As record_write. */
+int record_hold(struct record *record);
+int record_flush(struct record *record);
 void record_free(struct record *record);
 
 #endif

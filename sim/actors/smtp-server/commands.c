@@ -319,7 +319,7 @@ static void tell_in(struct connection *connection, const char *line, size_t size
     record_begin(record, "in");
     record_number(record, connection->number);
     record_quoted(record, line, size);
-    if (record_write(record) < 0)
+    if (record_hold(record) < 0)
         connection->server->broken = true;
 }
 

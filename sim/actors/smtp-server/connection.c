@@ -45,7 +45,7 @@ int connection_open(struct server *server, int fd, const struct endpoint *peer)
     record_number(record, connection->number);
     record_word(record, connection->peer_text);
     record_number(record, endpoint_port(peer));
-    if (record_write(record) < 0)
+    if (record_hold(record) < 0)
         server->broken = true;
     command_connect(connection);
     return 0;
@@ -155,7 +155,14 @@ static void tell_out(struct connection *connection, const char *bytes, size_t si
     record_begin(record, "out");
     record_number(record, connection->number);
     record_quoted(record, bytes, size);
-    if (record_write(record) < 0)
+    if (record_hold(record) < 0)
+        connection->server->broken = true;
+}
+
+/* What was said is told before it can be heard. */
+static void tell_held(struct connection *connection)
+{
+    if (record_flush(&connection->server->record) < 0)
         connection->server->broken = true;
 }
 
@@ -212,6 +219,7 @@ static void flush(struct connection *connection)
     ssize_t sent;
 
     if (connection->out.length > 0 && (!connection->split || now_ms >= connection->split_at_ms)) {
+        tell_held(connection);
         sent = send(connection->fd, connection->out.data, size, MSG_NOSIGNAL);
         if (sent < 0) {
             if (errno != EAGAIN && errno != EINTR)
@@ -499,6 +507,7 @@ void connection_stop(struct connection *connection)
     message_lost(connection, "shutting down");
     if (connection->mode == MODE_COMMANDS || connection->mode == MODE_AUTH)
         connection_reply(connection, text, sizeof text - 1);
+    tell_held(connection);
     if (!connection->gone && connection->out.length > 0)
         send(connection->fd, connection->out.data, connection->out.length, MSG_NOSIGNAL);
     tell_end(connection, "server");

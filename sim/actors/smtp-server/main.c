@@ -207,7 +207,8 @@ static int run(struct server *server)
         int64_t change_ms;
 
         look_at_clock(server);
-        if (heed_refusals(server, &change_ms) < 0 || make_polls(server, &polls, &count) < 0)
+        if (heed_refusals(server, &change_ms) < 0 || make_polls(server, &polls, &count) < 0 ||
+            record_flush(&server->record) < 0)
             break;
         if (poll(polls.list, count, time_left(server, change_ms)) < 0) {
             if (errno == EINTR)
