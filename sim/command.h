@@ -21,6 +21,7 @@ bool asked_for_help(int argc, char **argv);
 int command_run(int argc, char **argv);
 int command_check(int argc, char **argv);
 int command_fmt(int argc, char **argv);
+int command_diff(int argc, char **argv);
 int command_explore(int argc, char **argv);
 int command_shrink(int argc, char **argv);
 int command_generate(int argc, char **argv);

@@ -15,6 +15,7 @@ static const struct {
     const char *use;
 } commands[] = {
     {"check", command_check, "check FILE...          check scenario files"},
+    {"diff", command_diff, "diff A B               where two runs of a scenario part"},
     {"explore", command_explore, "explore FILE...        cut the power at every step of scenarios"},
     {"fmt", command_fmt, "fmt FILE...            bring scenario files into the one right form"},
     {"generate", command_generate, "generate --seed N      make up a scenario"},
