@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* Calls on files and directories. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -239,6 +240,94 @@ int rmdir(const char *path)
 {
     struct told told = TOLD(rmdir, .path = path);
     return (int) AROUND(&told, syscall(SYS_unlinkat, AT_FDCWD, path, AT_REMOVEDIR));
+}
+
+int chmod(const char *path, mode_t mode)
+{
+    struct told told = TOLD(chmod, .path = path, .argument = {mode});
+    return (int) AROUND(&told, syscall(SYS_fchmodat, AT_FDCWD, path, mode));
+}
+
+int fchmod(int fd, mode_t mode)
+{
+    struct told told = TOLD_AT(chmod, fd, .argument = {mode});
+    return (int) AROUND(&told, syscall(SYS_fchmod, fd, mode));
+}
+
+int mkfifo(const char *path, mode_t mode)
+{
+    struct told told = TOLD(mkfifo, .path = path, .argument = {mode});
+    return (int) AROUND(&told, syscall(SYS_mknodat, AT_FDCWD, path, S_IFIFO | mode, 0));
+}
+
+ssize_t readlink(const char *path, char *to, size_t size)
+{
+    struct told told = TOLD(readlink, .path = path);
+    return AROUND(&told, syscall(SYS_readlinkat, AT_FDCWD, path, to, size));
+}
+
+int pipe2(int fds[2], int flags)
+{
+    struct told told = TOLD(pipe);
+    return (int) AROUND(&told, syscall(SYS_pipe2, fds, flags));
+}
+
+int pipe(int fds[2])
+{
+    return pipe2(fds, 0);
+}
+
+int dup(int fd)
+{
+    struct told told = TOLD_AT(dup, fd);
+    return (int) AROUND(&told, syscall(SYS_dup, fd));
+}
+
+off_t lseek(int fd, off_t offset, int whence)
+{
+    struct told told = TOLD_AT(lseek, fd, .argument = {offset, whence});
+    return AROUND(&told, syscall(SYS_lseek, fd, offset, whence));
+}
+
+int fstat(int fd, struct stat *status)
+{
+    struct told told = TOLD_AT(fstat, fd);
+    return (int) AROUND(&told, syscall(SYS_newfstatat, fd, "", status, AT_EMPTY_PATH));
+}
+
+typedef DIR *directory_opener(const char *path);
+
+DIR *opendir(const char *path)
+{
+    static directory_opener *opener;
+    struct told told = TOLD(opendir, .path = path);
+    DIR *directory = NULL;
+    if (!opener)
+        opener = (directory_opener *) behind("opendir");
+    if (tell_before(&told))
+        directory = opener(path);
+    tell_after(&told, directory ? 0 : -1);
+    return directory;
+}
+
+typedef struct dirent *directory_reader(DIR *directory);
+
+struct dirent *readdir(DIR *directory)
+{
+    static directory_reader *reader;
+    struct told told = TOLD(readdir);
+    struct dirent *entry = NULL;
+    if (!reader)
+        reader = (directory_reader *) behind("readdir");
+    if (tell_before(&told))
+        entry = reader(directory);
+    tell_after(&told, entry ? 1 : 0);
+    return entry;
+}
+
+struct dirent64 *readdir64(DIR *directory)
+{
+    return (struct dirent64 *) (void *) readdir(directory);
 }
 
 int chdir(const char *path)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* Calls that make and end processes.  What the library needs is put into every environment. */
 #include <errno.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
@@ -115,6 +116,14 @@ pid_t fork(void)
 pid_t vfork(void)
 {
     return fork();
+}
+
+int kill(pid_t pid, int signal)
+{
+    struct told told = TOLD(kill, .argument = {pid, signal});
+    if (!tell_before(&told))
+        return (int) tell_after(&told, -1);
+    return (int) tell_after(&told, syscall(SYS_kill, pid, signal));
 }
 
 _Noreturn void _exit(int status)

@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "sim/reality/preload/preload.h"
@@ -71,6 +72,46 @@ static bool is_stream(int fd)
     socklen_t size = sizeof type;
     return syscall(SYS_getsockopt, fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 &&
            type == SOCK_STREAM;
+}
+
+int socket(int domain, int type, int protocol)
+{
+    struct told told = TOLD(socket, .argument = {domain, type, protocol});
+    if (!tell_before(&told))
+        return (int) tell_after(&told, -1);
+    return (int) tell_after(&told, syscall(SYS_socket, domain, type, protocol));
+}
+
+int socketpair(int domain, int type, int protocol, int fds[2])
+{
+    struct told told = TOLD(socketpair, .argument = {type});
+    if (!tell_before(&told))
+        return (int) tell_after(&told, -1);
+    return (int) tell_after(&told, syscall(SYS_socketpair, domain, type, protocol, fds));
+}
+
+int bind(int fd, const struct sockaddr *address, socklen_t size)
+{
+    struct told told = TOLD_AT(bind, fd, .address = address, .address_size = size);
+    char path[sizeof(struct sockaddr_un) + 1];
+    if (address->sa_family == AF_UNIX && size <= sizeof(struct sockaddr_un)) {
+        size_t head = offsetof(struct sockaddr_un, sun_path);
+        memset(path, 0, sizeof path);
+        memcpy(path, (const char *) address + head, size > head ? size - head : 0);
+        told.path = path;
+        told.address = NULL;
+    }
+    if (!tell_before(&told))
+        return (int) tell_after(&told, -1);
+    return (int) tell_after(&told, syscall(SYS_bind, fd, address, size));
+}
+
+int shutdown(int fd, int how)
+{
+    struct told told = TOLD_AT(shutdown, fd, .argument = {how});
+    if (!tell_before(&told))
+        return (int) tell_after(&told, -1);
+    return (int) tell_after(&told, syscall(SYS_shutdown, fd, how));
 }
 
 int connect(int fd, const struct sockaddr *address, socklen_t size)
