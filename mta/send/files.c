@@ -89,7 +89,7 @@ void file_aside(struct send *send, enum spool_kind kind, uint64_t number)
     move_aside(send, kind, number);
 }
 
-void message_files_aside(struct send *send, uint64_t number)
+int message_files_aside(struct send *send, uint64_t number)
 {
     /* In the order of the end of a message: it is in one of the stages all the time, also if one
      * cannot be moved; clean sees to it that mess stays if todo does. */
@@ -99,7 +99,8 @@ void message_files_aside(struct send *send, uint64_t number)
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         if ((file_is_there(kinds[i], number) || errno != ENOENT) &&
             move_aside(send, kinds[i], number) < 0)
-            return;
+            return -1;
+    return 0;
 }
 
 int info_read_sender(uint64_t number, struct buf *sender)

@@ -148,13 +148,12 @@ static int remove_own(struct send *send, const struct entry *entry)
 
 static int remove_all(struct send *send, const struct entry *entry)
 {
+    bool todo = entry->kinds & BIT(SPOOL_TODO), mess = entry->kinds & BIT(SPOOL_MESS);
     if (remove_own(send, entry) < 0)
         return -1;
-    if ((entry->kinds & BIT(SPOOL_TODO)) && ask(send, "todo", entry->number) < 0)
-        return -1;
-    if ((entry->kinds & BIT(SPOOL_MESS)) && ask(send, "mess", entry->number) < 0)
-        return -1;
-    return 0;
+    if (!todo && !mess)
+        return 0;
+    return ask(send, todo && mess ? "done" : todo ? "todo" : "mess", entry->number);
 }
 
 /* The admin wanted it: also what a power loss kept of it. */
@@ -164,11 +163,21 @@ static int remove_deleted(struct send *send, const struct entry *entry)
     return remove_all(send, entry);
 }
 
+static int trouble(struct send *send)
+{
+    logline(&send->log, errno == ENOMEM ? "alert: out of memory, sleeping..."
+                                        : "alert: unable to read the queue, sleeping...");
+    return send_pause(send, PAUSE_TROUBLE);
+}
+
 /* Because KIND is damaged. */
 static int set_all_aside(struct send *send, const struct entry *entry, enum spool_kind kind)
 {
     logline(&send->log, "warning: %s/%n does not check out", spool_directory(kind), entry->number);
-    message_files_aside(send, entry->number);
+    for (unsigned tries = 1; message_files_aside(send, entry->number) < 0 && tries < TRIES_MAX;
+         tries++)
+        if (trouble(send) < 0)
+            return -1;
     return 0;
 }
 
@@ -426,13 +435,6 @@ static int first_sync(struct send *send)
         if (send_pause(send, PAUSE_TROUBLE) < 0)
             return -1;
     }
-}
-
-static int trouble(struct send *send)
-{
-    logline(&send->log, errno == ENOMEM ? "alert: out of memory, sleeping..."
-                                        : "alert: unable to read the queue, sleeping...");
-    return send_pause(send, PAUSE_TROUBLE);
 }
 
 /* One message that cannot be read must not keep all others: after a few tries it is left as it is.

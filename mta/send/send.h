@@ -124,8 +124,9 @@ int file_remove(enum spool_kind kind, uint64_t number);
 void file_aside(struct send *send, enum spool_kind kind, uint64_t number);
 /* Whether there is anything of that name. */
 bool file_is_there(enum spool_kind kind, uint64_t number);
-/* A message that cannot be delivered any more: says so and moves all its files to corrupt/. */
-void message_files_aside(struct send *send, uint64_t number);
+/* A message that cannot be delivered any more: says so and moves all its files to corrupt/.  0, or
+ * -1: one could not be moved, and those behind it stay, too. */
+int message_files_aside(struct send *send, uint64_t number);
 /* Logs "warning: WHAT KIND/NUMBER; will try again later". */
 void file_warn(struct send *send, const char *what, enum spool_kind kind, uint64_t number);
 

@@ -270,7 +270,8 @@ static void prepare_read(struct send *send, struct preparation *preparation, uin
     }
     if (found < 0 || length != preparation->message.mess_length) {
         logline(&send->log, "warning: mess/%n is not what todo/%n says", number, number);
-        message_files_aside(send, number);
+        if (message_files_aside(send, number) < 0)
+            try_later(send);
         return;
     }
     if (enter(send, preparation, number, is_durable) < 0)
@@ -289,7 +290,8 @@ static void prepare(struct send *send, uint64_t number, bool is_durable)
         prepare_read(send, &preparation, number, is_durable);
     } else if (errno == EBADMSG) {
         logline(&send->log, "warning: todo/%n does not check out", number);
-        message_files_aside(send, number);
+        if (message_files_aside(send, number) < 0)
+            try_later(send);
     } else if (errno != ENOENT) {
         trouble(send, "unable to open", SPOOL_TODO, number);
     }
