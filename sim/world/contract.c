@@ -50,6 +50,8 @@ void contract_delivery_starts(struct machine *machine, struct entry *entry)
     if (entry->tried)
         return;
     entry->tried = true;
+    if (entry->answer == ANSWER_NO)
+        return; /* it could not be withdrawn; nothing is promised */
     if ((entry->bits & BIT_TODO) && journal_holds(machine, entry))
         return;
     add_mark(&pending, 0, "mess", entry->number);

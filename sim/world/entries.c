@@ -308,6 +308,22 @@ static void check_owner(struct machine *machine, struct entry *entry, enum spool
                  bits_format(bit, bits));
 }
 
+/* A call of queue's has failed since the message came into the spool, and it is still in S4: queue
+ * makes its files anew. */
+static bool is_made_anew(const struct machine *machine, const struct entry *entry)
+{
+    const struct world *world = machine->world;
+
+    if (!(entry->bits & BIT_TODO) || entry->history_count == 0)
+        return false;
+    for (size_t i = 0; i < world->upset_count; i++)
+        if (world->upsets[i].machine == machine->index && world->upsets[i].kind == UPSET_FAULT &&
+            world->upsets[i].time_ns >= entry->history[0].time_ns &&
+            upset_touches(&world->upsets[i], HIT_QUEUE))
+            return true;
+    return false;
+}
+
 /* queue has made a first file of that number, or has renamed one over another; not for a message
  * that it makes again out of the journal. */
 static void check_number(struct machine *machine, struct entry *entry, enum spool_bit bit)
@@ -323,7 +339,7 @@ static void check_number(struct machine *machine, struct entry *entry, enum spoo
         entry->maker = process_pid(call->process);
         entry->given = true;
     }
-    if (again && !journal_holds(machine, entry))
+    if (again && !journal_holds(machine, entry) && !is_made_anew(machine, entry))
         world_accuse(machine->world, "NUMBER", entry->letter, entry->bounce,
                      "the number %llu is given again: %s had it",
                      (unsigned long long) entry->number, entry_name(machine->world, entry, name));

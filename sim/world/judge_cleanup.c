@@ -82,6 +82,20 @@ static bool was_mail(const struct world *world, const struct entry *entry)
     return false;
 }
 
+/* Only files of send's are left, which it failed to remove: its next start removes them. */
+static bool wait_for_a_start(const struct world *world, const struct entry *entry)
+{
+    int64_t start = reason_last_start(world, entry->machine, INT64_MAX);
+
+    if (entry->bits & ~(BIT_INFO | BIT_LOCAL | BIT_REMOTE | BIT_BOUNCE))
+        return false;
+    for (size_t i = 0; i < world->upset_count; i++)
+        if (world->upsets[i].kind == UPSET_FAULT && world->upsets[i].machine == entry->machine &&
+            world->upsets[i].time_ns >= start && upset_touches(&world->upsets[i], HIT_SEND))
+            return true;
+    return false;
+}
+
 static void judge_entry(struct world *world, const struct entry *entry)
 {
     char name[ENTRY_NAME], bits[BITS_TEXT], time[TIME_TEXT];
@@ -89,7 +103,7 @@ static void judge_entry(struct world *world, const struct entry *entry)
     bool is_mail = (entry->stage == STAGE_S4 || entry->stage == STAGE_S5) &&
                    (entry->answer == ANSWER_YES || reason_kept(world, entry));
 
-    if (entry->bits && !is_mail)
+    if (entry->bits && !is_mail && !wait_for_a_start(world, entry))
         world_accuse(world, "CLEANUP", entry->letter, entry->bounce,
                      "%s (%llu) is over, but its files are left: %s",
                      entry_name(world, entry, name), (unsigned long long) entry->number,

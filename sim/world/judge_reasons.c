@@ -76,6 +76,25 @@ static bool was_given_up(const struct world *world, const struct entry *entry,
     return false;
 }
 
+/* A sync soon after the result failed, and never made it durable; then the power was lost. */
+static bool was_never_synced(const struct world *world, const struct attempt *attempt)
+{
+    bool failed = false;
+
+    for (size_t i = 0; i < world->upset_count; i++) {
+        const struct upset *upset = &world->upsets[i];
+
+        if (upset->machine != attempt->machine || upset->time_ns < attempt->start_ns)
+            continue;
+        if (upset->kind == UPSET_FAULT && (upset->hit & HIT_SYNC) &&
+            upset->time_ns - FORGET_NS <= attempt->end_ns)
+            failed = true;
+        else if (upset->kind == UPSET_POWER && failed)
+            return true;
+    }
+    return false;
+}
+
 bool reason_forgotten(const struct world *world, const struct entry *entry,
                       const struct attempt *attempt)
 {
@@ -90,7 +109,7 @@ bool reason_forgotten(const struct world *world, const struct entry *entry,
             was_in_memory(world, entry, upset))
             return true;
     }
-    return was_given_up(world, entry, attempt);
+    return was_given_up(world, entry, attempt) || was_never_synced(world, attempt);
 }
 
 /* The first start at or after that; INT64_MAX: there is none. */
@@ -145,7 +164,7 @@ static int64_t due_since(const struct world *world, const struct entry *entry,
             upset->kind == UPSET_POWER ? forget_ns(world, upset, before->start_ns) : WRITE_NS;
 
         return before->end_ns == INT64_MAX || upset->time_ns <= before->end_ns + forget ||
-                       was_in_memory(world, entry, upset)
+                       was_in_memory(world, entry, upset) || was_never_synced(world, before)
                    ? start_after(world, upset->machine, upset->time_ns)
                    : -1;
     }

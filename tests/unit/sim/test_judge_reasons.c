@@ -205,6 +205,33 @@ START_TEST(a_starved_send_is_behind)
 }
 END_TEST
 
+/* A sync that failed and says success the next time has never made the mark durable: then the power
+ * may take it, however much later. */
+START_TEST(a_lost_sync_takes_a_result)
+{
+    static const struct {
+        unsigned hit;
+        double fails, power;
+        const char *want;
+    } cases[] = {{HIT_SEND | HIT_SYNC, 5, 60, ""},
+                 {HIT_SEND, 5, 60, "DUPLICATE SCHEDULE"},
+                 {HIT_SEND | HIT_SYNC, 15, 60, "DUPLICATE SCHEDULE"}};
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct world *world = make_world(1);
+
+        add_attempt(world, "bob@away.example", 0.1, 'K');
+        add_upset(world, cases[i].fails, UPSET_FAULT)->hit = cases[i].hit;
+        add_upset(world, cases[i].power, UPSET_POWER);
+        add_start(world, 61);
+        add_attempt(world, "bob@away.example", 61.1, 'K');
+        add_taking(world, "bob@away.example")->time_ns = NANOSECONDS / 10;
+        add_taking(world, "bob@away.example")->time_ns = 611 * NANOSECONDS / 10;
+        judge(world, cases[i].want);
+    }
+}
+END_TEST
+
 /* send ends, and has had no room on the disk for what it knows: if it says so of this message, and
  * the disk was full. */
 START_TEST(what_had_no_room_may_be_forgotten)
@@ -288,6 +315,7 @@ int main(void)
     tcase_add_test(tests, what_is_known_in_memory_only_may_be_forgotten);
     tcase_add_test(tests, a_step_changes_the_age_in_s4);
     tcase_add_test(tests, a_starved_send_is_behind);
+    tcase_add_test(tests, a_lost_sync_takes_a_result);
     tcase_add_test(tests, what_had_no_room_may_be_forgotten);
     tcase_add_test(tests, lifetimes_are_kept_all_the_same);
     suite_add_tcase(suite, tests);
