@@ -113,12 +113,30 @@ static void be_default(void)
     signal(SIGPIPE, SIG_IGN);
 }
 
+/* Programs with a sanitizer want it to be the first library. */
+static bool has_sanitizer(void)
+{
+#if defined(__SANITIZE_ADDRESS__)
+    return true;
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+    return true;
+#else
+    return false;
+#endif
+#else
+    return false;
+#endif
+}
+
 const char *session_begin(void)
 {
     static char why[200];
     const char *place = getenv("TMPDIR");
     pid_t outside = getpid(), child;
 
+    if (has_sanitizer())
+        return "this build has a sanitizer, with which no library can be preloaded";
     snprintf(directory, sizeof directory, "%s/nixie-real.XXXXXX", place && *place ? place : "/tmp");
     if (!mkdtemp(directory)) {
         snprintf(why, sizeof why, "no temporary directory can be made: %s", strerror(errno));
