@@ -47,6 +47,8 @@ static int link_program(const char *name, const char *path)
 
     if (strcmp(name, "sh") == 0)
         snprintf(target, sizeof target, "/usr/bin/sh");
+    else if (strcmp(name, "declared") == 0)
+        snprintf(target, sizeof target, "/shared/nixie-declared");
     else if (strncmp(name, "nixie-", 6) == 0)
         snprintf(target, sizeof target, "/nixie/%.100s", name);
     else

@@ -157,6 +157,8 @@ static const char *base_name(const char *path)
     const char *slash = strrchr(path, '/');
 
     path = slash ? slash + 1 : path;
+    if (strcmp(path, "nixie-declared") == 0)
+        return path + 6;
     return strncmp(path, "nixie-actor-", 12) == 0 ? path + 12 : path;
 }
 

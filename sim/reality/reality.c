@@ -277,21 +277,23 @@ static int find_libraries(struct reality *reality)
     self[length] = 0;
     *strrchr(self, '/') = 0;
     snprintf(reality->programs, sizeof reality->programs, "%s", self);
-    snprintf(reality->library, sizeof reality->library, "%s/../lib/nixie-reality.so", self);
+    snprintf(reality->libraries, sizeof reality->libraries, "%s/../lib/nixie", self);
     snprintf(queue, sizeof queue, "%s/nixie-queue", self);
     if (access(queue, X_OK) < 0) /* installed */
         snprintf(reality->programs, sizeof reality->programs, "%s/../libexec/nixie", self);
-    return access(reality->library, R_OK);
+    return access(reality->libraries, R_OK);
 }
 
-/* The library stands beside the clock, under a name of its own. */
-static int copy_library(const struct reality *reality)
+/* What processes need of it stands beside the clock. */
+static int copy_here(const struct reality *reality, const char *name)
 {
-    char path[PATH_MAX], block[65536];
-    int from = open(reality->library, O_RDONLY | O_CLOEXEC), to, result = -1;
+    char path[PATH_MAX + 64], block[65536];
+    int from, to, result = -1;
     ssize_t got = -1;
 
-    snprintf(path, sizeof path, "%s/shared/nixie-reality.so", reality->directory);
+    snprintf(path, sizeof path, "%s/%s", reality->libraries, name);
+    from = open(path, O_RDONLY | O_CLOEXEC);
+    snprintf(path, sizeof path, "%s/shared/%s", reality->directory, name);
     to = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0755);
     while (from >= 0 && to >= 0 && (got = read(from, block, sizeof block)) > 0)
         if (write(to, block, (size_t) got) != got)
@@ -326,7 +328,7 @@ int reality_open(struct reality *reality, const char *directory)
     snprintf(reality->directory, sizeof reality->directory, "%s", directory);
     snprintf(path, sizeof path, "%s/shared", directory);
     if (find_libraries(reality) < 0 || mkdir(directory, 0755) < 0 || mkdir(path, 0755) < 0 ||
-        copy_library(reality) < 0)
+        copy_here(reality, "nixie-reality.so") < 0 || copy_here(reality, "nixie-declared") < 0)
         return -1;
     return namespace_renew();
 }

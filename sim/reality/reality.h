@@ -77,7 +77,7 @@ struct reality {
     struct kernel *kernel;
     char directory[PATH_MAX - 64]; /* of this run */
     char programs[PATH_MAX - 64];  /* where nixie-* are */
-    char library[PATH_MAX - 64];   /* nixie-reality.so */
+    char libraries[PATH_MAX - 64]; /* where nixie-reality.so and nixie-declared are */
     char faketime[FAKETIME_ROOM];
     struct real_machine **machines;
     size_t machine_count;

@@ -6,7 +6,7 @@ cd "$(dirname "$0")/../.." || exit
 . tests/e2e/tap.bash
 new_folder
 take_programs
-mkdir "$tmp/lib" && cp "$BUILD/lib/nixie-reality.so" "$tmp/lib/" || exit 1
+mkdir "$tmp/lib" && cp -r "$BUILD/lib/nixie" "$tmp/lib/" || exit 1
 cp -r scenarios fixtures "$tmp/" && chmod -R a+rX "$tmp" && mkdir -m 777 "$tmp/work" || exit 1
 table=$BUILD/both-backends.txt
 
