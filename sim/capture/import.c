@@ -53,7 +53,8 @@ void import_capture(const struct capture *capture, const struct import_options *
         import_events(&import);
         import_write(&import, options->to);
     }
-    result->messages = import.message_count;
+    for (size_t i = 0; i < import.message_count; i++)
+        result->messages += options->side == IMPORT_CLIENT || !import.messages[i].made_up;
     import_sessions_free(&import);
     pool_free(&import.pool);
 }

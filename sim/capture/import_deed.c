@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* Replies, and ends of sessions, as deeds of a rule. */
+#include <ctype.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -70,7 +71,8 @@ static bool is_regular(const char *text, size_t size, char *lines, size_t *lengt
     const char *at = text, *end = text + size;
 
     *length = 0;
-    if (size < 6 || *text < '2' || *text > '5')
+    if (size < 6 || *text < '2' || *text > '5' || !isdigit((unsigned char) text[1]) ||
+        !isdigit((unsigned char) text[2]))
         return false;
     while (at < end) {
         const char *next = memchr(at, '\n', (size_t) (end - at));

@@ -209,7 +209,7 @@ void import_write(struct import *import, FILE *to);
 void import_print_sends(struct import *import, const struct import_message *message,
                         const char *sender, const char *how, FILE *to);
 /* A comment that stands for nothing: bytes of the capture are escaped. */
-void import_print_comment(FILE *to, const char *indent, const char *text);
+void import_print_comment(FILE *to, const char *text);
 /* The beginning of the file. */
 void import_print_head(struct import *import, FILE *to);
 /* The domain for our server: none that the capture sends to. */

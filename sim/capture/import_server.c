@@ -73,8 +73,9 @@ static void print_clients(struct import *import, struct clients *clients, FILE *
         char text[FRAME_END_TEXT];
 
         frame_end_address(clients->list[i].end, text);
-        fprintf(to, "\nclient client%zu\n", i + 1);
-        import_print_comment(to, "    ", text);
+        fputc('\n', to);
+        import_print_comment(to, text);
+        fprintf(to, "client client%zu\n", i + 1);
         if (import->options->keep_addresses)
             fprintf(to, "    address %s\n", text);
         if (clients->list[i].helo)

@@ -30,9 +30,10 @@ static void set_greeting(struct import *import, const struct import_session *ses
 
     for (size_t i = 0; i < session->smtp.count && !remote->greeting; i++) {
         const struct smtp_exchange *exchange = &session->smtp.exchanges[i];
-        const char *text = exchange->reply.text + 4;
-        size_t size = exchange->reply.size < 4 ? 0 : exchange->reply.size - 4, length = 0;
+        size_t size = exchange->reply.size, length = 0;
+        const char *text = size > 4 ? exchange->reply.text + 4 : "";
 
+        size = size > 4 ? size - 4 : 0;
         if (exchange->code / 100 != 2 ||
             (exchange->step != SMTP_GREETING && strcmp(exchange->verb, "EHLO") != 0 &&
              strcmp(exchange->verb, "HELO") != 0))

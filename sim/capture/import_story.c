@@ -13,6 +13,7 @@
 #define APART_NS (10 * SECOND)   /* longer than our server keeps a connection */
 #define CONNECT_NS (60 * SECOND) /* that it waits for an answer */
 #define RANK_MAX 50
+#define DELAY_MS_MAX (24 * 3600 * 1000) /* more is a clock that was set, or a hostile file */
 #define SILENCE_MS_MIN 5000
 #define SILENCE_MS_MAX 300000
 
@@ -25,6 +26,8 @@ static int64_t round_ms(int64_t ms)
 
     if (ms < 20)
         return 0;
+    if (ms > DELAY_MS_MAX)
+        return DELAY_MS_MAX;
     while (ms / unit >= 100)
         unit *= 10;
     return (ms + unit / 2) / unit * unit;

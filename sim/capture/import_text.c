@@ -84,9 +84,9 @@ void import_print_word(FILE *to, const char *word)
         import_print_quoted(to, word, strlen(word));
 }
 
-void import_print_comment(FILE *to, const char *indent, const char *text)
+void import_print_comment(FILE *to, const char *text)
 {
-    fprintf(to, "%s# ", indent);
+    fputs("# ", to);
     text_escape(to, text, strlen(text));
     fputc('\n', to);
 }
@@ -246,7 +246,7 @@ void import_print_head(struct import *import, FILE *to)
     if (import->note_count)
         fputs("# What the capture has and this scenario does not tell, or tells otherwise:\n", to);
     for (size_t i = 0; i < import->note_count; i++)
-        import_print_comment(to, "", pool_format(&import->pool, "- %s", import->notes[i]));
+        import_print_comment(to, pool_format(&import->pool, "- %s", import->notes[i]));
     fputs("scenario ", to);
     import_print_quoted(to, title, strnlen(title, 200));
     fputc('\n', to);

@@ -141,6 +141,13 @@ static void print_host(struct import *import, FILE *to)
 
 /* --- servers ---------------------------------------------------------------------------------*/
 
+static size_t root_of(const struct import *import, size_t remote)
+{
+    while (import->remotes[remote].same != remote)
+        remote = import->remotes[remote].same;
+    return remote;
+}
+
 /* How its connections are: all refused, all unanswered, or some accepted. */
 static enum import_end common_end(const struct import *import, size_t remote)
 {
@@ -152,11 +159,7 @@ static enum import_end common_end(const struct import *import, size_t remote)
 
         if (!session->usable || session->remote >= import->remote_count)
             continue;
-        size_t root = session->remote;
-
-        while (import->remotes[root].same != root)
-            root = import->remotes[root].same;
-        if (root != remote)
+        if (root_of(import, session->remote) != remote)
             continue;
         if (found && end != session->end)
             return END_ORDERLY;
@@ -166,26 +169,32 @@ static enum import_end common_end(const struct import *import, size_t remote)
     return end == END_REFUSED || end == END_NO_ANSWER ? end : END_ORDERLY;
 }
 
-static void print_addresses(struct import *import, size_t index, FILE *to)
+/* Which servers of the capture the remote is: a comment before it. */
+static void print_origin(struct import *import, size_t index, FILE *to)
 {
     for (size_t i = 0; i < import->remote_count; i++) {
         const struct import_remote *remote = &import->remotes[i];
-        size_t root = i;
-        char text[FRAME_END_TEXT], address[FRAME_END_TEXT];
+        char text[FRAME_END_TEXT];
 
-        while (import->remotes[root].same != root)
-            root = import->remotes[root].same;
-        if (root != index)
+        if (root_of(import, i) != index)
             continue;
         frame_end_print(&remote->end, text);
-        frame_end_address(&remote->end, address);
-        import_print_comment(
-            to, "    ",
-            remote->greeting
-                ? pool_format(&import->pool, "%s, which calls itself %s", text, remote->greeting)
-                : text);
-        if (import->options->keep_addresses)
-            fprintf(to, "    address %s\n", address);
+        import_print_comment(to, remote->greeting
+                                     ? pool_format(&import->pool, "%s, which calls itself %s", text,
+                                                   remote->greeting)
+                                     : text);
+    }
+}
+
+static void print_addresses(const struct import *import, size_t index, FILE *to)
+{
+    for (size_t i = 0; i < import->remote_count && import->options->keep_addresses; i++) {
+        char address[FRAME_END_TEXT];
+
+        if (root_of(import, i) != index)
+            continue;
+        frame_end_address(&import->remotes[i].end, address);
+        fprintf(to, "    address %s\n", address);
     }
 }
 
@@ -193,7 +202,9 @@ static void print_remote(struct import *import, size_t index, FILE *to)
 {
     const struct import_remote *remote = &import->remotes[index];
 
-    fprintf(to, "\nremote %s\n", remote->name);
+    fputc('\n', to);
+    print_origin(import, index, to);
+    fprintf(to, "remote %s\n", remote->name);
     print_addresses(import, index, to);
     for (size_t i = 0; i < remote->domain_count && import->rules_left > 0; i++) {
         import->rules_left--;
@@ -217,11 +228,9 @@ static void print_remote(struct import *import, size_t index, FILE *to)
 static void print_absence(struct import *import, const struct import_try *try, size_t session,
                           FILE *to)
 {
-    size_t root = import->sessions[session].remote;
+    size_t root = root_of(import, import->sessions[session].remote);
     enum import_end end = import->sessions[session].end;
 
-    while (import->remotes[root].same != root)
-        root = import->remotes[root].same;
     if ((end != END_REFUSED && end != END_NO_ANSWER) || common_end(import, root) == end)
         return;
     fputs("at ", to);

@@ -28,7 +28,7 @@ static struct smtp_said make_said(const struct stream *stream, size_t at, size_t
     const struct stream_mark *first = stream_mark_at(stream, at),
                              *last = stream_mark_at(stream, end > at ? end - 1 : at);
 
-    said.text = stream->bytes + at;
+    said.text = stream->bytes ? stream->bytes + at : "";
     said.lost = stream_lost_in(stream, at + 1, end);
     said.whole = whole && said.lost == 0;
     if (first) {
@@ -385,8 +385,9 @@ bool smtp_path(const struct smtp_exchange *exchange, const char **address, size_
     const char *text = smtp_argument(exchange, &length), *end = text + length;
     const char *open = length ? memchr(text, '<', length) : NULL, *close, *colon;
 
-    if (!open++)
+    if (!open)
         return false;
+    open++;
     /* A local part in quotes may have a '>', and so may a parameter behind the path. */
     close = *open == '"' ? memrchr(open, '>', (size_t) (end - open))
                          : memchr(open, '>', (size_t) (end - open));

@@ -144,6 +144,8 @@ static void trim_taken(struct stream *stream, struct piece *piece)
 
 static void drop_waiting(struct stream *stream, struct stream_budget *budget, size_t count)
 {
+    if (count == 0)
+        return;
     for (size_t i = 0; i < count; i++) {
         stream->waiting_bytes -= stream->waiting[i].size;
         budget->left += stream->waiting[i].size + WAITING_COST;
