@@ -213,9 +213,9 @@ START_TEST(a_lost_sync_takes_a_result)
         unsigned hit;
         double fails, power;
         const char *want;
-    } cases[] = {{HIT_SEND | HIT_SYNC, 5, 60, ""},
-                 {HIT_SEND, 5, 60, "DUPLICATE SCHEDULE"},
-                 {HIT_SEND | HIT_SYNC, 15, 60, "DUPLICATE SCHEDULE"}};
+    } cases[] = {{HIT_SEND | HIT_SYNC, 5, 90, ""},
+                 {HIT_SEND, 5, 90, "DUPLICATE SCHEDULE"},
+                 {HIT_SEND | HIT_SYNC, 15, 90, "DUPLICATE SCHEDULE"}};
 
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct world *world = make_world(1);
@@ -223,10 +223,10 @@ START_TEST(a_lost_sync_takes_a_result)
         add_attempt(world, "bob@away.example", 0.1, 'K');
         add_upset(world, cases[i].fails, UPSET_FAULT)->hit = cases[i].hit;
         add_upset(world, cases[i].power, UPSET_POWER);
-        add_start(world, 61);
-        add_attempt(world, "bob@away.example", 61.1, 'K');
+        add_start(world, 91);
+        add_attempt(world, "bob@away.example", 91.1, 'K');
         add_taking(world, "bob@away.example")->time_ns = NANOSECONDS / 10;
-        add_taking(world, "bob@away.example")->time_ns = 611 * NANOSECONDS / 10;
+        add_taking(world, "bob@away.example")->time_ns = 911 * NANOSECONDS / 10;
         judge(world, cases[i].want);
     }
 }

@@ -116,6 +116,14 @@ static void add_letter(struct world *world, const char *name, const char *id, co
     letter->path = LETTER_BY_QUEUE;
 }
 
+/* The log may tell of trouble; nothing else is excused. */
+static void expect_trouble(struct world *world)
+{
+    struct upset *upset = LIST_ADD(world->upsets, world->upset_count);
+    upset->kind = UPSET_ORDER;
+    upset->order = ORDER_HANGUP;
+}
+
 static struct world *make_world(const struct home_spec *spec)
 {
     struct world_options options = {
@@ -168,6 +176,8 @@ static void run(struct plan *plan)
     struct kernel_watch watch = {.before = before_call, .after = after_call, .context = plan};
     plan->world = world;
     kernel_watch(world->kernel, &watch);
+    if (plan->error != NONE || plan->memory || plan->kill)
+        expect_trouble(world);
     if (plan->memory)
         kernel_fail_allocation(world->kernel, "nixie-send", plan->at);
     world_start(world, 0);
