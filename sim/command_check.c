@@ -42,7 +42,7 @@ static int add_path(struct arguments *arguments, const char *path)
         return 0;
     }
     if (files_find(&arguments->pool, path, &arguments->files, &arguments->file_count) < 0) {
-        fprintf(stderr, "%s: cannot read it: %s\n", path, strerror(errno));
+        files_complain(path);
         return -1;
     }
     return 0;
@@ -61,11 +61,11 @@ static int read_arguments(int argc, char **argv, bool fmt, struct arguments *arg
             if (definition_read(&arguments->pool, argv[++i],
                                 POOL_ADD(&arguments->pool, arguments->definitions,
                                          arguments->definition_count)) < 0) {
-                fprintf(stderr, "nixie: -D wants NAME=VALUE, not %s\n", argv[i]);
+                fprintf(stderr, "nixie check: -D wants NAME=VALUE, not %s\n", argv[i]);
                 return -1;
             }
         } else if (options && argv[i][0] == '-' && argv[i][1]) {
-            fprintf(stderr, "nixie: unknown option %s\n%s", argv[i],
+            fprintf(stderr, "nixie %s: unknown option %s\n%s", argv[0], argv[i],
                     fmt ? use_of_fmt : use_of_check);
             return -1;
         } else if (add_path(arguments, argv[i]) < 0) {
@@ -73,8 +73,8 @@ static int read_arguments(int argc, char **argv, bool fmt, struct arguments *arg
         }
     }
     if (arguments->file_count == 0) {
-        fputs("nixie: no scenario file is given\n", stderr);
-        fputs(fmt ? use_of_fmt : use_of_check, stderr);
+        fprintf(stderr, "nixie %s: which scenario files?\n%s", argv[0],
+                fmt ? use_of_fmt : use_of_check);
         return -1;
     }
     return 0;

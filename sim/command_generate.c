@@ -38,7 +38,7 @@ int command_generate(int argc, char **argv)
         return STATUS_HELD;
     }
     if (read_seed(argc, argv, &seed) < 0) {
-        fputs(usage, stderr);
+        fprintf(stderr, "nixie generate: it takes --seed and a number, nothing else\n%s", usage);
         return STATUS_WRONG;
     }
     text = generate_scenario(seed, &size);

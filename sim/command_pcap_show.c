@@ -100,6 +100,9 @@ int pcap_show(int argc, char **argv)
             told = show_capture(&command.capture, &command.options);
         if (status == STATUS_HELD && told == 0)
             status = STATUS_FAILED;
+        if (status == STATUS_FAILED && command.options.session)
+            fprintf(stderr, "nixie pcap show: %s: there is no session %llu in it\n",
+                    command.options.name, (unsigned long long) command.options.session);
     }
     capture_free(&command.capture);
     return status;

@@ -200,7 +200,8 @@ static int read_valued(struct run_command *run, const char *option, const char *
         return 0;
     }
     if (result < 0)
-        fprintf(stderr, "nixie run: %s does not take %s\n", option, value ? value : "nothing");
+        fprintf(stderr, "nixie run: %s %s%s\n(nixie run --help)\n", option,
+                value ? "does not take " : "wants a value", value ? value : "");
     return result < 0 ? -1 : 1;
 }
 
@@ -253,7 +254,7 @@ static int read_arguments(struct run_command *run, int argc, char **argv)
 
         if (!options || argv[i][0] != '-') {
             if (files_find(&run->pool, argv[i], &run->files, &run->file_count) < 0) {
-                fprintf(stderr, "%s: cannot read it: %s\n", argv[i], strerror(errno));
+                files_complain(argv[i]);
                 return -1;
             }
             continue;
@@ -269,12 +270,12 @@ static int read_arguments(struct run_command *run, int argc, char **argv)
             remember(run, argv[i], argv[i + 1]);
             i++;
         } else if (read_option(run, argv[i]) < 0) {
-            fprintf(stderr, "nixie run: unknown option %s\n%s", argv[i], use);
+            fprintf(stderr, "nixie run: unknown option %s\n(nixie run --help)\n", argv[i]);
             return -1;
         }
     }
     if (run->file_count == 0) {
-        fprintf(stderr, "nixie run: no scenario file is given or found\n%s", use);
+        fputs("nixie run: which scenario files?\n(nixie run --help)\n", stderr);
         return -1;
     }
     return 0;

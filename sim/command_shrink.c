@@ -40,6 +40,12 @@ static int refuse(const char *what, const char *argument)
     return STATUS_WRONG;
 }
 
+static int refuse_file(const char *name, const char *what)
+{
+    fprintf(stderr, "nixie shrink: %s: cannot %s it: %s\n", name, what, strerror(errno));
+    return STATUS_WRONG;
+}
+
 static bool read_number(const char *text, uint64_t *number)
 {
     char *end;
@@ -109,7 +115,7 @@ static int read_arguments(struct arguments *arguments, int argc, char **argv)
             arguments->file = argv[i];
         }
     }
-    return arguments->file ? STATUS_HELD : refuse("no scenario file is given", NULL);
+    return arguments->file ? STATUS_HELD : refuse("which scenario file?", NULL);
 }
 
 static int write_out(const struct arguments *arguments, const struct shrink_result *result)
@@ -119,7 +125,7 @@ static int write_out(const struct arguments *arguments, const struct shrink_resu
     if (to && arguments->out)
         failed |= fclose(to) != 0;
     if (failed)
-        return refuse(strerror(errno), arguments->out ? arguments->out : "standard output");
+        return refuse_file(arguments->out ? arguments->out : "standard output", "write");
     fprintf(stderr, "%s%s%s; %llu runs%s\n", result->promise ? result->promise : "",
             result->promise ? ": " : "", result->message, (unsigned long long) result->runs,
             result->complete ? "" : ", then a limit was reached: more may be left out");
@@ -132,7 +138,7 @@ static int shrink_file(struct arguments *arguments)
     struct source source;
     const char *why;
     if (source_read(&arguments->pool, arguments->file, SOURCE_SIZE_MAX, &source) < 0)
-        return refuse(strerror(errno), arguments->file);
+        return refuse_file(arguments->file, "read");
     /* Says with line and column what is wrong with it, if anything is. */
     struct scenario *scenario =
         scenario_load(arguments->file, arguments->definitions, arguments->definition_count, stderr);

@@ -380,7 +380,7 @@ int explore_options_read(int argc, char **argv, struct explore_command *command)
         }
         if (!options || argv[i][0] != '-') {
             if (files_find(&command->pool, argv[i], &command->files, &command->file_count) < 0) {
-                fprintf(stderr, "%s: cannot read it: %s\n", argv[i], strerror(errno));
+                files_complain(argv[i]);
                 return STATUS_WRONG;
             }
             continue;
@@ -395,7 +395,7 @@ int explore_options_read(int argc, char **argv, struct explore_command *command)
         i++;
     }
     if (command->file_count == 0 && !command->random)
-        return refuse("no scenario file is given or found", NULL);
+        return refuse("which scenario files?", NULL);
     if (command->file_count && command->random)
         return refuse("files, or --random", NULL);
     complete(command);

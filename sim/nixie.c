@@ -14,18 +14,21 @@ static const struct {
     int (*run)(int argc, char **argv);
     const char *use;
 } commands[] = {
-    {"check", command_check, "check FILE...          check scenario files"},
-    {"diff", command_diff, "diff A B               where two runs of a scenario part"},
-    {"explore", command_explore, "explore FILE...        cut the power at every step of scenarios"},
-    {"fmt", command_fmt, "fmt FILE...            bring scenario files into the one right form"},
-    {"generate", command_generate, "generate --seed N      make up a scenario"},
-    {"pcap", command_pcap, "pcap COMMAND           captures of packets"},
-    {"run", command_run, "run FILE...            run scenarios"},
-    {"shrink", command_shrink, "shrink FILE            make a scenario that fails small"},
+    {"run", command_run,
+     "run FILE...                 play scenarios, simulated or (--real) for real"},
+    {"check", command_check, "check FILE...               say what is wrong in scenario files"},
+    {"fmt", command_fmt,
+     "fmt FILE...                 bring scenario files into the one right form"},
+    {"explore", command_explore,
+     "explore FILE...             let everything go wrong in scenarios"},
+    {"generate", command_generate, "generate --seed N           make up a scenario"},
+    {"shrink", command_shrink, "shrink FILE                 make a scenario that fails small"},
+    {"diff", command_diff, "diff A B                    tell where two runs of a scenario part"},
+    {"pcap", command_pcap, "pcap show|import|capture    captures of packets"},
     {"serve", command_serve,
-     "serve [FILE] -- COMMAND made-up mail servers on real ports, for tests"},
-    {"trace", command_trace, "trace LOG [MESSAGE]    follow messages through a log"},
-    {"mta", mta_command, "mta COMMAND            a real local server"},
+     "serve [FILE] [-- COMMAND]   made-up mail servers on real ports, for tests"},
+    {"trace", command_trace, "trace LOG [MESSAGE]         follow messages through a log"},
+    {"mta", mta_command, "mta COMMAND                 a real local server"},
 };
 #define COMMAND_COUNT (sizeof commands / sizeof *commands)
 
@@ -42,6 +45,7 @@ static void print_use(FILE *to)
     fputs("usage: nixie COMMAND ...\n", to);
     for (size_t i = 0; i < COMMAND_COUNT; i++)
         fprintf(to, "  nixie %s\n", commands[i].use);
+    fputs("nixie COMMAND --help tells more, and so does the manual page nixie(1).\n", to);
 }
 
 /* What a command found out counts for nothing if it could not be told.  mta is another matter: it
@@ -77,7 +81,7 @@ int main(int argc, char **argv)
         if (strcmp(argv[1], "help") == 0 || strcmp(argv[1], "--help") == 0 ||
             strcmp(argv[1], "-h") == 0) {
             print_use(stdout);
-            return STATUS_HELD;
+            return check_output("help", STATUS_HELD);
         }
         fprintf(stderr, "nixie: unknown command %s\n", argv[1]);
     }

@@ -106,6 +106,8 @@ static bool is_help(const char *word)
 static int help(void)
 {
     fputs(usage_text, stdout);
+    if (fflush(stdout) != 0)
+        return say_failure(MTA_LACKING, "cannot write to standard output");
     return MTA_OK;
 }
 

@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -59,13 +60,26 @@ static int find_below(struct pool *pool, const char *path, unsigned depth, const
 int files_find(struct pool *pool, const char *path, const char ***files, size_t *count)
 {
     int directory = is_directory(path);
+    size_t before = *count;
 
     if (directory < 0)
         return -1;
-    if (directory > 0)
-        return find_below(pool, path, 0, files, count);
-    *POOL_ADD(pool, *files, *count) = path;
-    return 0;
+    if (directory == 0) {
+        *POOL_ADD(pool, *files, *count) = path;
+        return 0;
+    }
+    if (find_below(pool, path, 0, files, count) < 0)
+        return -1;
+    errno = ENODATA;
+    return *count > before ? 0 : -1;
+}
+
+void files_complain(const char *path)
+{
+    if (errno == ENODATA)
+        fprintf(stderr, "%s: there is no file NAME.scenario in it or below it\n", path);
+    else
+        fprintf(stderr, "%s: cannot read it: %s\n", path, strerror(errno));
 }
 
 int definition_read(struct pool *pool, const char *text, struct definition *definition)

@@ -116,7 +116,8 @@ static int read_valued(struct serve_options *options, struct pool *pool, const c
         return 0;
     }
     if (result < 0)
-        serve_say("%s does not take %s", option, value ? value : "nothing");
+        serve_say("%s %s%s", option, value ? "does not take " : "wants a value",
+                  value ? value : "");
     return result < 0 ? -1 : 1;
 }
 
