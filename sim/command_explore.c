@@ -403,7 +403,14 @@ static int travel(struct journey *journey)
            (unsigned long long) total->runs, (unsigned long long) total->violations);
     if (total->violations || (command->marks && !all_marks))
         return STATUS_FAILED;
-    return end == EXPLORE_INTERRUPTED ? STATUS_INTERRUPTED : STATUS_HELD;
+    if (end == EXPLORE_INTERRUPTED)
+        return STATUS_INTERRUPTED;
+    if (total->runs || !(total->missing & MISSING_TIME))
+        return STATUS_HELD;
+    fputs("nixie explore: time was up before the first run: nothing is known; give it more with "
+          "--time, or less to do with --states or --every\n",
+          stderr);
+    return STATUS_LACKING;
 }
 
 int command_explore(int argc, char **argv)

@@ -33,7 +33,7 @@ done
 is "four shards make up the whole" "$sum" "$(numbers <whole.txt | awk '{print $1, $2, $3, $4}')"
 
 start=$SECONDS
-check_status 0 "a second is enough" explore "$story" --crash machine --depth 2 --time 1s
+check_status 0 "a second is enough" explore "$story" --crash machine --depth 2 --states 8 --time 1s
 check "and is not exceeded by much" test $((SECONDS - start)) -lt 20
 check "which is told" grep -q '^coverage: partial (.*time was up' <<<"$output"
 check_status 0 "all of a little" explore "$story" --crash programs

@@ -58,6 +58,10 @@ check_status 2 "a missing file" "$nixie" run nothing.scenario
 check_status 2 "no file" "$nixie" run
 mkdir empty
 check_status 2 "a folder without scenarios" "$nixie" run empty
+is "is named" "$output" "empty: there is no file NAME.scenario in it or below it"
+check_status 2 "also beside a file" "$nixie" run good.scenario empty
+check_status 2 "an option without its value" "$nixie" run --seed
+is "is named" "$(head -1 <<<"$output")" "nixie run: --seed wants a value"
 check_status 2 "an unknown option" "$nixie" run --frobnicate good.scenario
 for answers in answers= answers=1. answers=.1 answers=1.x answers=1.-1 answers=99999999999; do
     check_status 2 "a cut with wrong $answers" "$nixie" run --cut "200,$answers" good.scenario
