@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "sim/reality/reality.h"
+#include "sim/world/home.h"
 #include "sim/world/pool.h"
 
 #define PROGRAM "#!nixie "
@@ -98,6 +99,8 @@ static int export_entry(struct vfs *vfs, const char *path, const char *root)
     } else if (S_ISFIFO(inode_mode(inode)) && mkfifo(to, 0600) < 0) {
         result = -errno;
     }
+    if (result == 0 && namespace_has_root() && lchown(to, HOME_OWNER, HOME_OWNER) < 0)
+        result = -errno;
     inode_unref(inode);
     return result;
 }

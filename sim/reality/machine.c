@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <linux/sched.h>
 #include <poll.h>
 #include <sched.h>
@@ -24,6 +25,7 @@
 #include <unistd.h>
 
 #include "sim/reality/reality.h"
+#include "sim/world/home.h"
 
 #define ORDER_MAX ((size_t) 4 << 20)
 
@@ -137,9 +139,10 @@ static int listen_here(struct real_machine *machine)
         snprintf(address.sun_path, sizeof address.sun_path, "%s/shared/%zu",
                  machine->reality->directory, machine->index) >= (int) sizeof address.sun_path)
         return -1;
-    return bind(machine->listener, (struct sockaddr *) &address, sizeof address) < 0
-               ? -1
-               : listen(machine->listener, 256);
+    if (bind(machine->listener, (struct sockaddr *) &address, sizeof address) < 0 ||
+        chmod(address.sun_path, 0777) < 0)
+        return -1;
+    return listen(machine->listener, 256);
 }
 
 /* libfaketime leaves objects there when its process is killed. */
@@ -251,6 +254,9 @@ static _Noreturn void become(const char *order, const int fds[3])
         _exit(126);
     umask(022);
     setsid();
+    if (namespace_has_root() &&
+        (setgroups(0, NULL) < 0 || setgid(HOME_OWNER) < 0 || setuid(HOME_OWNER) < 0))
+        _exit(126);
     execve(path, argv, environment);
     _exit(127);
 }

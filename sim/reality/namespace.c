@@ -43,14 +43,40 @@ static int map_user(uid_t uid, gid_t gid)
     return write_text("/proc/self/gid_map", text);
 }
 
+/* Of root where no namespace of users can be had: programs become the user. */
+static bool is_root_outside;
+
+bool namespace_has_root(void)
+{
+    return is_root_outside;
+}
+
+/* Whether there is a user of that number in the namespace that we are in. */
+static bool has_user(unsigned long uid)
+{
+    FILE *map = fopen("/proc/self/uid_map", "re");
+    unsigned long first, outside, count;
+    bool found = false;
+
+    while (map && fscanf(map, "%lu %lu %lu", &first, &outside, &count) == 3)
+        found |= uid >= first && uid - first < count;
+    if (map)
+        fclose(map);
+    return found;
+}
+
 int namespace_enter(void)
 {
+    const int others = CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS;
     uid_t uid = geteuid();
     gid_t gid = getegid();
 
-    if (unshare(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS) < 0)
+    if (unshare(CLONE_NEWUSER | others) == 0)
+        return map_user(uid, gid) < 0 ? -1 : namespace_renew();
+    if (uid != 0 || !has_user(HOME_OWNER) || unshare(others) < 0)
         return -1;
-    return map_user(uid, gid);
+    is_root_outside = true;
+    return namespace_renew();
 }
 
 static int raise_loopback(void)

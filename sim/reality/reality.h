@@ -106,6 +106,8 @@ void reality_close(struct reality *reality);
 /* namespace.c: 0, or -1 with errno: users and mounts for the whole command; then a network and
  * mounts of its own for each run. */
 int namespace_enter(void);
+/* Files must be given to the user (HOME_OWNER), and programs must become it. */
+bool namespace_has_root(void);
 int namespace_renew(void);
 int namespace_add_address(const char *address, unsigned index);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* Calls on files and directories. */
+/* Calls on files and directories.  Both names of each are here: with and without 64. */
+#undef _FILE_OFFSET_BITS
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>

@@ -209,10 +209,12 @@ char *nixie_reality_ask(const char *question, size_t size, size_t *answer_size)
     talk_send(&note, parts, &size, 1);
     talk_reply(&reply);
     char *answer = malloc(reply.size + 1);
-    if (!answer)
+    if (answer) {
+        talk_receive(answer, reply.size);
+        answer[reply.size] = 0;
+        *answer_size = reply.size;
+    } else {
         give_up();
-    talk_receive(answer, reply.size);
-    answer[reply.size] = 0;
-    *answer_size = reply.size;
+    }
     return answer;
 }
