@@ -30,8 +30,8 @@ int io_replace_file(const char *directory, const char *path, const char *tempora
 /* fsync of a directory by path.  0 or -1 with errno. */
 int io_sync_directory(const char *path);
 
-/* Makes all of the file system durable that `directory`, an open one, is on: syncfs, then fsync of
- * the directory.  Waits for the disk.  0 or -1 with errno.
+/* Makes all of the file system durable that `directory`, an open one (or a file), is on: syncfs,
+ * then fsync of it.  Waits for the disk.  0 or -1 with errno.
  *
  * syncfs alone is not enough: on ext4 without a journal, and on ext2, Linux (seen on 6.18:
  * sync_filesystem, ext4_sync_fs) flushes the disk's cache before it writes the last blocks of

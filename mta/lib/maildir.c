@@ -193,10 +193,11 @@ static bool are_many(struct maildir *const *maildirs, size_t count, const int *r
 }
 
 /* The first one was opened before anything was written to the others, so its descriptor tells of
- * every write that failed (Linux 5.8). */
+ * every write that failed (Linux 5.8).  Nothing may be linked into new/ before the disk's cache is
+ * flushed. */
 static void sync_together(struct maildir *const *maildirs, size_t count, int *results)
 {
-    int error = syncfs(maildirs[0]->fd) < 0 ? errno : 0;
+    int error = io_sync_all(maildirs[0]->fd) < 0 ? errno : 0;
     for (size_t i = 0; i < count && error; i++)
         if (results[i] == 0)
             results[i] = error;
