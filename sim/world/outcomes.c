@@ -147,6 +147,22 @@ static void note_done(struct world *world, const struct attempt *attempt, struct
             hash_of(entry->letter, entry->bounce + 1, attempt->recipient);
 }
 
+static void note_ordered(const struct world *world, struct outcomes *to)
+{
+    to->ordered = must_zeroed(world->letter_count + 1);
+    for (size_t i = 0; i < world->upset_count; i++) {
+        const struct upset *upset = &world->upsets[i];
+
+        if (upset->kind != UPSET_ORDER ||
+            (upset->order != ORDER_DELETE && upset->order != ORDER_HOLD))
+            continue;
+        for (size_t k = 0; k < world->entry_count; k++)
+            if (world->entries[k].machine == upset->machine &&
+                world->entries[k].number == upset->number && world->entries[k].letter != NO_LETTER)
+                to->ordered[world->entries[k].letter] = true;
+    }
+}
+
 void outcomes_note(const struct world *world, struct outcomes *to)
 {
     walk((struct world *) world, note_final, to);
@@ -160,6 +176,7 @@ void outcomes_note(const struct world *world, struct outcomes *to)
     to->taken = must_alloc(world->letter_count + 1);
     for (size_t i = 0; i < world->letter_count; i++)
         to->taken[i] = is_taken(&world->letters[i]);
+    note_ordered(world, to);
     to->host_count = world->host_count;
     to->listens = must_alloc(world->host_count + 1);
     to->squeezed = must_alloc(world->host_count + 1);
@@ -174,6 +191,7 @@ void outcomes_free(struct outcomes *outcomes)
     free(outcomes->final);
     free(outcomes->done);
     free(outcomes->taken);
+    free(outcomes->ordered);
     free(outcomes->listens);
     free(outcomes->squeezed);
     memset(outcomes, 0, sizeof *outcomes);
@@ -204,6 +222,9 @@ static void judge_final(void *context, const struct final *final)
     if (bounce > 0 && !is_in(base->done, base->done_count, hash))
         return;
     if (bounce == 0 && (final->letter < base->letter_count && !base->taken[final->letter]))
+        return;
+    /* what the admin deleted or held then may never have been tried */
+    if (final->bounce > 0 && final->letter < base->letter_count && base->ordered[final->letter])
         return;
     /* who gets too old then may as well fail now; SCHEDULE judges who gets too old now */
     if (is_in(base->final, base->final_count, hash) ||

@@ -23,7 +23,8 @@ struct outcomes {
     size_t final_count;
     uint64_t *done; /* of to whom a message or a bounce was delivered, in order */
     size_t done_count;
-    bool *taken; /* of each letter: somebody was told yes */
+    bool *taken;   /* of each letter: somebody was told yes */
+    bool *ordered; /* the same: the admin deleted or held it, so that nobody knows its fate */
     size_t letter_count;
     bool *listens;  /* of each host: it had a port open */
     bool *squeezed; /* the same: the scenario took room from its disk */

@@ -373,6 +373,9 @@ START_TEST(final_is_found)
           HOST "at 0s alice sends m1 to ghost@away.example\n", "");
     judge(HOST "at 0s alice sends m1 to nobody@example.com\n",
           HOST "at 0s alice sends m1 to bob@example.com\n", "FINAL");
+    /* what the admin deleted was never tried */
+    judge(HOST "at 0s alice sends m1 to nobody@example.com\n",
+          HOST "at 0s alice sends m1 to bob@example.com\nafter m1 enters S3 delete m1\n", "");
     /* what a remote has said is VERDICT's */
     judge(HOST "at 0s alice sends m1 to ghost@away.example\n",
           HOST "at 0s alice sends m1 to bob@away.example\n", "");

@@ -51,8 +51,19 @@ static bool may_fail(const struct plan *plan, const struct call *call)
     }
 }
 
+/* The log may tell of trouble, and a try that meets it may end early. */
+static void expect_trouble(struct world *world, enum upset_kind kind)
+{
+    struct upset *upset = LIST_ADD(world->upsets, world->upset_count);
+    upset->kind = kind;
+    upset->order = ORDER_HANGUP; /* which excuses nothing else */
+    upset->hit = HIT_DELIVERY | HIT_SPAWN;
+    upset->time_ns = kernel_now(world->kernel);
+}
+
 static void note(struct plan *plan, const struct call *call)
 {
+    expect_trouble(plan->world, plan->kill ? UPSET_ORDER : UPSET_FAULT);
     snprintf(plan->what, sizeof plan->what, "%s %s (fd %d)", call_name(call->id),
              call->path ? call->path : "", call->fd);
 }
@@ -159,8 +170,9 @@ static void judge(struct world *world, const struct plan *plan)
     world_collect(world);
     world_judge(world, false);
     for (size_t i = 0; i < world->violation_count; i++)
-        /* without memory there may be no words for what happened */
-        if (!plan->memory || strcmp(world->violations[i].promise, "BOUNCE") != 0)
+        /* without memory there may be no words for what happened, and a try may end early */
+        if (!plan->memory || (strcmp(world->violations[i].promise, "BOUNCE") != 0 &&
+                              strcmp(world->violations[i].promise, "VERDICT") != 0))
             ck_abort_msg("%s %s at %lu, error %d, %s: %s: %s", plan->program,
                          plan->memory ? "allocation" : "call", (unsigned long) plan->at,
                          plan->error, plan->what, world->violations[i].promise,
@@ -191,8 +203,10 @@ static void run(struct plan *plan)
     struct kernel_watch watch = {.before = before_call, .after = after_call, .context = plan};
     plan->world = world;
     kernel_watch(world->kernel, &watch);
-    if (plan->memory)
+    if (plan->memory) {
+        expect_trouble(world, UPSET_ORDER);
         kernel_fail_allocation(world->kernel, plan->program, plan->at);
+    }
     world_start_actor(world, 1);
     world_start_actor(world, 2);
     world_start(world, 0);
