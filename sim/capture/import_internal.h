@@ -4,10 +4,13 @@
  *
  *   import.c         the order of things
  *   import_session.c what a session was: transactions, how it ended
- *   import_story.c   which tries are of one message, and when each is made
+ *   import_story.c   which tries are of one message
+ *   import_served.c  which server serves which domains
+ *   import_time.c    when each try is made
  *   import_deed.c    replies and ends as deeds of a rule
  *   import_rules.c   what a server did as rules
  *   import_write.c   the scenario as text
+ *   import_text.c    pieces of it
  *   import_server.c  the same, of what clients sent to our server
  */
 #ifndef SIM_CAPTURE_IMPORT_INTERNAL_H
@@ -183,10 +186,24 @@ void import_sessions(struct import *import);
 void import_sessions_free(struct import *import);
 
 /* import_story.c */
-/* Finds messages, tries, ranks of servers; sets times. */
+/* Finds messages and tries, ranks of servers; sets times. */
 void import_story(struct import *import);
+
+/* import_served.c */
+/* Notes that the servers of a try serve the domains of its recipients. */
+void import_add_served(struct import *import, const struct import_try *try);
+/* Makes the lists of domains, when all is noted, and one remote of servers that are alike. */
+void import_sort_domains(struct import *import);
+/* The remote that a server is told as. */
+size_t import_root(const struct import *import, size_t remote);
+
+/* import_time.c */
 /* The time from what an exchange asked to the reply, in ms as it is worth telling; 0: at once. */
 int64_t import_delay_ms(const struct import_session *session, const struct smtp_exchange *exchange);
+/* Sets how long our server waits for replies. */
+void import_set_silence(struct import *import);
+/* Sets when messages are sent and tries are made. */
+void import_set_times(struct import *import);
 
 /* import_deed.c */
 /* The deed that is this reply; NULL if there is none.  `closed`: the connection ends behind it. */

@@ -12,13 +12,6 @@ const char *const import_verb_names[IMPORT_VERBS] = {"connect", "EHLO",    "HELO
 
 /* --- events ----------------------------------------------------------------------------------*/
 
-static size_t root_of(const struct import *import, size_t remote)
-{
-    while (import->remotes[remote].same != remote)
-        remote = import->remotes[remote].same;
-    return remote;
-}
-
 static void set_keys(struct import *import, const struct import_transaction *transaction,
                      const struct smtp_exchange *exchange, struct import_event *event)
 {
@@ -91,7 +84,7 @@ static bool find_verb(struct walk *walk, const struct smtp_exchange *exchange,
 static void add_message_event(struct walk *walk, const struct smtp_exchange *exchange)
 {
     struct import_remote *remote =
-        &walk->import->remotes[root_of(walk->import, walk->session->remote)];
+        &walk->import->remotes[import_root(walk->import, walk->session->remote)];
     struct import_event event = {.verb = IMPORT_MESSAGE, .deed = "ok"}, *added;
 
     set_keys(walk->import, walk->transaction, exchange, &event);
@@ -102,7 +95,8 @@ static void add_message_event(struct walk *walk, const struct smtp_exchange *exc
 static void add_event(struct walk *walk, const struct smtp_exchange *exchange)
 {
     const struct import_session *session = walk->session;
-    struct import_remote *remote = &walk->import->remotes[root_of(walk->import, session->remote)];
+    struct import_remote *remote =
+        &walk->import->remotes[import_root(walk->import, session->remote)];
     struct import_event event = {.verb = IMPORT_CONNECT}, *added;
 
     if (!find_verb(walk, exchange, &event.verb))

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Which tries are of one message, and when each is made. */
+/* Which tries are of one message. */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,70 +8,8 @@
 #include "sim/capture/import_internal.h"
 
 #define SECOND INT64_C(1000000000)
-#define MS INT64_C(1000000)
 #define AT_ONCE_NS (60 * SECOND) /* another server is tried so soon behind the one that failed */
-#define APART_NS (10 * SECOND)   /* longer than our server keeps a connection */
-#define CONNECT_NS (60 * SECOND) /* that it waits for an answer */
 #define RANK_MAX 50
-#define DELAY_MS_MAX (24 * 3600 * 1000) /* more is a clock that was set, or a hostile file */
-#define SILENCE_MS_MIN 5000
-#define SILENCE_MS_MAX 300000
-
-/* --- delays ----------------------------------------------------------------------------------*/
-
-/* Two digits are enough, and what is faster than people notice is at once. */
-static int64_t round_ms(int64_t ms)
-{
-    int64_t unit = 1;
-
-    if (ms < 20)
-        return 0;
-    if (ms > DELAY_MS_MAX)
-        return DELAY_MS_MAX;
-    while (ms / unit >= 100)
-        unit *= 10;
-    return (ms + unit / 2) / unit * unit;
-}
-
-int64_t import_delay_ms(const struct import_session *session, const struct smtp_exchange *exchange)
-{
-    const struct flow *flow = session->smtp.flow;
-    int64_t since = exchange->command.there ? exchange->command.last_ns
-                    : flow->accepted_ns     ? flow->accepted_ns
-                                            : exchange->reply.first_ns;
-
-    if (!exchange->reply.there || exchange->reply.first_ns <= since)
-        return 0;
-    return round_ms((exchange->reply.first_ns - since) / MS);
-}
-
-/* How long our server has to wait for a reply: what the client did, within reason. */
-static void set_silence(struct import *import)
-{
-    int64_t most = 0;
-    bool silent = false;
-
-    for (size_t i = 0; i < import->session_count; i++) {
-        const struct import_session *session = &import->sessions[i];
-
-        if (!session->usable)
-            continue;
-        for (size_t k = 0; k < session->smtp.count; k++) {
-            int64_t delay = import_delay_ms(session, &session->smtp.exchanges[k]);
-
-            import->longest_delay_ms =
-                delay > import->longest_delay_ms ? delay : import->longest_delay_ms;
-        }
-        silent = silent || session->end == END_SILENT || session->end == END_CLIENT;
-        most = session->waited_ns / MS > most ? session->waited_ns / MS : most;
-    }
-    if (!silent)
-        return;
-    most = most < SILENCE_MS_MIN ? SILENCE_MS_MIN : most > SILENCE_MS_MAX ? SILENCE_MS_MAX : most;
-    if (most <= import->longest_delay_ms)
-        most = import->longest_delay_ms + 1000;
-    import->silence_ms = (most + 999) / 1000 * 1000;
-}
 
 /* --- messages --------------------------------------------------------------------------------*/
 
@@ -477,206 +415,7 @@ static void find_bounces(struct import *import)
     }
 }
 
-/* --- domains ---------------------------------------------------------------------------------*/
-
-static void add_domains(struct import *import, size_t remote, const struct import_message *message)
-{
-    struct import_remote *serves = &import->remotes[remote];
-
-    for (size_t i = 0; i < message->recipient_count; i++) {
-        const char *domain = strrchr(message->recipients[i].address, '@');
-
-        if (serves->domain_count &&
-            strcasecmp(serves->domains[serves->domain_count - 1], domain + 1) == 0)
-            continue;
-        *POOL_ADD(&import->pool, serves->domains, serves->domain_count) = domain + 1;
-    }
-}
-
-/* Where a try's recipients are served: those of the transaction only. */
-static void add_served(struct import *import, const struct import_try *try)
-{
-    const struct import_session *session = &import->sessions[try->session];
-    struct import_message some = import->messages[try->message];
-
-    if (try->transaction != NONE && session->transactions[try->transaction].recipient_count > 0) {
-        some.recipients = session->transactions[try->transaction].recipients;
-        some.recipient_count = session->transactions[try->transaction].recipient_count;
-    }
-    add_domains(import, session->remote, &some);
-    for (size_t i = 0; i < try->failed_count; i++)
-        add_domains(import, import->sessions[try->failed[i]].remote, &some);
-}
-
-struct served {
-    const char *domain;
-    size_t remote;
-};
-
-static int compare_served(const void *one, const void *other)
-{
-    const struct served *a = one, *b = other;
-    int order = strcasecmp(a->domain, b->domain);
-
-    if (order)
-        return order;
-    return a->remote < b->remote ? -1 : a->remote > b->remote;
-}
-
-static size_t root_of(const struct import *import, size_t remote)
-{
-    while (import->remotes[remote].same != remote)
-        remote = import->remotes[remote].same;
-    return remote;
-}
-
-/* Servers that take the same domain's mail, none of them only where another failed, are told as
- * one: which of them is asked our server decides by chance. */
-static void join_remotes(struct import *import, const struct served *list, size_t count)
-{
-    for (size_t i = 1; i < count; i++) {
-        size_t one = root_of(import, list[i - 1].remote), other = root_of(import, list[i].remote);
-
-        if (one == other || strcasecmp(list[i - 1].domain, list[i].domain) != 0)
-            continue;
-        for (size_t k = i; k-- > 0 && strcasecmp(list[k].domain, list[i].domain) == 0;) {
-            one = root_of(import, list[k].remote);
-            if (import->remotes[one].rank == import->remotes[other].rank && one != other) {
-                import->remotes[other].same = one;
-                break;
-            }
-        }
-    }
-}
-
-static void sort_domains(struct import *import)
-{
-    struct served *list = NULL;
-    size_t count = 0;
-
-    for (size_t i = 0; i < import->remote_count; i++)
-        for (size_t k = 0; k < import->remotes[i].domain_count; k++) {
-            struct served *served = LIST_ADD(list, count);
-
-            served->domain = import->remotes[i].domains[k];
-            served->remote = i;
-        }
-    if (count)
-        qsort(list, count, sizeof *list, compare_served);
-    join_remotes(import, list, count);
-    for (size_t i = 0; i < import->remote_count; i++) {
-        import->remotes[i].domain_count = 0;
-        import->remotes[i].domains = NULL;
-    }
-    for (size_t i = 0; i < count; i++) {
-        struct import_remote *remote = &import->remotes[root_of(import, list[i].remote)];
-
-        if (remote->domain_count == 0 ||
-            strcasecmp(remote->domains[remote->domain_count - 1], list[i].domain) != 0)
-            *POOL_ADD(&import->pool, remote->domains, remote->domain_count) = list[i].domain;
-    }
-    free(list);
-}
-
-/* --- times -----------------------------------------------------------------------------------*/
-
-static int64_t square_root(int64_t number)
-{
-    int64_t root = 0;
-
-    for (int64_t bit = INT64_C(1) << 30; bit; bit >>= 1)
-        if ((root + bit) * (root + bit) <= number)
-            root += bit;
-    return root;
-}
-
-/* The time that a session takes of its client, as far as a transaction needs it (NONE: all). */
-static int64_t session_ns(const struct import *import, const struct import_session *session,
-                          size_t transaction)
-{
-    int64_t ns = 0;
-    size_t now = NONE;
-
-    if (session->end == END_NO_ANSWER)
-        return CONNECT_NS;
-    for (size_t i = 0; i < session->smtp.count; i++) {
-        const struct smtp_exchange *exchange = &session->smtp.exchanges[i];
-
-        if (strcmp(exchange->verb, "MAIL") == 0)
-            now = now == NONE ? 0 : now + 1;
-        if (transaction == NONE || now == transaction || (transaction == 0 && now == NONE))
-            ns += import_delay_ms(session, exchange) * MS;
-    }
-    if ((session->end == END_SILENT || session->end == END_CLIENT) &&
-        (transaction == NONE || transaction + 1 == session->transaction_count))
-        ns += import->silence_ms * MS;
-    return ns;
-}
-
-static int64_t try_ns(const struct import *import, const struct import_try *try)
-{
-    int64_t ns = session_ns(import, &import->sessions[try->session], try->transaction);
-
-    for (size_t i = 0; i < try->failed_count; i++)
-        ns += session_ns(import, &import->sessions[try->failed[i]], NONE);
-    return ns;
-}
-
-/* The tries of a message that is sent at `at_ns`, as our server makes them (mta/lib/schedule.h).
- * Returns when the last one ends. */
-static int64_t set_tries(struct import *import, struct import_message *message, int64_t at_ns)
-{
-    int64_t begin = at_ns, end = at_ns;
-
-    message->at_ns = at_ns;
-    for (size_t i = 0; i < message->recipient_count; i++)
-        message->deleted = message->deleted || message->recipients[i].fate == FATE_OPEN;
-    for (size_t i = 0; i < message->try_count; i++) {
-        struct import_try *try = &import->tries[message->tries[i]];
-        int64_t root = square_root((begin - at_ns) / SECOND);
-
-        if (i > 0)
-            begin = at_ns + (root + 20) * (root + 20) * SECOND;
-        begin = begin > end ? begin : end;
-        try->begin_ns = begin;
-        try->end_ns = end = begin + try_ns(import, try);
-    }
-    return end;
-}
-
-static int64_t up_to_second(int64_t ns)
-{
-    return (ns + SECOND - 1) / SECOND * SECOND;
-}
-
-/* Messages of a group go out soon after another, so that they share a connection; groups far
- * enough from each other that they do not. */
-static void set_times(struct import *import)
-{
-    int64_t free_at = 2 * SECOND, start = import->capture->first_ns;
-    bool *done = must_zeroed(import->message_count + 1);
-
-    for (size_t i = 0; i < import->message_count; i++) {
-        int64_t at =
-            import->sessions[import->messages[i].first_session].smtp.flow->first_ns - start;
-
-        at = at < 0 ? 0 : at > INT64_C(365) * 86400 * SECOND ? 0 : at;
-        at = up_to_second(at > free_at ? at : free_at);
-        for (size_t k = i; k < import->message_count; k++) {
-            struct import_message *message = &import->messages[k];
-            int64_t end;
-
-            if (done[k] || message->group != import->messages[i].group)
-                continue;
-            done[k] = true;
-            end = set_tries(import, message, at);
-            at = up_to_second(import->tries[message->tries[0]].end_ns + SECOND);
-            end += message->deleted ? DELETE_NS + APART_NS : APART_NS;
-            free_at = end > free_at ? end : free_at;
-        }
-    }
-    free(done);
-}
+/* --- the story ------------------------------------------------------------------------------*/
 
 /* Messages of a scenario that have no Message-ID get one of their name: captures of scenarios have
  * some of those already. */
@@ -710,7 +449,7 @@ void import_story(struct import *import)
     struct waiting waiting = {0};
 
     choose_letter(import);
-    set_silence(import);
+    import_set_silence(import);
     for (size_t i = 0; i < import->session_count; i++) {
         if (!import->sessions[i].usable)
             continue;
@@ -724,7 +463,7 @@ void import_story(struct import *import)
     find_bounces(import);
     for (size_t i = 0; i < import->try_count; i++)
         if (!import->tries[i].dropped)
-            add_served(import, &import->tries[i]);
-    sort_domains(import);
-    set_times(import);
+            import_add_served(import, &import->tries[i]);
+    import_sort_domains(import);
+    import_set_times(import);
 }

@@ -141,13 +141,6 @@ static void print_host(struct import *import, FILE *to)
 
 /* --- servers ---------------------------------------------------------------------------------*/
 
-static size_t root_of(const struct import *import, size_t remote)
-{
-    while (import->remotes[remote].same != remote)
-        remote = import->remotes[remote].same;
-    return remote;
-}
-
 /* How its connections are: all refused, all unanswered, or some accepted. */
 static enum import_end common_end(const struct import *import, size_t remote)
 {
@@ -159,7 +152,7 @@ static enum import_end common_end(const struct import *import, size_t remote)
 
         if (!session->usable || session->remote >= import->remote_count)
             continue;
-        if (root_of(import, session->remote) != remote)
+        if (import_root(import, session->remote) != remote)
             continue;
         if (found && end != session->end)
             return END_ORDERLY;
@@ -176,7 +169,7 @@ static void print_origin(struct import *import, size_t index, FILE *to)
         const struct import_remote *remote = &import->remotes[i];
         char text[FRAME_END_TEXT];
 
-        if (root_of(import, i) != index)
+        if (import_root(import, i) != index)
             continue;
         frame_end_print(&remote->end, text);
         import_print_comment(to, remote->greeting
@@ -191,7 +184,7 @@ static void print_addresses(const struct import *import, size_t index, FILE *to)
     for (size_t i = 0; i < import->remote_count && import->options->keep_addresses; i++) {
         char address[FRAME_END_TEXT];
 
-        if (root_of(import, i) != index)
+        if (import_root(import, i) != index)
             continue;
         frame_end_address(&import->remotes[i].end, address);
         fprintf(to, "    address %s\n", address);
@@ -228,7 +221,7 @@ static void print_remote(struct import *import, size_t index, FILE *to)
 static void print_absence(struct import *import, const struct import_try *try, size_t session,
                           FILE *to)
 {
-    size_t root = root_of(import, import->sessions[session].remote);
+    size_t root = import_root(import, import->sessions[session].remote);
     enum import_end end = import->sessions[session].end;
 
     if ((end != END_REFUSED && end != END_NO_ANSWER) || common_end(import, root) == end)
