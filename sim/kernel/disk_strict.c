@@ -9,6 +9,8 @@
  * 1. fsync of a file makes its data and attributes durable, not its names.  fdatasync: its data
  *    and size alone; of a directory: nothing.
  * 2. fsync of a directory makes its entries durable, not the files they name, not its own name.
+ *    Nor the inodes they name: an entry of one that was never synced itself, file or directory, may
+ *    be gone (fsck removes it; ext4 without a journal; tests/e2e/power-cut.sh saw it).
  * 3. syncfs writes everything, but the disk's cache may have been flushed before the last of it:
  *    all of it is durable only when a sync of anything (an fsync, another syncfs) that began later
  *    has ended.  (Linux on ext4 without a journal, and on ext2: sync_filesystem() writes the blocks
@@ -50,6 +52,12 @@ struct strict {
     unsigned state_count;
 };
 
+/* Whether the inode has not been synced since it was made. */
+static bool is_new(const struct inode *inode)
+{
+    return inode->metadata.first && change_is_birth(inode->metadata.first);
+}
+
 static void strict_sync_end(struct vfs_sync *sync)
 {
     struct inode *inode = sync->inode;
@@ -61,8 +69,11 @@ static void strict_sync_end(struct vfs_sync *sync)
         return;
     }
     changes_settle(&inode->data, sync->operation);
+    struct change *first = inode->metadata.first;
     if (!sync->data_only)
         changes_settle(&inode->metadata, sync->operation);
+    else if (is_new(inode) && first->operation <= sync->operation && !first->failed)
+        change_drop(first);
 }
 
 /* --- names ------------------------------------------------------------------------------------*/
@@ -138,10 +149,12 @@ static void choose_entry(struct strict *strict, struct slot *slot)
         state_add(strict, change->name.old);
         if (!change->name.old)
             continue;
-        if (change->name.old->freed)
+        if (change->name.old->freed || is_new(change->name.old))
             state_add(strict, NULL);
         add_later_files(strict, change->name.old);
     }
+    if (slot->live && is_new(slot->live))
+        state_add(strict, NULL);
     /* the newest stands last, even if it was there before */
     unsigned kept = 0;
     for (unsigned i = 0; i < strict->state_count; i++)
@@ -153,6 +166,15 @@ static void choose_entry(struct strict *strict, struct slot *slot)
         return;
     label_entry(slot, what, sizeof what);
     slot->live = strict->states[strict->chooser->choose(strict->chooser->context, kept, what)];
+}
+
+/* An entry that is durable, of an inode that may not be. */
+static void choose_new_inode(struct strict *strict, struct slot *slot)
+{
+    char what[LABEL_MAX + 64];
+    change_describe(slot->live->metadata.first, what, sizeof what);
+    if (strict->chooser->choose(strict->chooser->context, 2, what) == 0)
+        slot->live = NULL;
 }
 
 static int by_number(const void *a, const void *b)
@@ -182,6 +204,8 @@ static void choose_directory(struct strict *strict, struct inode *directory)
             choose_entry(strict, change->name.slot);
     size_t first = strict->directory_count;
     for (struct slot *slot = directory_first(directory); slot; slot = directory_next(slot)) {
+        if (slot->live && !slot->first && is_new(slot->live))
+            choose_new_inode(strict, slot);
         struct inode *inode = slot->live;
         if (!inode)
             continue;
@@ -225,7 +249,7 @@ static void choose_attributes(struct strict *strict, struct inode *inode)
     bool differ = false;
     const struct change *first = NULL;
     for (struct change *change = inode->metadata.first; change; change = change->own_next)
-        if (change->kind == CHANGE_ATTRIBUTE) {
+        if (change->kind == CHANGE_ATTRIBUTE && !change_is_birth(change)) {
             first = first ? first : change;
             differ |= !same_attributes(inode, change);
             count++;
@@ -236,7 +260,7 @@ static void choose_attributes(struct strict *strict, struct inode *inode)
     unsigned answer = strict->chooser->choose(strict->chooser->context, count,
                                               change_describe(first, what, sizeof what));
     for (const struct change *change = first; change; change = change->own_next)
-        if (change->kind == CHANGE_ATTRIBUTE && answer-- == 0) {
+        if (change->kind == CHANGE_ATTRIBUTE && !change_is_birth(change) && answer-- == 0) {
             inode->mode = change->old.mode;
             inode->uid = change->old.uid;
             inode->gid = change->old.gid;
@@ -281,5 +305,6 @@ const struct disk_model disk_strict = {.name = "strict",
                                        .logs_data = true,
                                        .joins_names = true,
                                        .fails_names = true,
+                                       .logs_births = true,
                                        .sync_end = strict_sync_end,
                                        .crash = strict_crash};

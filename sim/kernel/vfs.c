@@ -266,6 +266,8 @@ struct inode *inode_create(struct vfs *vfs, mode_t mode, uid_t uid, gid_t gid)
     *(vfs->last ? &vfs->last->next : &vfs->first) = inode;
     vfs->last = inode;
     vfs->inodes_used++;
+    if (vfs->root)
+        change_log_birth(inode);
     return inode;
 }
 

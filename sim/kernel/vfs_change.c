@@ -126,6 +126,17 @@ void change_log_attribute(struct inode *inode)
     change_append(change);
 }
 
+void change_log_birth(struct inode *inode)
+{
+    if (inode->vfs->options.model->logs_births)
+        change_append(change_new(inode, CHANGE_ATTRIBUTE));
+}
+
+bool change_is_birth(const struct change *change)
+{
+    return change->kind == CHANGE_ATTRIBUTE && change->old.mode == 0;
+}
+
 struct change *change_log_mark(struct inode *inode, enum mark_kind kind)
 {
     struct change *change = change_new(inode, CHANGE_MARK);
@@ -361,7 +372,8 @@ const char *change_describe(const struct change *change, char *to, size_t size)
     }
     const char *name = name_of_inode(change->inode, path, sizeof path);
     if (change->kind == CHANGE_ATTRIBUTE)
-        snprintf(to, size, "%s: mode or owner changed", name);
+        snprintf(to, size, "%s: %s", name,
+                 change_is_birth(change) ? "inode new" : "mode or owner changed");
     else if (change->kind == CHANGE_MARK)
         snprintf(to, size, "%s: %s", name,
                  change->mark >= MARK_LOGGING ? "in the log tree"

@@ -38,7 +38,7 @@ struct content {
 
 enum change_kind {
     CHANGE_NAME,      /* a directory entry got another value */
-    CHANGE_ATTRIBUTE, /* mode, owner */
+    CHANGE_ATTRIBUTE, /* mode, owner; with an old mode of 0: the inode is new */
     CHANGE_MARK,      /* a place in the log of a file system that has one */
     CHANGE_WRITE,
     CHANGE_TRUNCATE
@@ -198,6 +198,7 @@ struct disk_model {
     bool logs_metadata, logs_data; /* whether these changes are kept as pending at all */
     bool joins_names; /* an entry that changes again and again need not keep each value */
     bool fails_names; /* an fsync that fails leaves names and attributes behind, too */
+    bool logs_births; /* a new inode is pending until it is synced itself */
     /* Called before each operation: what becomes durable by age.  May be NULL. */
     void (*tick)(struct vfs *vfs);
     /* A regular file's data are about to become what a name stands for in place of another file
@@ -302,6 +303,8 @@ uint64_t content_blocks(const struct content *content);
 void change_append(struct change *change);
 void change_log_name(struct slot *slot); /* before the change */
 void change_log_attribute(struct inode *inode);
+void change_log_birth(struct inode *inode);
+bool change_is_birth(const struct change *change);
 struct change *change_log_mark(struct inode *inode, enum mark_kind kind);
 void change_log_write(struct inode *inode, uint64_t offset, size_t size);
 void change_log_truncate(struct inode *inode, uint64_t size);

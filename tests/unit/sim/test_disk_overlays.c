@@ -61,9 +61,9 @@ START_TEST(on_strict_names_fail_too)
 {
     over("strict+fsync-eio", "new a; fail .; fsync .; sync", "|a=");
     over("strict+fsync-eio", "new a; fsync .; rm a; fail .; fsync .", "|a=");
-    over("strict+fsync-eio", "new a; fail .; new b; fsync .", "b=|a= b=");
+    over("strict+fsync-eio", "new a; fail .; new b; fsync b; fsync .", "b=|a= b=");
     /* what it covers is the directory, and not others */
-    over("strict+fsync-eio", "mkdir d; settle; new a; new d/b; fail .; fsync d; fsync .",
+    over("strict+fsync-eio", "mkdir d; settle; new a; new d/b; fail .; fsync d/b; fsync d; fsync .",
          "d/ d/b=|a= d/ d/b=");
     /* an entry that is changed again can be synced */
     over("strict+fsync-eio", "new a; fail .; rm a; fsync .", "");
