@@ -301,7 +301,7 @@ static void end_machine(int signal)
 /* What the namespace leaves: an empty tree but for the log. */
 static void remove_folder(const struct rig *rig)
 {
-    static const char *const names[] = {"disks", "disk", "log", "boot", ""};
+    static const char *const names[] = {"disks", "disk", "log", "boot", "boot.mail", ""};
     char path[RIG_PATH];
     for (unsigned i = 0; i < sizeof names / sizeof *names; i++) {
         snprintf(path, sizeof path, "%s/%s", rig->folder, names[i]);
