@@ -172,6 +172,7 @@ static void name_runs(struct diff_command *diff)
 
 static int read_run(struct diff_command *diff, size_t run, struct story *story)
 {
+    const bool runs = diff->has_seeds || diff->real || diff->with;
     FILE *from = open_run(diff, run);
     int result;
 
@@ -180,8 +181,10 @@ static int read_run(struct diff_command *diff, size_t run, struct story *story)
     result = story_read(story, from);
     if (from != stdin)
         fclose(from);
-    return result < 0 ? complain(diff->options.names[run],
-                                 ": there is no story in it, as nixie run -v tells it")
+    return result < 0 ? complain(runs ? diff->options.names[run] : diff->words[run],
+                                 runs ? ": it told no story, as nixie run -v does"
+                                      : ": this is not what nixie run -v prints; to run a "
+                                        "scenario, say --seeds N,M, --real or --with")
                       : 0;
 }
 

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "sim/world/pool.h"
 
@@ -167,9 +168,13 @@ int corpus_add(struct corpus *corpus, const struct explore_unit *unit, const str
         goto out;
     to = fopen(path, "wxe");
     if (to) {
-        fwrite(text, 1, size, to);
-        result = fclose(to);
-        corpus->added++;
+        bool failed = fwrite(text, 1, size, to) != size;
+        failed |= fclose(to) != 0;
+        result = failed ? -1 : 0;
+        if (failed)
+            unlink(path);
+        else
+            corpus->added++;
     } else if (errno == EEXIST) {
         result = 0;
     }

@@ -225,16 +225,18 @@ static void free_path(const struct explore_writer *writer, char path[PATH_MAX])
     }
 }
 
-static int put_file(const char *path, const char *text, size_t size, const char **why)
+static int put_file(struct explore_writer *writer, const char *path, const char *text, size_t size)
 {
     FILE *to = fopen(path, "wbx");
-    *why = "a scenario file cannot be made there";
-    if (!to)
-        return -1;
-    bool failed = fwrite(text, 1, size, to) != size;
-    if (fclose(to) == 0 && !failed)
-        return 0;
-    unlink(path);
+    if (to) {
+        bool failed = fwrite(text, 1, size, to) != size;
+        if (fclose(to) == 0 && !failed)
+            return 0;
+    }
+    snprintf(writer->why, sizeof writer->why, "none, it cannot be made in %.120s: %s",
+             writer->folder, strerror(errno));
+    if (to)
+        unlink(path);
     return -1;
 }
 
@@ -373,7 +375,8 @@ int explore_write(struct explore_writer *writer, const struct explore_options *o
     }
     const char *known = writer->raw ? NULL : find_text_written(writer, text);
     free_path(writer, free_name);
-    if (!known && put_file(free_name, text, size, why) < 0) {
+    if (!known && put_file(writer, free_name, text, size) < 0) {
+        *why = writer->why;
         free(key);
         free(text);
         return -1;

@@ -16,12 +16,14 @@ struct explore_writer {
     bool raw; /* as it was found; else made as small as it can be (shrink.h) */
     struct written *list;
     size_t count;
+    char why[200]; /* a file could not be written */
 };
 
 /* `options` are those of the run.  A violation is written as FOLDER/NAME-N.scenario, the first that
  * is free, only if running that fails for the same reason.  One that is like another (promise,
  * words and the call it happened at, all but for names and numbers) gets the other's file, unless
- * `raw`.  Returns 0 and the path, which is the writer's; or -1 and why not (words, static). */
+ * `raw`.  Returns 0 and the path, which is the writer's; or -1 and why not (words, static or the
+ * writer's). */
 int explore_write(struct explore_writer *writer, const struct explore_options *options,
                   const struct explore_failure *failure, const char **path, const char **why);
 void explore_writer_free(struct explore_writer *writer);
