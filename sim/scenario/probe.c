@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * A message that is sent when a run in which something went wrong is over: the server must take it
- * and deliver it as if nothing had been.  It goes from root to a user of the first host that has
- * one to whom nothing but a Maildir belongs.
+ * and deliver it as if nothing had been.  It goes to a user of the first host that has one to whom
+ * nothing but a Maildir belongs: by SMTP if the host has listened and there is a plain client, else
+ * from root by nixie-inject.
  */
 #include <stdio.h>
 #include <string.h>
@@ -81,9 +82,46 @@ bool probe_is_wanted(struct run *run, int64_t *time_ns)
     return true;
 }
 
+/* Control files by which nixie-smtpd may refuse it. */
+static bool is_choosy(const struct home_spec *spec)
+{
+    static const char *const names[] = {"rcpthosts", "badmailfrom", "databytes", "relayclients"};
+
+    for (size_t i = 0; i < spec->control_count; i++)
+        for (size_t k = 0; k < sizeof names / sizeof *names; k++)
+            if (strcmp(spec->controls[i].name, names[k]) == 0)
+                return true;
+    return false;
+}
+
+/* A client that speaks as any does; SIZE_MAX: there is none, or the network is not what it was. */
+static size_t find_client(const struct world *world)
+{
+    for (size_t i = 0; i < world->machine_count && !world->network_changed; i++) {
+        const struct client_spec *client = world->machines[i].client;
+
+        if (client && host_is_up(world->machines[i].host) &&
+            (client->settings.size == 0 ||
+             (!strstr(client->settings.data, "cut") && !strstr(client->settings.data, "auth"))))
+            return i;
+    }
+    return SIZE_MAX;
+}
+
 void probe_send(struct run *run)
 {
     static const struct submitter submitter = {"nixie-inject", NULL, NULL};
+    struct world *world = run->world;
+    struct letter *probe = &world->letters[run->probe];
+    const struct machine *host = &world->machines[probe->machine];
+    size_t client = find_client(world);
 
-    world_submit(run->world, run->probe, &submitter);
+    if (client == SIZE_MAX || !host->has_listened || is_choosy(host->spec)) {
+        world_submit(world, run->probe, &submitter);
+        return;
+    }
+    probe->path = LETTER_BY_SMTP;
+    probe->client = client;
+    probe->sender = "probe@probe.example";
+    world_submit_smtp(world, run->probe);
 }
