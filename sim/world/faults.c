@@ -249,7 +249,12 @@ static unsigned hit_of_program(const char *name)
     for (size_t i = 0; i < sizeof programs / sizeof *programs; i++)
         if (strcmp(programs[i].name, name) == 0)
             return programs[i].hit;
-    return HIT_ANY & ~HIT_LINE;
+    return HIT_ANY & ~(HIT_LINE | HIT_SYNC | HIT_UNSYNCED);
+}
+
+static bool is_sync(const struct call *call)
+{
+    return call->id == CALL_fsync || call->id == CALL_fdatasync || call->id == CALL_syncfs;
 }
 
 /* nixie-send's descriptor 0 is the log. */
@@ -258,7 +263,7 @@ static unsigned hit_of_call(const struct call *call)
     const char *name = process_name(call->process);
     bool line = call->id == CALL_write && call->fd == 0 && strcmp(name, "nixie-send") == 0;
 
-    return hit_of_program(name) | (line ? HIT_LINE : 0);
+    return hit_of_program(name) | (line ? HIT_LINE : 0) | (is_sync(call) ? HIT_SYNC : 0);
 }
 
 static struct upset *note(struct machine *machine, enum upset_kind kind, int64_t time_ns,
@@ -274,11 +279,6 @@ static struct upset *note(struct machine *machine, enum upset_kind kind, int64_t
     upset->hit = hit;
     machine->faulted = true;
     return upset;
-}
-
-static bool is_sync(const struct call *call)
-{
-    return call->id == CALL_fsync || call->id == CALL_fdatasync || call->id == CALL_syncfs;
 }
 
 /* Returns the errno for an ERROR, else 0; a sync fails only when it has taken its time. */
@@ -326,7 +326,7 @@ void faults_after(struct machine *machine, const struct call *call)
     bool for_good = vfs_sync_error(host_vfs(machine->host), NULL) > 0;
 
     if (is_sync(call) && call->result != -EINVAL && call->result != -EBADF)
-        note(machine, UPSET_FAULT, call->time_ns, hit_of_call(call) | (for_good ? HIT_SYNC : 0));
+        note(machine, UPSET_FAULT, call->time_ns, hit_of_call(call) | (for_good ? HIT_UNSYNCED : 0));
 }
 
 int faults_before(struct machine *machine, const struct call *call)

@@ -42,6 +42,21 @@ static bool was_refused(const struct letter *letter, const struct copy *copy)
            !letter->answers[recipient].accepted;
 }
 
+/* What could not be made durable is taken back before anybody hears no, unless nixie-send had found
+ * it in todo by itself, and another sync was for it. */
+static bool is_failed_sync(const struct upset *upset)
+{
+    return upset->kind == UPSET_FAULT && (upset->hit & HIT_SYNC);
+}
+
+static bool was_found(const struct entry *entry, int64_t time_ns)
+{
+    for (size_t i = 0; i < entry->history_count && entry->history[i].time_ns <= time_ns; i++)
+        if (entry->history[i].stage == STAGE_S5)
+            return true;
+    return false;
+}
+
 /* Something went wrong while the entry was made, or its answer was on its way: then it may be there
  * whatever its submitter heard. */
 static bool has_excuse(const struct world *world, const struct letter *letter,
@@ -52,8 +67,16 @@ static bool has_excuse(const struct world *world, const struct letter *letter,
 
     if (entry->answer == ANSWER_YES && entry->answer_ns < to)
         to = entry->answer_ns;
-    return upset_excuses(world, entry->machine, from - HEAR_NS, to + HEAR_NS,
-                         HIT_CLIENT | HIT_QUEUE | HIT_TREE);
+    for (size_t i = 0; i < world->upset_count; i++) {
+        const struct upset *upset = &world->upsets[i];
+
+        if (upset->kind <= UPSET_FAULT && upset->machine == entry->machine &&
+            upset->time_ns >= from - HEAR_NS && upset->time_ns <= to + HEAR_NS &&
+            upset_touches(upset, HIT_CLIENT | HIT_QUEUE | HIT_TREE) &&
+            (!is_failed_sync(upset) || was_found(entry, to + HEAR_NS)))
+            return true;
+    }
+    return false;
 }
 
 /* What of the letter was queued on its host may have come out. */

@@ -86,7 +86,7 @@ static bool was_never_synced(const struct world *world, const struct attempt *at
 
         if (upset->machine != attempt->machine || upset->time_ns < attempt->start_ns)
             continue;
-        if (upset->kind == UPSET_FAULT && (upset->hit & HIT_SYNC) &&
+        if (upset->kind == UPSET_FAULT && (upset->hit & HIT_UNSYNCED) &&
             upset->time_ns - FORGET_NS <= attempt->end_ns)
             failed = true;
         else if (upset->kind == UPSET_POWER && failed)
@@ -134,8 +134,7 @@ bool reason_unknown(const struct world *world, const struct entry *entry, int64_
 
         if (is_about(upset, entry) && upset->time_ns >= from && upset->time_ns <= to &&
             (upset_touches(upset, HIT_SEND | HIT_SPAWN | HIT_TREE) || ends_send(world, upset)) &&
-            (upset->kind == UPSET_FAULT || upset->kind == UPSET_CLOCK ||
-             upset->kind == UPSET_SLOW ||
+            (upset->kind == UPSET_FAULT || upset->kind == UPSET_SLOW ||
              (upset->kind == UPSET_ORDER && upset->order == ORDER_OTHER)))
             return true;
     }

@@ -294,8 +294,9 @@ enum {
     HIT_CLIENT = 1 << 5, /* who gives messages to the queue, who talks with clients */
     HIT_ADMIN = 1 << 6,
     HIT_LINE = 1 << 7, /* a line of the log was not written */
-    HIT_SYNC = 1 << 9, /* a sync failed that will never be made good (fsync-eio) */
-    HIT_ANY = (1 << 8) - 1
+    HIT_SYNC = 1 << 8,     /* a sync failed: what it was for was not done */
+    HIT_UNSYNCED = 1 << 9, /* and will never be made good (fsync-eio) */
+    HIT_ANY = (1 << 10) - 1
 };
 struct upset {
     size_t machine;

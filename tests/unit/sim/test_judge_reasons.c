@@ -33,7 +33,8 @@ static const struct {
     {395, UPSET_KILL, 0, 0, 405, 405.1, ""},
     {395, UPSET_KILL, 0, 0, 396, 411, "SCHEDULE"},
     {5, UPSET_FAULT, 0, 0, 0, 50, ""},
-    {5, UPSET_CLOCK, 0, 0, 0, 50, ""},
+    {5, UPSET_CLOCK, 0, 0, 0, 50, "SCHEDULE"}, /* send keeps its own time */
+    {5, UPSET_CLOCK, 0, 0, 0, 400.1, ""},
     {200, UPSET_ORDER, ORDER_OTHER, 0, 0, 300, ""},
     {200, UPSET_ORDER, ORDER_STOP, 0, 0, 300, "SCHEDULE"},
     {200, UPSET_ORDER, ORDER_STOP, 0, 900, 900.1, ""},
@@ -185,7 +186,7 @@ START_TEST(a_step_changes_the_age_in_s4)
         add_start(world, 1);
         add_upset(world, 1.005, UPSET_CLOCK);
         add_taking(world, "bob@away.example")->time_ns = 1680 * NANOSECONDS;
-        judge(world, stage == STAGE_S4 ? "" : "SCHEDULE");
+        judge(world, stage == STAGE_S4 ? "" : "SCHEDULE SCHEDULE SCHEDULE");
     }
 }
 END_TEST
@@ -213,9 +214,9 @@ START_TEST(a_lost_sync_takes_a_result)
         unsigned hit;
         double fails, power;
         const char *want;
-    } cases[] = {{HIT_SEND | HIT_SYNC, 5, 90, ""},
+    } cases[] = {{HIT_SEND | HIT_UNSYNCED, 5, 90, ""},
                  {HIT_SEND, 5, 90, "DUPLICATE SCHEDULE"},
-                 {HIT_SEND | HIT_SYNC, 15, 90, "DUPLICATE SCHEDULE"}};
+                 {HIT_SEND | HIT_UNSYNCED, 15, 90, "DUPLICATE SCHEDULE"}};
 
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct world *world = make_world(1);
