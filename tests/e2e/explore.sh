@@ -41,6 +41,19 @@ else
     explore "one message, kills and faults" scenarios/spool/one-message.scenario --crash programs,one --faults all --every 3
 fi
 
+# A simulator that dies is a violation of the run that it died in.
+"$BUILD/bin/nixie" explore scenarios/spool/recipients.scenario --crash all --jobs 1 --failures 1 --time 30s --no-shrink \
+    --out "$tmp/broken" >"$tmp/broken.out" 2>&1 &
+explorer=$! worker=
+for _ in {1..200}; do
+    read -r worker _ 2>"$tmp/nothing" <"/proc/$explorer/task/$explorer/children" && break
+    sleep 0.02
+done
+[ -z "$worker" ] || kill -KILL "$worker"
+wait "$explorer"
+is "a worker that is killed: the status" $? 1
+check "which is said" grep -q '^FAIL .*: BROKEN: the simulator died of SIGKILL in this run' "$tmp/broken.out"
+
 explore "a scenario that says what the disk lost" scenarios/regressions/intd-without-mess.scenario \
     --crash machine --every 10 --states 2
 check_status 2 "a file that is not there" "$BUILD/bin/nixie" explore no-such.scenario
