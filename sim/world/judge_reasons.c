@@ -141,6 +141,19 @@ bool reason_unknown(const struct world *world, const struct entry *entry, int64_
     return false;
 }
 
+bool reason_broken(const struct world *world, const struct entry *entry, int64_t from, int64_t to)
+{
+    for (size_t i = 0; i < world->upset_count; i++) {
+        const struct upset *upset = &world->upsets[i];
+
+        if (is_about(upset, entry) && upset->time_ns >= from && upset->time_ns <= to &&
+            ((upset->kind == UPSET_FAULT && ends_send(world, upset)) ||
+             (upset->kind == UPSET_ORDER && upset->order == ORDER_OTHER)))
+            return true;
+    }
+    return false;
+}
+
 bool reason_aged(const struct world *world, const struct entry *entry, int64_t to)
 {
     for (size_t i = 0; i < world->upset_count; i++)

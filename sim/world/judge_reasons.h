@@ -25,6 +25,9 @@ bool reason_forgotten(const struct world *world, const struct entry *entry,
  * fault, a step of the clock, a signal of another kind. */
 bool reason_unknown(const struct world *world, const struct entry *entry, int64_t from, int64_t to);
 
+/* A fault in that span ended nixie-send, or a signal of another kind came. */
+bool reason_broken(const struct world *world, const struct entry *entry, int64_t from, int64_t to);
+
 /* The clock was set between the birth of the message and the time when send knew it: send takes it
  * for older or younger than it is, and its times with it. */
 bool reason_aged(const struct world *world, const struct entry *entry, int64_t to);

@@ -169,6 +169,19 @@ static bool is_as_stored(const struct world *world, const struct entry *entry,
            then->start_ns < (stored.to + 1) * NANOSECONDS + slack_ns(world);
 }
 
+/* A fault came while `before` ran or its end was written down, or not long before `then` was due or
+ * came; or something that leaves nothing as it was. */
+static bool is_unknown(const struct world *world, const struct entry *entry,
+                       const struct attempt *before, const struct attempt *then, int64_t due_ns)
+{
+    int64_t from = before->start_ns - PASS_NS, to = then->start_ns;
+    int64_t written = before->end_ns < INT64_MAX ? before->end_ns + FORGET_NS : to;
+
+    return reason_broken(world, entry, from, to) ||
+           reason_unknown(world, entry, from, written < to ? written : to) ||
+           reason_unknown(world, entry, (due_ns < to ? due_ns : to) - PASS_NS, to);
+}
+
 /* The try `then` came after `before`, which was deferred or never came back; returns its window.
  * *stored: when `before` was due, if it came too early, else NO_WINDOW; then the same of `then`. */
 static struct window judge_next(struct world *world, const struct entry *entry,
@@ -182,7 +195,7 @@ static struct window judge_next(struct world *world, const struct entry *entry,
     int64_t since, until;
 
     *stored = NO_WINDOW;
-    if (reason_unknown(world, entry, before->start_ns - PASS_NS, then->start_ns) ||
+    if (is_unknown(world, entry, before, then, due.from * NANOSECONDS) ||
         reason_lost_age(world, entry, then->start_ns))
         return (struct window){next.from < due.from ? next.from : due.from, next.to};
     if (then->start_ns + slack_ns(world) < due.from * NANOSECONDS) {
@@ -239,7 +252,8 @@ static void judge_lifetime(struct world *world, const struct entry *entry,
                   (int64_t) control_value(machine, "queuelifetime", LIFETIME_DEFAULT);
     int64_t start = reason_last_start(world, entry->machine, attempt->start_ns) / NANOSECONDS;
 
-    if (reason_unknown(world, entry, entry->birth_ns, attempt->start_ns) ||
+    if (reason_broken(world, entry, entry->birth_ns, attempt->start_ns) ||
+        reason_unknown(world, entry, attempt->start_ns - PASS_NS, attempt->start_ns) ||
         reason_lost_age(world, entry, attempt->start_ns))
         return;
     if (pass.from < start)
