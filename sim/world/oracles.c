@@ -20,9 +20,10 @@ const struct oracle oracles[] = {
      "judge_copies.c"},
     {"REFUSED",
      "A submitter who was told no has sent nothing: no copy and no message in the spool, unless "
-     "something went wrong while he was told.",
+     "something went wrong with that very message or the answer to it.",
      ORACLE_AT_END, "judge_clients.c judge_copies.c"},
-    {"SERVICE", "No local submitter is told to try again later while nothing has gone wrong.",
+    {"SERVICE",
+     "No local submitter is told to try again later when nothing has gone wrong for ten minutes.",
      ORACLE_AT_END, "judge.c"},
     {"RELAY", "Mail for another's domain is taken only from clients that may send such mail.",
      ORACLE_AT_END, "judge_clients.c"},
@@ -35,7 +36,7 @@ const struct oracle oracles[] = {
      ORACLE_AT_END, "judge_bounces.c"},
     {"HONESTY",
      "The log says that a remote may have taken a message that is tried again, says so only with a "
-     "cause, and tells of no success that no remote has spoken of.",
+     "cause, and tells of no success that no remote has spoken of, to him and to the message.",
      ORACLE_AT_END, "judge_honest.c"},
     {"SCHEDULE",
      "Each try after a deferral is at its second; nothing is given up before queuelifetime is over "
@@ -48,8 +49,9 @@ const struct oracle oracles[] = {
      ORACLE_AT_END, "judge_fairness.c"},
     {"VERDICT",
      "A failure for good is a remote's 5xx, and no 5xx that was heard is tried again; the DNS's "
-     "trouble is no failure for good; what a program said by its exit code is done.",
-     ORACLE_AT_END, "judge_verdict.c"},
+     "trouble is no failure for good; nothing is put off when all that was said was yes, or before "
+     "every mail exchanger was asked; what a program said by its exit code is done.",
+     ORACLE_AT_END, "judge_verdict.c judge_exchangers.c"},
     {"PRIVATE", "No mailbox, and no file in one, may be read or written by others.", ORACLE_AT_END,
      "judge_private.c"},
     {"LIMIT", "No message larger than control/databytes is accepted.", ORACLE_AT_END,
@@ -98,14 +100,15 @@ const struct oracle oracles[] = {
     {"LOG",
      "Each line of the log has a form that nixie-send(8) documents; deliveries start and end once, "
      "with numbers that go up by one; status lines have the right counts; messages have their own "
-     "sender and size, and end once.",
+     "sender and size, and end once; what tells of trouble has a cause.",
      ORACLE_MEANWHILE, "log.c log_pairs.c"},
     {"BAD-SMTP", "What the server says to remote servers and to clients is SMTP.", ORACLE_MEANWHILE,
      "hear.c"},
     {"SPIN", "No program makes calls without end and never waits.", ORACLE_MEANWHILE,
      "scenario/run.c"},
-    {"START", "The server starts, on every disk that a crash may leave.", ORACLE_MEANWHILE,
-     "world.c"},
+    {"START",
+     "The server starts, on every disk that a crash may leave, and does not end for no reason.",
+     ORACLE_MEANWHILE, "world.c log.c"},
     {"ACTOR",
      "The made-up world itself works: its actors start, speak in records, and end as they should.",
      ORACLE_MEANWHILE, "hear.c internet.c"},
