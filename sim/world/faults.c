@@ -326,7 +326,8 @@ void faults_after(struct machine *machine, const struct call *call)
     bool for_good = vfs_sync_error(host_vfs(machine->host), NULL) > 0;
 
     if (is_sync(call) && call->result != -EINVAL && call->result != -EBADF)
-        note(machine, UPSET_FAULT, call->time_ns, hit_of_call(call) | (for_good ? HIT_UNSYNCED : 0));
+        note(machine, UPSET_FAULT, call->time_ns,
+             hit_of_call(call) | (for_good ? HIT_UNSYNCED : 0));
 }
 
 int faults_before(struct machine *machine, const struct call *call)

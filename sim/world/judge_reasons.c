@@ -25,6 +25,16 @@ int64_t reason_last_start(const struct world *world, size_t machine, int64_t tim
 /* A fault that ended send was there at most so long before the next one began. */
 #define DIES_NS (60 * NANOSECONDS)
 
+/* Something else than a fault ended it in that time. */
+static bool was_ended(const struct world *world, size_t machine, int64_t from, int64_t to)
+{
+    for (size_t i = 0; i < world->upset_count; i++)
+        if (world->upsets[i].machine == machine && world->upsets[i].kind == UPSET_POWER &&
+            world->upsets[i].time_ns >= from && world->upsets[i].time_ns <= to)
+            return true;
+    return false;
+}
+
 /* nixie-send began anew behind it. */
 static bool ends_send(const struct world *world, const struct upset *upset)
 {
@@ -33,7 +43,8 @@ static bool ends_send(const struct world *world, const struct upset *upset)
     for (size_t i = 0; i < world->send_start_count && upset->kind == UPSET_FAULT && !ends; i++)
         ends = world->send_starts[i].machine == upset->machine &&
                world->send_starts[i].time_ns >= upset->time_ns &&
-               world->send_starts[i].time_ns <= upset->time_ns + DIES_NS;
+               world->send_starts[i].time_ns <= upset->time_ns + DIES_NS &&
+               !was_ended(world, upset->machine, upset->time_ns, world->send_starts[i].time_ns);
     return ends;
 }
 

@@ -293,7 +293,7 @@ enum {
     HIT_QUEUE = 1 << 4,
     HIT_CLIENT = 1 << 5, /* who gives messages to the queue, who talks with clients */
     HIT_ADMIN = 1 << 6,
-    HIT_LINE = 1 << 7, /* a line of the log was not written */
+    HIT_LINE = 1 << 7,     /* a line of the log was not written */
     HIT_SYNC = 1 << 8,     /* a sync failed: what it was for was not done */
     HIT_UNSYNCED = 1 << 9, /* and will never be made good (fsync-eio) */
     HIT_ANY = (1 << 10) - 1
