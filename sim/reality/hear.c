@@ -251,6 +251,7 @@ static void hear_note(struct real_process *process, const struct note *note)
         break;
     case WIRE_STILL:
         process->is_still = (uint32_t) note->head.argument[0] == process->machine->reality->probe;
+        process->machine->reality->is_under_way |= note->head.argument[1] != 0;
         break;
     case WIRE_DIRECTORY:
         free(process->directory);

@@ -123,13 +123,11 @@ static const char *address_of(const struct host *host, bool v6, char to[46])
 static void make_environment(const struct real_machine *machine, const struct process_spec *spec,
                              uint64_t tag, struct environment *environment)
 {
-    const struct reality *reality = machine->reality;
     char text[500], address[46];
     size_t count = 0;
 
     environment->count = 0;
-    snprintf(text, sizeof text, "/shared/nixie-reality.so:%s", reality->faketime);
-    add_variable(environment, "LD_PRELOAD", text);
+    add_variable(environment, "LD_PRELOAD", "/shared/nixie-reality.so:/shared/libfaketime.so.1");
     add_variable(environment, "FAKETIME_TIMESTAMP_FILE", "/shared/clock");
     add_variable(environment, "FAKETIME_NO_CACHE", "1");
     add_variable(environment, "FAKETIME_DONT_RESET", "1");

@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -256,43 +257,64 @@ static void set_free_space(void *context, struct host *host, uint64_t leave_byte
 
 /* --- opening -----------------------------------------------------------------------------------*/
 
-static int find_libraries(struct reality *reality)
+/* libfaketime, where distributions put it; NULL: it is not there. */
+static const char *find_faketime(char to[PATH_MAX])
 {
-    static const char *const places[] = {"/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1",
-                                         "/usr/lib/aarch64-linux-gnu/faketime/libfaketime.so.1",
-                                         "/usr/lib64/faketime/libfaketime.so.1",
-                                         "/usr/lib/faketime/libfaketime.so.1"};
+    static const char *const patterns[] = {"/usr/lib/*/faketime/libfaketime.so.1",
+                                           "/usr/lib*/faketime/libfaketime.so.1"};
     const char *named = getenv("NIXIE_FAKETIME");
+    bool found = false;
+
+    if (named)
+        return access(named, R_OK) == 0 ? named : NULL;
+    for (size_t i = 0; i < sizeof patterns / sizeof *patterns && !found; i++) {
+        glob_t paths;
+
+        if (glob(patterns[i], 0, NULL, &paths) != 0)
+            continue;
+        found = snprintf(to, PATH_MAX, "%s", paths.gl_pathv[0]) < PATH_MAX;
+        globfree(&paths);
+    }
+    return found ? to : NULL;
+}
+
+/* Beside this command (a build), or where it was installed. */
+static bool find_programs(char programs[PATH_MAX], char libraries[PATH_MAX])
+{
     char self[PATH_MAX - 128], queue[PATH_MAX];
     ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
 
-    for (size_t i = 0; !named && i < sizeof places / sizeof *places; i++)
-        if (access(places[i], R_OK) == 0)
-            named = places[i];
-    if (!named || length <= 0) {
-        errno = ENOENT;
-        return -1;
-    }
-    snprintf(reality->faketime, sizeof reality->faketime, "%s", named);
+    if (length <= 0)
+        return false;
     self[length] = 0;
     *strrchr(self, '/') = 0;
-    snprintf(reality->programs, sizeof reality->programs, "%s", self);
-    snprintf(reality->libraries, sizeof reality->libraries, "%s/../lib/nixie", self);
+    snprintf(libraries, PATH_MAX, "%s/../lib/nixie", self);
     snprintf(queue, sizeof queue, "%s/nixie-queue", self);
-    if (access(queue, X_OK) < 0) /* installed */
-        snprintf(reality->programs, sizeof reality->programs, "%s/../libexec/nixie", self);
-    return access(reality->libraries, R_OK);
+    snprintf(programs, PATH_MAX, "%s%s", self, access(queue, X_OK) < 0 ? "/../libexec/nixie" : "");
+    return true;
 }
 
-/* What processes need of it stands beside the clock. */
-static int copy_here(const struct reality *reality, const char *name)
+const char *reality_lacks(void)
+{
+    char faketime[PATH_MAX], programs[PATH_MAX], libraries[PATH_MAX], path[PATH_MAX + 64];
+
+    if (!find_faketime(faketime))
+        return "libfaketime.so.1 is not found (NIXIE_FAKETIME names it)";
+    if (find_programs(programs, libraries)) {
+        snprintf(path, sizeof path, "%s/nixie-reality.so", libraries);
+        if (access(path, R_OK) == 0)
+            return NULL;
+    }
+    return "nixie-reality.so is not where this nixie was built or installed";
+}
+
+/* What processes need stands beside the clock. */
+static int copy_here(const struct reality *reality, const char *from_path, const char *name)
 {
     char path[PATH_MAX + 64], block[65536];
-    int from, to, result = -1;
+    int from = open(from_path, O_RDONLY | O_CLOEXEC), to, result = -1;
     ssize_t got = -1;
 
-    snprintf(path, sizeof path, "%s/%s", reality->libraries, name);
-    from = open(path, O_RDONLY | O_CLOEXEC);
     snprintf(path, sizeof path, "%s/shared/%s", reality->directory, name);
     to = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0755);
     while (from >= 0 && to >= 0 && (got = read(from, block, sizeof block)) > 0)
@@ -305,6 +327,24 @@ static int copy_here(const struct reality *reality, const char *name)
     if (to >= 0)
         close(to);
     return result;
+}
+
+static int copy_all(struct reality *reality)
+{
+    static const char *const names[] = {"nixie-reality.so", "nixie-declared"};
+    char found[PATH_MAX], libraries[PATH_MAX], path[PATH_MAX + 64];
+    const char *faketime = find_faketime(found);
+
+    if (!faketime || !find_programs(reality->programs, libraries)) {
+        errno = ENOENT;
+        return -1;
+    }
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        snprintf(path, sizeof path, "%s/%s", libraries, names[i]);
+        if (copy_here(reality, path, names[i]) < 0)
+            return -1;
+    }
+    return copy_here(reality, faketime, "libfaketime.so.1");
 }
 
 int reality_open(struct reality *reality, const char *directory)
@@ -327,8 +367,7 @@ int reality_open(struct reality *reality, const char *directory)
         reality->calls |= UINT64_C(1) << told_calls[i];
     snprintf(reality->directory, sizeof reality->directory, "%s", directory);
     snprintf(path, sizeof path, "%s/shared", directory);
-    if (find_libraries(reality) < 0 || mkdir(directory, 0755) < 0 || mkdir(path, 0755) < 0 ||
-        copy_here(reality, "nixie-reality.so") < 0 || copy_here(reality, "nixie-declared") < 0)
+    if (mkdir(directory, 0755) < 0 || mkdir(path, 0755) < 0 || copy_all(reality) < 0)
         return -1;
     return namespace_renew();
 }

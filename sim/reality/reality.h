@@ -26,8 +26,6 @@
 #include "sim/kernel/backend.h"
 #include "sim/reality/wire.h"
 
-#define FAKETIME_ROOM 200
-
 enum life {
     LIFE_COMING, /* it has been started, and has said nothing yet (or again, after an exec) */
     LIFE_RUNNING,
@@ -76,9 +74,7 @@ struct reality {
     struct kernel_backend backend;
     struct kernel *kernel;
     char directory[PATH_MAX - 64]; /* of this run */
-    char programs[PATH_MAX - 64];  /* where nixie-* are */
-    char libraries[PATH_MAX - 64]; /* where nixie-reality.so and nixie-declared are */
-    char faketime[FAKETIME_ROOM];
+    char programs[PATH_MAX];       /* where nixie-* are */
     struct real_machine **machines;
     size_t machine_count;
     struct real_process **processes;
@@ -90,15 +86,17 @@ struct reality {
     int64_t clock_ns; /* what the clock's file says */
     int64_t wall_base_ns;
     uint32_t probe;
+    bool is_under_way; /* as somebody said who was asked: bytes are, to the other side */
+    unsigned network_tries;
     int64_t busy_since_ns; /* of real time; 0: it is not busy */
     uint64_t boots, trees, lost_replies;
     char trouble[160];
     bool is_broken;
-    bool limits_disks;   /* some scenario fills one up */
-    const char *capture; /* file of a capture; or NULL */
-    pid_t capturer;
+    bool limits_disks; /* some scenario fills one up */
 };
 
+/* What this machine lacks for any run, in words; NULL: nothing. */
+const char *reality_lacks(void);
 /* Prepares; the backend can then be given to a kernel.  0, or -1 with errno. */
 int reality_open(struct reality *reality, const char *directory);
 void reality_close(struct reality *reality);

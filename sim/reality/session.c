@@ -157,7 +157,7 @@ const char *session_begin(void)
         _exit(INTERRUPTED);
     be_default();
     if (namespace_enter() == 0)
-        return NULL;
+        return reality_lacks();
     snprintf(why, sizeof why, "namespaces are not allowed here (%s)", strerror(errno));
     return why;
 }
@@ -207,9 +207,7 @@ static void fail_to_open(const struct reality *reality, int error, struct run_re
     char text[300];
 
     memset(result, 0, sizeof *result);
-    snprintf(text, sizeof text, "%s",
-             reality->faketime[0] ? strerror(error)
-                                  : "libfaketime.so.1 is not found (NIXIE_FAKETIME names it)");
+    snprintf(text, sizeof text, "%.100s: %s", reality->directory, strerror(error));
     result->verdict = VERDICT_BROKEN;
     result->summary = must_copy("", 0);
     (void) LIST_ADD(result->failures, result->failure_count);

@@ -26,7 +26,7 @@ enum wire_kind {
     WIRE_AFTER,
     WIRE_WAIT, /* argument: number of this wait, milliseconds or -1, 1: PROBE cannot be answered */
     WIRE_AWAKE,
-    WIRE_STILL,     /* argument: number of the probe */
+    WIRE_STILL,     /* argument: number of the probe, 1 if bytes that it sent are under way */
     WIRE_DIRECTORY, /* path: the working directory from now on */
     WIRE_ASK        /* data: the question; the reply has the answer behind it */
 };

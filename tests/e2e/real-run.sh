@@ -9,7 +9,7 @@ case $BUILD in /*) nixie=$BUILD/bin/nixie ;; esac
 export TMPDIR=$tmp
 left() { find "$tmp" -maxdepth 1 -name 'nixie-real.*'; }
 
-lack=$("$nixie" run --real scenarios/first/01-maildir.scenario | grep -oE 'namespaces are not allowed.*|this build has a sanitizer')
+lack=$("$nixie" run --real scenarios/first/01-maildir.scenario | grep -oE 'namespaces are not allowed.*|this build has a sanitizer|libfaketime.so.1 is not found')
 if [ -n "$lack" ]; then
     skip "real runs" "$lack"
     tap_end
@@ -62,6 +62,9 @@ wait $week
 is "a week of retries and the bounce, at their times" "$? $(grep -c '^ok' "$tmp/week")" "0 1"
 check "in less than a minute" test $((SECONDS - start)) -lt 60
 check "they leave nothing" test -z "$(left)"
+
+check_status 3 "without libfaketime everything is skipped" env NIXIE_FAKETIME="$tmp/none" "$nixie" run --real --tap scenarios/first/01-maildir.scenario
+check "the reason is told" grep -q "^ok 1 - .* # SKIP libfaketime" <<<"$output"
 
 # Without namespaces: root of one in which there are no others, and no other users.
 if unshare -Ur sh -c 'echo 0 >/proc/sys/user/max_user_namespaces' 2>/dev/null; then

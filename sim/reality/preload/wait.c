@@ -6,9 +6,11 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -91,6 +93,18 @@ static int look_all(const struct wait *wait)
     return look(wait->own, wait->count);
 }
 
+/* Of the sockets that it waits for. */
+static bool has_bytes_under_way(const struct wait *wait)
+{
+    for (nfds_t i = 0; !wait->ready && i < wait->count; i++) {
+        int bytes = 0;
+        if (wait->own[i].fd >= 0 && syscall(SYS_ioctl, wait->own[i].fd, SIOCOUTQ, &bytes) == 0 &&
+            bytes > 0)
+            return true;
+    }
+    return false;
+}
+
 /* What the driver says while one waits: 1 it is over, for the time has come; 2 something has
  * happened; 0 go on. */
 static int hear_driver(const struct wait *wait, int *result)
@@ -106,7 +120,9 @@ static int hear_driver(const struct wait *wait, int *result)
     *result = look_all(wait);
     if (*result != 0)
         return 2;
-    note_simple(WIRE_STILL, reply.number);
+    struct wire_note note = {.kind = WIRE_STILL,
+                             .argument = {reply.number, has_bytes_under_way(wait)}};
+    talk_send(&note, NULL, NULL, 0);
     return 0;
 }
 
