@@ -109,8 +109,8 @@ static void start_one(struct send *send, struct channel *channel, struct deliver
         direct_started(send, job->message);
     channel->used++;
     channel->running++;
-    logline(&send->log, "starting delivery %n: msg %n to %s %t", delivery->id, job->message->number,
-            channel->name, recipient.text);
+    logline_hold(&send->log, "starting delivery %n: msg %n to %s %t", delivery->id,
+                 job->message->number, channel->name, recipient.text);
 }
 
 int delivery_start(struct send *send, struct channel *channel, struct job *job,
@@ -173,11 +173,14 @@ static void mark(struct send *send, struct channel *channel, struct delivery *de
     delivery_end(send, channel, delivery);
 }
 
+/* The line of its result is held. */
 static void no_longer_running(struct send *send, struct channel *channel, struct delivery *delivery)
 {
     channel->running--;
-    if (--delivery->group->running > 0)
+    if (--delivery->group->running > 0) {
+        logline_flush(&send->log);
         return;
+    }
     channel->groups_running--;
     channel_log_status(send);
 }
@@ -185,7 +188,7 @@ static void no_longer_running(struct send *send, struct channel *channel, struct
 static void success(struct send *send, struct channel *channel, struct delivery *delivery,
                     const char *text)
 {
-    logline(&send->log, "delivery %n: success: %t", delivery->id, text);
+    logline_hold(&send->log, "delivery %n: success: %t", delivery->id, text);
     no_longer_running(send, channel, delivery);
     mark(send, channel, delivery);
 }
@@ -209,9 +212,9 @@ static void deferral(struct send *send, struct channel *channel, struct delivery
                      const char *text)
 {
     if (text)
-        logline(&send->log, "delivery %n: deferral: %t", delivery->id, text);
+        logline_hold(&send->log, "delivery %n: deferral: %t", delivery->id, text);
     else
-        logline(&send->log, "delivery %n: report mangled, will defer", delivery->id);
+        logline_hold(&send->log, "delivery %n: report mangled, will defer", delivery->id);
     no_longer_running(send, channel, delivery);
     note_retry(send, channel, delivery->job);
     delivery_end(send, channel, delivery);
@@ -230,7 +233,7 @@ static int failure(struct send *send, struct channel *channel, struct delivery *
         buf_free(&delivery->piece);
         return -1;
     }
-    logline(&send->log, "delivery %n: failure: %t", delivery->id, text);
+    logline_hold(&send->log, "delivery %n: failure: %t", delivery->id, text);
     delivery->state = DELIVERY_FAILED;
     delivery->due = 0;
     no_longer_running(send, channel, delivery);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* The lines of the log, whole and in one write, to fd 0. */
+/* The lines of the log, whole, to fd 0. */
 #ifndef MTA_SEND_LOGLINE_H
 #define MTA_SEND_LOGLINE_H
 
@@ -9,6 +9,7 @@
 
 struct logline {
     struct buf line;
+    size_t held; /* bytes of `line`: whole lines that are not written yet */
 };
 
 /* Takes the memory that lines need.  0 or -1 with ENOMEM. */
@@ -19,5 +20,10 @@ void logline_free(struct logline *log);
  * %n a uint64_t.  The newline is added.  May block while the log's pipe is full; other errors are
  * ignored: nobody is left to tell. */
 void logline(struct logline *log, const char *format, ...);
+
+/* The same, but the line is held until the next one, and both are written at once; or until
+ * logline_flush.  One of them must follow before anything else is done. */
+void logline_hold(struct logline *log, const char *format, ...);
+void logline_flush(struct logline *log);
 
 #endif

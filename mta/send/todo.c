@@ -188,7 +188,7 @@ static void todo_synced(struct send *send, uint64_t number, bool done);
 
 static void log_new(struct send *send, const struct spool_message *message, uint64_t number)
 {
-    logline(&send->log, "new msg %n", number);
+    logline_hold(&send->log, "new msg %n", number);
     logline(&send->log, "info msg %n: bytes %n from <%t> qp %n uid %n", number,
             message->mess_length, message->sender, message->qp, message->uid);
 }
