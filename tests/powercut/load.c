@@ -195,6 +195,7 @@ static void tell_server_log(const struct judge *judge)
  * NULL if it could not be mounted. */
 static struct disk *look(struct judge *judge, const struct disk *disk, const struct cut *cut)
 {
+    double start = rig_now();
     struct disk *found = disk_cut(disk, cut);
     judge->sums.cuts++;
     judge->sums.kinds[cut->kind]++;
@@ -205,6 +206,7 @@ static struct disk *look(struct judge *judge, const struct disk *disk, const str
         disk_destroy(found);
         return NULL;
     }
+    double mounted = rig_now();
     forget_arrivals(judge);
     look_at_mailboxes(judge);
     if (missing(judge, false) == 0)
@@ -217,6 +219,9 @@ static struct disk *look(struct judge *judge, const struct disk *disk, const str
         missing(judge, true);
         tell_server_log(judge);
     }
+    if (judge->options->verbose)
+        printf("# cut at %zu: mounted after %.2f s, judged after %.2f s more\n", cut->at,
+               mounted - start, rig_now() - mounted);
     judge->sums.lost += lost > 0;
     judge->sums.invented += judge->extra > 0;
     rig_kill_all();
