@@ -152,7 +152,8 @@ static int write_scenario(struct import_command *command)
         if (to && to != stdout)
             fclose(to);
     } else {
-        fprintf(stderr, "nixie pcap import: %s: %s\n", command->options.name,
+        fprintf(stderr, "nixie pcap import: %s: %s (nixie pcap show tells what there is)\n",
+                command->options.name,
                 result.sessions ? "no session can be told" : "no SMTP session");
     }
     free(text);

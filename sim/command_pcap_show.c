@@ -103,6 +103,11 @@ int pcap_show(int argc, char **argv)
         if (status == STATUS_FAILED && command.options.session)
             fprintf(stderr, "nixie pcap show: %s: there is no session %llu in it\n",
                     command.options.name, (unsigned long long) command.options.session);
+        else if (status == STATUS_FAILED)
+            fprintf(stderr,
+                    "nixie pcap show: %s: nobody speaks SMTP in it; --port says where else "
+                    "to look\n",
+                    command.options.name);
     }
     capture_free(&command.capture);
     return status;

@@ -360,12 +360,23 @@ static void run_real(struct run_command *run, const struct scenario *scenario, s
         session_run(scenario, &run->options, path, &item->result);
 }
 
+/* A title, or a file's name, as one line of a report: bytes that control a terminal are blanks. */
+static const char *plain_title(struct pool *pool, const char *title)
+{
+    char *plain = pool_copy(pool, title, strlen(title));
+
+    for (char *at = plain; *at; at++)
+        if ((unsigned char) *at < ' ' || *at == 0x7f)
+            *at = ' ';
+    return plain;
+}
+
 static void run_one(struct run_command *run, const struct scenario *scenario, size_t index,
                     struct report_item *item)
 {
     double start = now();
 
-    item->title = scenario ? scenario_title(scenario) : item->file;
+    item->title = plain_title(&run->pool, scenario ? scenario_title(scenario) : item->file);
     item->unreadable = !scenario;
     if (!scenario)
         return;

@@ -86,6 +86,11 @@ static int tell(const struct trace_command *command, const struct history *histo
         printf("%s%" PRIu64 " of %" PRIu64
                " lines were skipped: cut, or not of qmail-send or nixie-send\n",
                command->wanted ? "\n" : "", history->skipped, history->lines);
+    if (history->skipped && history->skipped == history->lines) {
+        fprintf(stderr, "nixie trace: %s: this is no log of qmail-send or nixie-send\n",
+                command->log);
+        status = STATUS_WRONG;
+    }
     free(teller.told);
     return status;
 }

@@ -53,6 +53,7 @@ check_status 0 "help" trace --help
 check_status 0 "an empty log" trace /dev/null
 is "is told" "$output" "0 messages, 0 done, 0 not"
 
+check_status 2 "what is no log" trace "$0"
 # --- hostile logs --------------------------------------------------------------------------------
 is "terminal controls" "$(printf 'new msg 1\ninfo msg 1: bytes 1 from <a\033[2J\a@x> qp 1 uid 1\nstarting delivery 1: msg 1 to local \033]0;b@x\n' | trace - 1 | tr -d '\n ' | LC_ALL=C grep -c '[[:cntrl:]]')" 0
 is "a line of 100,000 bytes is skipped" "$( (head -c 100000 /dev/zero | tr '\0' x; echo; cat $logs/seed.log) | trace - | tail -1)" \
