@@ -26,6 +26,7 @@
 #define IMPORT_INLINE_MAX ((size_t) 64 << 10) /* bytes of a message in the scenario itself */
 #define IMPORT_INLINES_MAX ((size_t) 2 << 20) /* of all of them */
 #define IMPORT_EXCHANGES_MAX 400000
+#define IMPORT_SEEN_MAX 16
 #define NONE SIZE_MAX
 #define DELETE_NS (INT64_C(60) * 1000000000) /* behind the last try */
 
@@ -95,6 +96,7 @@ struct import_session {
     const struct smtp_exchange
         *closed_after; /* the server closed behind its reply to it; or NULL */
     int64_t waited_ns; /* END_SILENT: how long */
+    bool failed_early; /* ... so that the client would try another server, or later */
     bool usable;
 };
 
@@ -120,6 +122,8 @@ struct import_remote {
     unsigned rank;
     const char **domains;
     size_t domain_count;
+    const char *seen[IMPORT_SEEN_MAX]; /* some of the domains that it was asked for, behind an @ */
+    size_t seen_count;
     const char *extensions; /* words, or NULL: nobody asked */
     struct import_event *events;
     size_t event_count;

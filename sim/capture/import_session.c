@@ -262,6 +262,18 @@ static void set_end(struct import_session *session)
                                                   : flow->first_ns);
 }
 
+/* True if our server, too, would go to the next server or try again later. */
+static bool failed_early(const struct import_session *session)
+{
+    const struct smtp_session *smtp = &session->smtp;
+    unsigned code = 0;
+
+    for (size_t i = 0; i < smtp->count; i++)
+        if (smtp->exchanges[i].code && strcmp(smtp->exchanges[i].verb, "QUIT") != 0)
+            code = smtp->exchanges[i].code;
+    return session->end != END_ORDERLY || code / 100 != 2;
+}
+
 /* --- what cannot be told ---------------------------------------------------------------------*/
 
 static void note_exchange(struct import *import, const struct import_session *session,
@@ -343,6 +355,7 @@ static void read_session(struct import *import, struct import_session *session)
         note_exchange(import, session, &session->smtp.exchanges[i]);
     }
     set_end(session);
+    session->failed_early = failed_early(session);
     for (size_t i = 0; i < session->transaction_count; i++) {
         set_text(import, &session->transactions[i]);
         set_fates(session, &session->transactions[i]);

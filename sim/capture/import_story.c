@@ -171,47 +171,40 @@ static struct import_try *add_try(struct import *import, size_t message, size_t 
     return try;
 }
 
-/* True if our server, too, would go to the next server or try again later. */
-static bool failed_early(const struct import_session *session)
-{
-    const struct smtp_session *smtp = &session->smtp;
-    unsigned code = 0;
-
-    for (size_t i = 0; i < smtp->count; i++)
-        if (smtp->exchanges[i].code && strcmp(smtp->exchanges[i].verb, "QUIT") != 0)
-            code = smtp->exchanges[i].code;
-    return session->end != END_ORDERLY || code / 100 != 2;
-}
-
 /* Sessions that came to nothing, whose message is not known yet. */
 struct waiting {
     size_t *sessions;
     size_t count;
 };
 
-/* True if nothing speaks against a server being one for the transaction's recipients: it was seen
- * to take mail for some of their domains, or for none at all. */
-static bool may_serve(const struct import *import, size_t remote,
-                      const struct import_transaction *transaction)
+/* Notes some of the domains that servers were seen to be asked for. */
+static void see_domains(struct import *import)
 {
-    bool knows_any = false;
-
     for (size_t i = 0; i < import->session_count; i++) {
         const struct import_session *session = &import->sessions[i];
 
-        if (!session->usable || session->remote != remote)
-            continue;
         for (size_t k = 0; k < session->transaction_count; k++) {
-            if (session->transactions[k].recipient_count == 0)
+            struct import_remote *remote = &import->remotes[session->remote];
+
+            if (session->transactions[k].recipient_count == 0 ||
+                remote->seen_count == IMPORT_SEEN_MAX)
                 continue;
-            knows_any = true;
-            for (size_t n = 0; n < transaction->recipient_count && n < 10; n++)
-                if (strcasecmp(strrchr(session->transactions[k].recipients[0].address, '@'),
-                               strrchr(transaction->recipients[n].address, '@')) == 0)
-                    return true;
+            remote->seen[remote->seen_count++] =
+                strrchr(session->transactions[k].recipients[0].address, '@');
         }
     }
-    return !knows_any;
+}
+
+/* True if nothing speaks against a server being one for the transaction's recipients: it was asked
+ * for some of their domains, or for none at all. */
+static bool may_serve(const struct import_remote *remote,
+                      const struct import_transaction *transaction)
+{
+    for (size_t i = 0; i < remote->seen_count; i++)
+        for (size_t n = 0; n < transaction->recipient_count && n < 10; n++)
+            if (strcasecmp(remote->seen[i], strrchr(transaction->recipients[n].address, '@')) == 0)
+                return true;
+    return remote->seen_count == 0;
 }
 
 static int64_t first_ns(const struct import *import, size_t session)
@@ -243,9 +236,9 @@ static void take_waiting(struct import *import, struct waiting *waiting, size_t 
     for (size_t i = 0; i < waiting->count; i++) {
         size_t other = waiting->sessions[i];
         const struct import_session *that = &import->sessions[other];
-        bool mine =
-            same_address(import, session, other) && failed_early(that) &&
-            (that->remote == this->remote || may_serve(import, that->remote, this->transactions));
+        bool mine = same_address(import, session, other) && that->failed_early &&
+                    (that->remote == this->remote ||
+                     may_serve(&import->remotes[that->remote], this->transactions));
 
         if (!mine) {
             waiting->sessions[left++] = other;
@@ -449,6 +442,7 @@ void import_story(struct import *import)
     struct waiting waiting = {0};
 
     choose_letter(import);
+    see_domains(import);
     import_set_silence(import);
     for (size_t i = 0; i < import->session_count; i++) {
         if (!import->sessions[i].usable)
