@@ -25,7 +25,7 @@ take_programs
 chmod 755 "$tmp" "$tmp/bin" "$tmp"/bin/*
 
 if [ -n "${CHECK_ALL-}" ]; then
-    sequences=(-n 120 -c 40 -t 240) load=(-n 60 -c 280) lying=(-n 60 -c 12)
+    sequences=(-n 120 -c 40 -t 240) load=(-n 60 -c 280) lying=(-n 30 -c 6)
 else
     sequences=(-n 3 -c 12 -t 6) load=(-n 24 -c 4 -t 12) lying=(-n 24 -c 3)
 fi

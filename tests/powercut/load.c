@@ -6,15 +6,16 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define PATIENCE 20.0 /* seconds, for a server that has mail in its queue */
+#define PATIENCE 60.0 /* seconds without a delivery, for a server that has mail in its queue */
 #define FLUSH_US 3000 /* while clients wait for it */
-#define SETTLED 3.0   /* of one that has none */
+#define SETTLED 10.0  /* of one that has none */
 
 enum { MAIL_SENT = 1, MAIL_KEPT = 2 }; /* may be found; must be */
 
@@ -137,7 +138,8 @@ static void forget_arrivals(struct judge *judge)
 /* Starts the server on what was found and waits until all that was promised is there. */
 static void recover(struct judge *judge)
 {
-    double start = rig_now(), seen_mail = start;
+    double progress = rig_now(), seen_mail = progress;
+    unsigned before = UINT_MAX;
     judge->sums.recoveries++;
     if (server_boot(&judge->server) != 0 || server_start(&judge->server, false) != 0) {
         printf("# the server cannot be started\n");
@@ -148,14 +150,18 @@ static void recover(struct judge *judge)
         usleep(10000);
         look_at_mailboxes(judge);
         double now = rig_now();
-        if (missing(judge, false) == 0 || now - start > PATIENCE)
+        unsigned lacking = missing(judge, false);
+        if (lacking < before)
+            progress = now;
+        before = lacking;
+        if (lacking == 0 || now - progress > PATIENCE)
             break;
         if (!server_is_empty(&judge->server))
             seen_mail = now;
         if (now - seen_mail > SETTLED)
             break;
     }
-    judge->sums.stuck += missing(judge, false) > 0 && rig_now() - start > PATIENCE;
+    judge->sums.stuck += missing(judge, false) > 0 && !server_is_empty(&judge->server);
 }
 
 static void tell_cut(const struct judge *judge, const struct disk *disk, const struct cut *cut,

@@ -89,7 +89,7 @@ int server_start(struct server *server, bool smtp)
         unlink(listening);
     if (rig_spawn(server->rig, arguments) < 0)
         return -1;
-    double end = rig_now() + 30;
+    double end = rig_now() + 60;
     while (smtp && port_of(server) == 0) {
         if (rig_now() > end)
             return -1;
