@@ -297,6 +297,16 @@ static void split(struct note *note, char *at, struct sockaddr_storage *address)
     note->address = note->head.address_size ? (const struct sockaddr *) address : NULL;
 }
 
+static bool is_too_long(const struct real_process *process)
+{
+    struct wire_note head;
+
+    if (process->used < sizeof head)
+        return false;
+    memcpy(&head, process->bytes, sizeof head);
+    return note_size(&head) > WIRE_SIZE_MAX;
+}
+
 /* Takes the first whole note out of what has come; false: there is none. */
 static bool take_note(struct real_process *process)
 {
@@ -337,6 +347,10 @@ void hear(struct real_process *process)
         return;
     }
     process->used += (size_t) got;
+    if (is_too_long(process)) { /* no library of ours says that */
+        process_lost(process);
+        return;
+    }
     while (take_note(process))
         ;
 }
