@@ -243,6 +243,8 @@ static int enter(struct send *send, struct preparation *preparation, uint64_t nu
         return -1;
     marked_apply(&send->marked, message);
     message->found = !is_durable;
+    /* One of an earlier boot that recovery could not remove may be torn. */
+    message->unverified = !is_durable && number < send->cleanup.floor;
     message->birth = steady_from_birth(&send->time, preparation->message.birth);
     memcpy(message->has, preparation->has, sizeof message->has);
     bool is_direct = is_durable && may_be_direct(send, message, preparation) &&
