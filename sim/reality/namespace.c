@@ -70,10 +70,16 @@ int namespace_enter(void)
     const int others = CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS;
     uid_t uid = geteuid();
     gid_t gid = getegid();
+    int error;
 
     if (unshare(CLONE_NEWUSER | others) == 0)
         return map_user(uid, gid) < 0 ? -1 : namespace_renew();
-    if (uid != 0 || !has_user(HOME_OWNER) || unshare(others) < 0)
+    error = errno;
+    if (uid != 0 || !has_user(HOME_OWNER)) {
+        errno = error;
+        return -1;
+    }
+    if (unshare(others) < 0)
         return -1;
     is_root_outside = true;
     return namespace_renew();
