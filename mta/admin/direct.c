@@ -57,7 +57,7 @@ static const char *retry(const struct view *view, unsigned marks)
 
 static const char *mark(const struct view *view, enum mark mark)
 {
-    if (mark_set(view->number, mark) == 0)
+    if (mark_set(view->number, mark) == 0 && mark_sync(view->number, mark) == 0)
         return NULL;
     return errno == ENOENT ? "this home has no queue/mark: nixie mta init makes it"
                            : error_text(errno);

@@ -52,6 +52,19 @@ int mark_set(uint64_t number, enum mark mark)
     return 0;
 }
 
+int mark_sync(uint64_t number, enum mark mark)
+{
+    char path[MARK_PATH_SIZE];
+    int fd = open(mark_path(path, number, mark),
+                  O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    if (fd < 0)
+        return -1;
+    int result = fsync(fd), saved = errno;
+    close(fd);
+    errno = saved;
+    return result;
+}
+
 int mark_clear(uint64_t number, enum mark mark)
 {
     char path[MARK_PATH_SIZE];

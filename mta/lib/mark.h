@@ -32,6 +32,10 @@ int mark_parse(const char *name, size_t size, uint64_t *number, enum mark *mark)
 int mark_set(uint64_t number, enum mark mark);
 int mark_clear(uint64_t number, enum mark mark);
 
+/* Makes the mark's inode durable, which not every disk does with the directory's entry; the entry
+ * is not synced.  Blocks on the disk.  0 or -1 with errno. */
+int mark_sync(uint64_t number, enum mark mark);
+
 /* The marks of a message, or'ed. */
 unsigned mark_read(uint64_t number);
 
