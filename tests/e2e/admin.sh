@@ -232,6 +232,6 @@ check "a delivery runs" wait_for 5 tried "$term" 1
 stop_server
 is "TERM: exit 0" $? 0
 check "the delivery ended first" logged "end msg $term\$"
-check "send said that it is leaving" logged 'status: local 1/10 remote 0/[0-9]* exitasap'
+check "send said that it is leaving" logged 'status: local 1/20 remote 0/[0-9]* exitasap'
 check "and the sockets are gone" test ! -e "$home/run/send"
 tap_end

@@ -203,7 +203,7 @@ check_status 0 "a second init" "$nixie" mta init "$home"
 is "keeps nixie-queue setuid" "$(stat -c '%U %a' "$home/bin/nixie-queue")" "nixieq 4711"
 
 # --- a full disk ---------------------------------------------------------------------------------
-mkdir "$small" && mount -t tmpfs -o size=16m,mode=755 tmpfs "$small" || exit 1
+mkdir "$small" && mount -t tmpfs -o size=32m,mode=755 tmpfs "$small" || exit 1
 home=$small/home
 check "a home on a small disk" server_make "$home"
 "$nixie" mta user "$home" alice >/dev/null

@@ -201,7 +201,7 @@ check "it starts" server_start "$home"
 check "a message for another host" inject -f "alice@$domain" bob@away.example
 check "is delivered" wait_for 10 logged "success: 127.0.0.1_accepted_message./Remote_host_said:_250_2.0.0_taken/"
 is "its body" "$(sed 1,/^.\$/d "$tmp/a/took.1" | tr -d '\r')" "body"
-check "remote concurrency is told" logged 'status: local 0/10 remote 1/1'
+check "remote concurrency is told" logged 'status: local 0/20 remote 1/1'
 rules
 many=()
 for i in $(seq 30); do many+=("r$i@away.example"); done
@@ -233,11 +233,11 @@ check "is told too" wait_for 10 logged 'deferral: nixie-remote_crashed._Possible
 rules 'MAIL * silence'
 kill -ALRM "$(server_pids "$home" send)"
 wait_for 10 grep -q MAIL "$tmp/a/log"
-starts=$(grep -c 'status: local 0/10 remote 0/1$' "$home/log/current")
+starts=$(grep -c 'status: local 0/20 remote 0/1$' "$home/log/current")
 server_kill "$home" send
 check "send is gone: what is not sent yet is given up" wait_for 5 grep -q ' end$' "$tmp/a/log"
 rules
-runs_anew() { [ "$(grep -c 'status: local 0/10 remote 0/1$' "$home/log/current")" -gt "$starts" ] && [ -n "$(server_pids "$home" send)" ]; }
+runs_anew() { [ "$(grep -c 'status: local 0/20 remote 0/1$' "$home/log/current")" -gt "$starts" ] && [ -n "$(server_pids "$home" send)" ]; }
 wait_for 10 runs_anew
 kill -ALRM "$(server_pids "$home" send)"
 check "and delivered by the next" wait_for 20 queue_is_empty "$home"

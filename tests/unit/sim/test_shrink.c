@@ -127,6 +127,8 @@ static void mutate_words(struct draft *draft, struct random *random, struct stat
     default:
         words_replace(draft, statement, at, 0, draft_word(draft, statement, at));
     }
+    if (*statement->words[0].raw == '|') /* would be a line of text */
+        word_set(draft, statement, 0, "a");
 }
 
 static void mutate(struct draft *draft, struct random *random)
