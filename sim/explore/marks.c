@@ -315,21 +315,27 @@ void marks_add_all(struct marks *marks, const struct marks *more)
         marks->counts[i] += more->counts[i];
 }
 
+#define NAMED_MAX 8 /* of those that were not reached */
+
 bool marks_print(const struct marks *marks, bool whole, FILE *to)
 {
     const char *between = ", not: ";
-    size_t reached = 0;
+    size_t reached = 0, named = 0;
     for (size_t i = 0; i < MARK_COUNT; i++) {
         reached += marks->counts[i] > 0;
         if (whole)
             fprintf(to, "%9llu  %s\n", (unsigned long long) marks->counts[i], table[i].name);
     }
     fprintf(to, "sometimes: %zu of %zu reached", reached, MARK_COUNT);
-    for (size_t i = 0; i < MARK_COUNT; i++)
+    for (size_t i = 0; i < MARK_COUNT && named < NAMED_MAX; i++)
         if (!marks->counts[i]) {
             fprintf(to, "%s%s", between, table[i].name);
             between = "; ";
+            named++;
         }
+    if (reached + named < MARK_COUNT)
+        fprintf(to, "; and %zu more (%s)", MARK_COUNT - reached - named,
+                whole ? "those with 0 above" : "--marks tells of all");
     fputc('\n', to);
     return reached == MARK_COUNT;
 }
