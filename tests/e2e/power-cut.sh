@@ -34,7 +34,7 @@ fi
 try() {
     local name=$1
     shift
-    nice -n 5 timeout 2400 "$powercut" "$@" >"$tmp/$name" 2>&1
+    nice -n 5 timeout --foreground 2400 "$powercut" "$@" >"$tmp/$name" 2>&1
     echo $? >"$tmp/$name.status"
 }
 

@@ -339,5 +339,7 @@ int rig_run(int (*body)(struct rig *rig, void *context), void *context)
     while (waitpid(machine_pid, &status, 0) < 0 && errno == EINTR)
         ;
     remove_folder(&rig);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    fflush(NULL);
+    _exit(WIFEXITED(status) ? WEXITSTATUS(status)
+                            : 128 + WTERMSIG(status)); /* no other process can be made */
 }

@@ -31,9 +31,9 @@ int filesystem_named(const char *name);
 /* Of the disk model that stands for it (sim/kernel/disk.h). */
 const char *filesystem_model(enum filesystem filesystem);
 
-/* Runs body(context) in such a machine; its status, or 128 + the signal that ended it.  SIGINT,
- * SIGTERM and SIGHUP end it.  77 if namespaces, FUSE or loop devices cannot be had (told on
- * stderr). */
+/* Runs body(context) in such a machine and exits, with its status, or 128 + the signal that ended
+ * it.  SIGINT, SIGTERM and SIGHUP end it.  77 if namespaces, FUSE or loop devices cannot be had
+ * (told on stderr). */
 int rig_run(int (*body)(struct rig *rig, void *context), void *context);
 
 /* A disk with an empty file system; NULL if there is no mkfs or it failed (told on stderr). */

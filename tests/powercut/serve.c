@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: ISC */
 #define FUSE_USE_VERSION 35
 #include <fuse.h>
+#include <fuse_lowlevel.h>
 
 #include "tests/powercut/serve.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -178,8 +181,12 @@ struct serve *serve_start(const char *folder)
     pthread_mutex_init(&serve->lock, NULL);
     serve->fuse = fuse_new(&args, &operations, sizeof operations, serve);
     if (serve->fuse && fuse_mount(serve->fuse, folder) == 0 &&
-        pthread_create(&serve->thread, NULL, serve_run, serve) == 0)
+        pthread_create(&serve->thread, NULL, serve_run, serve) == 0 && unshare(CLONE_FILES) == 0) {
+        /* Killed while it waits for a disk this thread cannot end before the wait does; that is
+         * when the last descriptor of FUSE goes, which must be with the threads that serve. */
+        close(fuse_session_fd(fuse_get_session(serve->fuse)));
         return serve;
+    }
     free(serve);
     errno = ENODEV;
     return NULL;
@@ -194,10 +201,8 @@ void serve_flush_takes(struct serve *serve, unsigned flush_us)
 
 void serve_stop(struct serve *serve)
 {
-    fuse_exit(serve->fuse);
-    fuse_unmount(serve->fuse);
+    umount2(serve->folder, MNT_DETACH); /* the threads see that, and end */
     pthread_join(serve->thread, NULL);
-    fuse_destroy(serve->fuse);
     free(serve);
 }
 
