@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "sim/world/internal.h"
+#include "sim/world/judge.h"
 
 /* --- while it is put together -----------------------------------------------------------------*/
 
@@ -60,6 +61,7 @@ static void begin_transaction(struct dialogue *dialogue, const struct spoken *sp
     transaction->connection = spoken->connection;
     transaction->host = dialogue->host_of[spoken->connection];
     transaction->begin_ns = spoken->time_ns;
+    transaction->sender = unquote_path(&dialogue->pool, spoken->text);
     progress->transaction = dialogue->transaction_count - 1;
     progress->awaited = AWAITS_MAIL;
 }
@@ -210,6 +212,42 @@ const struct asked *transaction_for(const struct transaction *transaction, const
         if (logged_is(recipient, transaction->recipients[i].address))
             return &transaction->recipients[i];
     return NULL;
+}
+
+/* The first taking at or after that time. */
+static size_t takings_from(const struct world *world, int64_t time_ns)
+{
+    size_t low = 0, high = world->taking_count;
+
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+
+        if (world->takings[middle].time_ns < time_ns)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+size_t transaction_taking(const struct world *world, size_t transaction)
+{
+    const struct dialogue *dialogue = world->dialogue;
+
+    for (size_t i = takings_from(world, dialogue->transactions[transaction].begin_ns);
+         i < world->taking_count; i++)
+        if (dialogue->of_taking[i] == transaction)
+            return i;
+    return SIZE_MAX;
+}
+
+bool taking_is_of(const struct world *world, size_t taking, const struct entry *entry)
+{
+    const struct taking *taken = &world->takings[taking];
+
+    return same_message(entry, taken->letter, taken->bounce) &&
+           strcmp(taken->chain, entry_chain(entry)) == 0 &&
+           number_in_message(taken->data, taken->size) == entry->number;
 }
 
 int64_t taking_begun(const struct world *world, size_t taking)

@@ -17,9 +17,10 @@ struct asked {
 
 /* From MAIL to the reply to the message; what a command was that came twice, the last counts. */
 struct transaction {
-    size_t connection; /* in world->connections */
-    size_t host;       /* the machine of ours that speaks; SIZE_MAX: none of ours */
-    int64_t begin_ns;  /* when MAIL came */
+    size_t connection;  /* in world->connections */
+    size_t host;        /* the machine of ours that speaks; SIZE_MAX: none of ours */
+    int64_t begin_ns;   /* when MAIL came */
+    const char *sender; /* of MAIL, as a recipient's address */
     const char *mail_reply, *data_reply;
     const char *end_reply; /* to the message: what was said behind 354 */
     struct asked *recipients;
@@ -42,6 +43,11 @@ void dialogue_free(struct world *world);
 size_t dialogue_from(const struct dialogue *dialogue, int64_t time_ns);
 /* What was asked for that recipient, as the log has it, in it; NULL: nothing. */
 const struct asked *transaction_for(const struct transaction *transaction, const char *recipient);
+
+/* What the remote took in the transaction of that index; SIZE_MAX: nothing. */
+size_t transaction_taking(const struct world *world, size_t transaction);
+/* It is a copy of that message, which that host of ours has sent on under its number. */
+bool taking_is_of(const struct world *world, size_t taking, const struct entry *entry);
 
 /* When the transaction of that taking began; if that is not known, when it was taken. */
 int64_t taking_begun(const struct world *world, size_t taking);

@@ -114,6 +114,9 @@ bool had_trouble(const struct world *world, size_t machine, int64_t from, int64_
 /* True if, while that try at a remote went on, some remote said a 5xx to the host, the DNS said
  * that the domain is not there, or a host of ours may have been asked. */
 bool heard_no(const struct world *world, const struct attempt *attempt);
+/* True if a remote that was told `got` was told that sender: OWNER-@HOST-@[] is
+ * OWNER-USER=DOMAIN@HOST to that recipient. */
+bool is_sender(const char *got, const char *sender, const char *recipient);
 /* True if the attempt is one at that recipient. */
 bool attempt_is_at(const struct attempt *attempt, const struct route *route);
 /* True if a bounce says that the message could not be delivered to the recipient. */

@@ -131,8 +131,7 @@ static void judge_attempt(struct world *world, const struct attempt *attempt)
 
 /* --- what remotes took: from whom, and whether it is theirs ------------------------------------*/
 
-/* The sender that a recipient sees: OWNER-@HOST-@[] is OWNER-USER=DOMAIN@HOST. */
-static bool is_sender(const char *got, const char *sender, const char *recipient)
+bool is_sender(const char *got, const char *sender, const char *recipient)
 {
     size_t length = strlen(sender);
     const char *at, *domain = strrchr(recipient, '@');

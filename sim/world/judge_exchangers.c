@@ -109,13 +109,22 @@ static bool is_all_yes(const struct world *world, const struct transaction *tran
            (!end || strcmp(end, "client") == 0);
 }
 
+/* A transaction in which the remote took another message to the same recipient. */
+static bool is_of_another(const struct world *world, size_t transaction, const struct entry *entry)
+{
+    size_t taking = transaction_taking(world, transaction);
+
+    return taking != SIZE_MAX && !taking_is_of(world, taking, entry);
+}
+
 /* What a try has met. */
 struct met {
     size_t yes, others; /* transactions with its recipient */
     size_t begun;       /* all of its machine */
 };
 
-static struct met find_met(const struct world *world, const struct attempt *attempt)
+static struct met find_met(const struct world *world, const struct entry *entry,
+                           const struct attempt *attempt)
 {
     const struct dialogue *dialogue = world->dialogue;
     struct met met = {0, 0, 0};
@@ -129,7 +138,7 @@ static struct met find_met(const struct world *world, const struct attempt *atte
         if (transaction->host != attempt->machine)
             continue;
         met.begun++;
-        if (asked)
+        if (asked && !is_of_another(world, i, entry))
             *(is_all_yes(world, transaction, asked) ? &met.yes : &met.others) += 1;
     }
     return met;
@@ -189,7 +198,8 @@ static bool is_undisturbed(const struct world *world, const struct attempt *atte
     return true;
 }
 
-const char *put_off_without_cause(const struct world *world, const struct attempt *attempt)
+const char *put_off_without_cause(const struct world *world, const struct entry *entry,
+                                  const struct attempt *attempt)
 {
     struct met met;
 
@@ -197,7 +207,7 @@ const char *put_off_without_cause(const struct world *world, const struct attemp
         return NULL;
     if (has_null_mx(world, attempt->recipient))
         return "is put off, but its domain takes no mail at all";
-    met = find_met(world, attempt);
+    met = find_met(world, entry, attempt);
     if (met.yes > 0 && met.others == 0)
         return "is put off, but all that the remote said was yes";
     if (met.begun == 0 && !has_line(world, attempt->recipient, is_record_of) &&

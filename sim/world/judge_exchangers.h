@@ -5,10 +5,12 @@
 
 #include "sim/world/world.h"
 
-/* What is wrong with a try at a remote that is to be made again, in words; NULL: nothing, or it
- * cannot be told.  The dialogue must be made.  Of a try whose message may have been taken
+/* What is wrong with a try of that entry at a remote that is to be made again, in words; NULL:
+ * nothing, or it cannot be told.  The dialogue must be made.  Of a try whose message may have been
+ * taken
  * ("Possible duplicate") it is not asked: no other server may have that. */
-const char *put_off_without_cause(const struct world *world, const struct attempt *attempt);
+const char *put_off_without_cause(const struct world *world, const struct entry *entry,
+                                  const struct attempt *attempt);
 
 /* The DNS says of the recipient's domain that it takes no mail (RFC 7505). */
 bool has_null_mx(const struct world *world, const char *recipient);

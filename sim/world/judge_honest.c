@@ -18,40 +18,6 @@ struct evidence {
     size_t taking;   /* the message was taken in it; SIZE_MAX: no */
 };
 
-static bool taking_is_of(const struct world *world, size_t taking, const struct entry *entry)
-{
-    return world->takings[taking].letter == entry->letter &&
-           world->takings[taking].bounce == entry->bounce &&
-           strcmp(world->takings[taking].chain, entry_chain(entry)) == 0 &&
-           number_in_message(world->takings[taking].data, world->takings[taking].size) ==
-               entry->number;
-}
-
-static size_t taking_in(const struct world *world, size_t transaction, const struct entry *entry,
-                        size_t first)
-{
-    for (size_t i = first; i < world->taking_count; i++)
-        if (world->dialogue->of_taking[i] == transaction)
-            return taking_is_of(world, i, entry) ? i : SIZE_MAX;
-    return SIZE_MAX;
-}
-
-/* The first taking at or after that time. */
-static size_t takings_from(const struct world *world, int64_t time_ns)
-{
-    size_t low = 0, high = world->taking_count;
-
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-
-        if (world->takings[middle].time_ns < time_ns)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
 static bool took_recipient(const struct taking *taking, const char *recipient)
 {
     for (size_t i = 0; i < taking->recipient_count; i++)
@@ -80,8 +46,9 @@ static struct evidence find_evidence(const struct world *world, const struct ent
         evidence.promised |=
             reply_class(transaction->end_reply) == 2 &&
             reply_class(transaction_for(transaction, attempt->recipient)->reply) == 2;
-        taking = taking_in(world, i, entry, takings_from(world, transaction->begin_ns));
-        if (taking != SIZE_MAX && took_recipient(&world->takings[taking], attempt->recipient))
+        taking = transaction_taking(world, i);
+        if (taking != SIZE_MAX && taking_is_of(world, taking, entry) &&
+            took_recipient(&world->takings[taking], attempt->recipient))
             evidence.taking = taking;
     }
     return evidence;

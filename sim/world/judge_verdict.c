@@ -66,6 +66,26 @@ static struct replies find_replies(const struct world *world, const struct attem
     return replies;
 }
 
+/* A remote has refused its sender before anybody was named, and the server says that it heard a
+ * 5xx. */
+static bool was_sender_refused(const struct world *world, const struct entry *entry,
+                               const struct attempt *attempt)
+{
+    const struct dialogue *dialogue = world->dialogue;
+
+    for (size_t i = dialogue_from(dialogue, attempt->start_ns);
+         i < dialogue->transaction_count && dialogue->transactions[i].begin_ns <= attempt->end_ns;
+         i++) {
+        const struct transaction *transaction = &dialogue->transactions[i];
+
+        if (transaction->host == attempt->machine && transaction->recipient_count == 0 &&
+            reply_class(transaction->mail_reply) == 5 && entry->sender &&
+            is_sender(transaction->sender, entry->sender, attempt->recipient))
+            return says(attempt, "Remote_host_said:_5");
+    }
+    return false;
+}
+
 /* The DNS had trouble with a question about the domain while the try went on. */
 static bool had_dns_trouble(const struct world *world, const struct attempt *attempt)
 {
@@ -163,10 +183,11 @@ static void judge_attempt(struct world *world, const struct entry *entry,
     const char *without_cause = NULL;
 
     if (attempt->result == 'Z' && !says(attempt, "Possible_duplicate"))
-        without_cause = put_off_without_cause(world, attempt);
+        without_cause = put_off_without_cause(world, entry, attempt);
     if (without_cause)
         accuse(world, entry, attempt, without_cause);
-    else if (failed && replies.count > 0 && replies.worst < 5)
+    else if (failed && replies.count > 0 && replies.worst < 5 &&
+             !was_sender_refused(world, entry, attempt))
         accuse(world, entry, attempt, "failed for good though no remote has refused it");
     else if (failed && replies.count == 0 && was_connected(world, attempt) &&
              !says(attempt, "takes_messages_of_up_to") && world->host_count == 1 &&

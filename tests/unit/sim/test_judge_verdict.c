@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: ISC */
+/* The oracle VERDICT where more than one transaction went on while a try did, on ledgers made by
+ * hand: those of other messages, and those of which no recipient is known. */
+#include "tests/unit/sim/net_ledger.h"
+
+#define DIED "Connected_to_198.51.100.1_but_connection_died._(#4.4.2)/"
+#define SPAM "Connected_to_198.51.100.2_but_sender_was_rejected./Remote_host_said:_554_5.7.1_spam/"
+
+/* --- what was said to another message --------------------------------------------------------*/
+
+#define RECEIVED_2 "Received: (nixie-queue 2 invoked from network); now\n"
+
+/* The remote takes message 1 or 2 from bob, and says yes to all of it, while message 1 is put off
+ * because its own connection died. */
+static const struct {
+    const char *data; /* of what is taken; NULL: nothing */
+    const char *want;
+} puts_off[] = {
+    {RECEIVED CONTENT, "HONESTY VERDICT"},
+    {RECEIVED_2 CONTENT, ""},
+    {NULL, "VERDICT"},
+};
+
+START_TEST(a_yes_to_another_message_is_none)
+{
+    struct world *world = make_world(1);
+
+    set_text(add_attempt(world, "bob@away.example", 1.5, 'Z'), DIED);
+    if (puts_off[_i].data) {
+        take(world, 1.51, 1.52, "250 ok, taken");
+        world->takings[0].data = puts_off[_i].data;
+        world->takings[0].size = strlen(puts_off[_i].data);
+    } else {
+        talk(world, 1.51, "250 ok", "354 go ahead", "250 ok, taken");
+    }
+    world->entries[0].stage = STAGE_S5;
+    judge_all(world, true, puts_off[_i].want);
+}
+END_TEST
+
+/* --- a sender that is refused before a recipient is named ------------------------------------*/
+
+/* The connection to the first mail exchanger breaks, the second answers MAIL. */
+static const struct {
+    const char *mail, *reply;
+    const char *text;
+    const char *want;
+} refusals[] = {
+    {"MAIL FROM:<robot@app.example>", "554 5.7.1 spam", SPAM, ""},
+    {"MAIL FROM:<robot@app.example> SIZE=230", "554 5.7.1 spam", SPAM, ""},
+    {"MAIL FROM:<other@app.example>", "554 5.7.1 spam", SPAM, "VERDICT"},
+    {"MAIL FROM:<robot@app.example>", "451 4.7.1 later", SPAM, "VERDICT"},
+    {"MAIL FROM:<robot@app.example>", "554 5.7.1 spam", DIED, "VERDICT"},
+};
+
+START_TEST(a_refused_sender_is_a_failure)
+{
+    struct world *world = make_world(1);
+
+    set_text(add_attempt(world, "bob@away.example", 1.5, 'D'), refusals[_i].text);
+    talk(world, 1.51, "250 2.1.5 ok", NULL, NULL);
+    add_connection(world);
+    say(world, 1.52, true, refusals[_i].mail);
+    say(world, 1.52, false, refusals[_i].reply);
+    world->entries[0].stage = STAGE_S5;
+    judge_all(world, true, refusals[_i].want);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("judge_verdict");
+    TCase *tests = tcase_create("judge_verdict");
+    SRunner *runner;
+    int failed;
+
+    tcase_add_loop_test(tests, a_yes_to_another_message_is_none, 0,
+                        sizeof puts_off / sizeof *puts_off);
+    tcase_add_loop_test(tests, a_refused_sender_is_a_failure, 0,
+                        sizeof refusals / sizeof *refusals);
+    suite_add_tcase(suite, tests);
+    runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}
