@@ -7,8 +7,7 @@
 
 /* What is wrong with a try of that entry at a remote that is to be made again, in words; NULL:
  * nothing, or it cannot be told.  The dialogue must be made.  Of a try whose message may have been
- * taken
- * ("Possible duplicate") it is not asked: no other server may have that. */
+ * taken ("Possible duplicate") it is not asked: no other server may have that. */
 const char *put_off_without_cause(const struct world *world, const struct entry *entry,
                                   const struct attempt *attempt);
 
