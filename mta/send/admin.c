@@ -242,9 +242,12 @@ static const char *act(struct send *send, enum admin_verb verb, struct message *
 
 /* --- when it is durable -------------------------------------------------------------------- */
 
-/* The mark could not be made durable: the message goes on. */
+/* The mark could not be made durable: the message goes on, whatever the line before said.  Who is
+ * killed before the mark is gone leaves that, and the next one deletes and says so again. */
 static void undelete(struct send *send, struct message *message)
 {
+    logline(&send->log, "warning: unable to delete msg %n: the disk could not be synced",
+            message->number);
     marked_remove(&send->marked, message->number, MARK_DELETE);
     message->removed = message->remove_now = false;
     if (message->state == MESSAGE_BOUNCING || message->state == MESSAGE_BOUNCE)

@@ -199,6 +199,7 @@ static int64_t due_since(const struct world *world, const struct entry *entry,
     case ORDER_RETRY:
     case ORDER_RELEASE:
     case ORDER_EXPIRE:
+    case ORDER_UNDELETE:
         /* Given while no nixie-send ran, it is obeyed at the start of the next. */
         return start > upset->time_ns ? start : upset->time_ns;
     default:
@@ -237,7 +238,8 @@ int64_t reason_late(const struct world *world, const struct entry *entry,
     for (size_t i = 0; i < world->upset_count; i++) {
         const struct upset *upset = &world->upsets[i];
 
-        if (is_about(upset, entry) && upset->kind == UPSET_ORDER && upset->order == ORDER_RELEASE &&
+        if (is_about(upset, entry) && upset->kind == UPSET_ORDER &&
+            (upset->order == ORDER_RELEASE || upset->order == ORDER_UNDELETE) &&
             upset->time_ns >= before->start_ns && upset->time_ns <= then->start_ns &&
             upset->time_ns > until)
             until = upset->time_ns;
@@ -259,7 +261,7 @@ static bool may_be_forgotten(const struct world *world, const struct upset *orde
 const struct upset *reason_held(const struct world *world, const struct entry *entry,
                                 int64_t time_ns)
 {
-    const struct upset *held = NULL;
+    const struct upset *held = NULL, *deleted = NULL;
 
     for (size_t i = 0; i < world->upset_count && world->upsets[i].time_ns < time_ns; i++) {
         const struct upset *upset = &world->upsets[i];
@@ -268,12 +270,16 @@ const struct upset *reason_held(const struct world *world, const struct entry *e
             continue;
         if (upset->order == ORDER_HOLD && upset->asked)
             continue; /* perhaps */
-        if (upset->order == ORDER_HOLD || upset->order == ORDER_DELETE)
+        if (upset->order == ORDER_HOLD)
             held = may_be_forgotten(world, upset) ? NULL : upset;
+        else if (upset->order == ORDER_DELETE)
+            deleted = may_be_forgotten(world, upset) ? NULL : upset;
         else if (upset->order == ORDER_RELEASE)
-            held = NULL;
+            held = deleted = NULL;
+        else if (upset->order == ORDER_UNDELETE)
+            deleted = NULL;
     }
-    return held;
+    return deleted ? deleted : held;
 }
 
 /* A crash, a kill or a fault so soon after the order that nobody knows whether it was obeyed. */

@@ -225,6 +225,19 @@ static void note_bounce(struct machine *machine, uint64_t parent, const char *re
         files_check(machine, entry, FILES_BOUNCED);
 }
 
+static struct upset *add_order(struct machine *machine, enum order order, uint64_t number)
+{
+    struct world *world = machine->world;
+    struct upset *upset = LIST_ADD(world->upsets, world->upset_count);
+
+    upset->machine = machine->index;
+    upset->time_ns = kernel_now(world->kernel);
+    upset->kind = UPSET_ORDER;
+    upset->order = order;
+    upset->number = number;
+    return upset;
+}
+
 /* "msg N ... by the admin" */
 static void note_order(struct machine *machine, uint64_t number, const char *what)
 {
@@ -236,14 +249,9 @@ static void note_order(struct machine *machine, uint64_t number, const char *wha
                   {" released by the admin", ORDER_RELEASE},
                   {" expired by the admin", ORDER_EXPIRE},
                   {" deleted by the admin", ORDER_DELETE}};
-    struct world *world = machine->world;
-    struct entry *entry = world_entry(world, machine->index, number);
-    struct upset *upset = LIST_ADD(world->upsets, world->upset_count);
+    struct entry *entry = world_entry(machine->world, machine->index, number);
+    struct upset *upset = add_order(machine, ORDER_OTHER, number);
 
-    upset->machine = machine->index;
-    upset->time_ns = kernel_now(world->kernel);
-    upset->kind = UPSET_ORDER;
-    upset->number = number;
     for (size_t i = 0; i < sizeof orders / sizeof *orders; i++)
         if (strcmp(what, orders[i].what) == 0)
             upset->order = orders[i].order;
@@ -280,6 +288,8 @@ static void note_line(struct machine *machine, const char *text)
             entry->discarded = true;
     } else if (line_number(text, "msg ", &number, &rest)) {
         note_order(machine, number, rest);
+    } else if (line_number(text, "warning: unable to delete msg ", &number, &rest)) {
+        add_order(machine, ORDER_UNDELETE, number);
     }
     pairs_note_line(machine, text);
 }

@@ -282,7 +282,8 @@ enum order {
     ORDER_HOLD,
     ORDER_RELEASE,
     ORDER_EXPIRE,
-    ORDER_DELETE
+    ORDER_DELETE,
+    ORDER_UNDELETE /* nobody's wish: the disk could not be synced, and the message goes on */
 };
 /* What a fault may have touched: the programs that the hit one belongs to. */
 enum {

@@ -100,6 +100,40 @@ START_TEST(a_hold_is_kept_until_its_release)
 }
 END_TEST
 
+static void add_order(struct world *world, double time, enum order order, uint64_t number)
+{
+    struct upset *upset = add_upset(world, time, UPSET_ORDER);
+
+    upset->order = order;
+    upset->number = number;
+}
+
+/* Deleted at 200 s; half a second later send says that this could not be made durable. */
+static const struct {
+    uint64_t number; /* of the message of which it says so */
+    bool held;       /* before that */
+    double then;
+    const char *want;
+} taken_back[] = {
+    {1, false, 200.6, ""},        {1, false, 300, "SCHEDULE"},  {2, false, 400.1, "SCHEDULE"},
+    {1, true, 200.6, "SCHEDULE"}, {1, true, 400.1, "SCHEDULE"},
+};
+
+START_TEST(what_could_not_be_deleted_goes_on)
+{
+    struct world *world = make_world(1);
+
+    if (taken_back[_i].held)
+        add_order(world, 150, ORDER_HOLD, 1);
+    add_order(world, 200, ORDER_DELETE, 1);
+    add_order(world, 200.5, ORDER_UNDELETE, taken_back[_i].number);
+    add_attempt(world, "bob@away.example", 0.1, 'Z');
+    add_attempt(world, "bob@away.example", taken_back[_i].then, 'K');
+    add_taking(world, "bob@away.example");
+    judge(world, taken_back[_i].want);
+}
+END_TEST
+
 /* A try that never came back: send was killed at 2 s. */
 static const struct {
     double start, then;
@@ -310,6 +344,8 @@ int main(void)
 
     tcase_add_loop_test(tests, each_reason_explains_its_own, 0, sizeof rows / sizeof *rows);
     tcase_add_loop_test(tests, a_hold_is_kept_until_its_release, 0, sizeof holds / sizeof *holds);
+    tcase_add_loop_test(tests, what_could_not_be_deleted_goes_on, 0,
+                        sizeof taken_back / sizeof *taken_back);
     tcase_add_loop_test(tests, a_try_that_never_came_back_is_made_again, 0,
                         sizeof open_tries / sizeof *open_tries);
     tcase_add_loop_test(tests, what_is_done_is_not_tried_again, 0, sizeof done / sizeof *done);
