@@ -330,6 +330,21 @@ void faults_after(struct machine *machine, const struct call *call)
              hit_of_call(call) | (for_good ? HIT_UNSYNCED : 0));
 }
 
+void faults_synced(struct machine *machine, int64_t time_ns)
+{
+    struct world *world = machine->world;
+
+    for (size_t i = world->upset_count; i-- > 0;) {
+        struct upset *upset = &world->upsets[i];
+
+        if (upset->machine != machine->index || upset->kind != UPSET_FAULT)
+            continue;
+        if (upset->good_ns)
+            return;
+        upset->good_ns = time_ns;
+    }
+}
+
 int faults_before(struct machine *machine, const struct call *call)
 {
     struct world *world = machine->world;

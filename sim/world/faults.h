@@ -78,6 +78,9 @@ int faults_before(struct machine *machine, const struct call *call);
 /* A call has failed: a disk may tell late of an error (fsync-eio), to another than it hit. */
 void faults_after(struct machine *machine, const struct call *call);
 
+/* A syncfs has ended well: what the faults before left unsynced is durable. */
+void faults_synced(struct machine *machine, int64_t time_ns);
+
 /* The rule as a line of a scenario without a newline, "fault queue fsync 3 EIO times 2"; malloc'd.
  * NULL: it is a plan's whose call has not come. */
 char *fault_line(const struct fault_rule *rule);

@@ -87,7 +87,28 @@ static bool was_given_up(const struct world *world, const struct entry *entry,
     return false;
 }
 
-/* A sync soon after the result failed, and never made it durable; then the power was lost. */
+/* Faults at send or nixie-clean from soon after the result on, never far apart, and no syncfs that
+ * ended well behind them: nothing has made the result durable until then. */
+static bool was_unsynced_at(const struct world *world, const struct attempt *attempt,
+                            int64_t time_ns)
+{
+    int64_t last = attempt->end_ns;
+
+    for (size_t i = 0; i < world->upset_count; i++) {
+        const struct upset *upset = &world->upsets[i];
+
+        if (upset->machine != attempt->machine || upset->kind != UPSET_FAULT ||
+            !(upset->hit & HIT_SEND) || upset->time_ns < attempt->end_ns ||
+            upset->time_ns > time_ns || upset->time_ns - FORGET_NS > last)
+            continue;
+        if (upset->good_ns == 0 || upset->good_ns >= time_ns)
+            last = upset->time_ns;
+    }
+    return last > attempt->end_ns && time_ns - FORGET_NS <= last;
+}
+
+/* A sync soon after the result failed, and never made it durable, or none was made until the power
+ * was lost. */
 static bool was_never_synced(const struct world *world, const struct attempt *attempt)
 {
     bool failed = false;
@@ -100,7 +121,8 @@ static bool was_never_synced(const struct world *world, const struct attempt *at
         if (upset->kind == UPSET_FAULT && (upset->hit & HIT_UNSYNCED) &&
             upset->time_ns - FORGET_NS <= attempt->end_ns)
             failed = true;
-        else if (upset->kind == UPSET_POWER && failed)
+        else if (upset->kind == UPSET_POWER &&
+                 (failed || was_unsynced_at(world, attempt, upset->time_ns)))
             return true;
     }
     return false;

@@ -150,6 +150,8 @@ static void after_call(void *context, const struct call *call)
     world->call = call;
     if (call->result < 0)
         faults_after(machine, call);
+    else if (call->id == CALL_syncfs && machine->faulted)
+        faults_synced(machine, call->time_ns);
     switch (call->id) {
     case CALL_listen:
         if (call->result == 0 && is_program(call, "nixie-listen"))

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* What explains a try at another time than the schedule says, and what does not; on ledgers made by
  * hand. */
+#include "sim/world/faults.h"
 #include "tests/unit/sim/net_ledger.h"
 
 static void add_start(struct world *world, double time)
@@ -267,6 +268,51 @@ START_TEST(a_lost_sync_takes_a_result)
 }
 END_TEST
 
+/* Syncs fail one after the other, until the power is lost at 30 s. */
+START_TEST(what_was_never_synced_may_be_forgotten)
+{
+    static const struct {
+        unsigned hit;
+        double fails[3];
+        double good; /* when a sync ended well; 0: none did */
+        const char *want;
+    } cases[] = {
+        {HIT_SEND | HIT_SYNC, {5, 15, 25}, 0, ""},
+        {HIT_SEND | HIT_SYNC, {5, 15, 25}, 31, ""},
+        {HIT_SEND, {5, 15, 25}, 0, ""},                             /* nor was one asked for */
+        {HIT_SEND | HIT_SYNC, {5, 6, 25}, 0, "DUPLICATE SCHEDULE"}, /* nobody tried again */
+        {HIT_SEND | HIT_SYNC, {5, 6, 15}, 0, "DUPLICATE SCHEDULE"},
+        {HIT_SEND | HIT_SYNC, {12, 20, 25}, 0, "DUPLICATE SCHEDULE"},
+        {HIT_SEND | HIT_SYNC, {5, 15, 25}, 20, "DUPLICATE SCHEDULE"},
+        {HIT_QUEUE | HIT_SYNC, {5, 15, 25}, 0, "DUPLICATE SCHEDULE"},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct world *world = make_world(1);
+        bool is_good = false;
+
+        add_attempt(world, "bob@away.example", 0.1, 'K');
+        for (size_t k = 0; k < 3; k++) {
+            double fails = cases[i].fails[k], good = cases[i].good;
+
+            if (good > 0 && good < fails && !is_good) {
+                faults_synced(&world->machines[0], (int64_t) (good * 1e9));
+                is_good = true;
+            }
+            add_upset(world, fails, UPSET_FAULT)->hit = cases[i].hit;
+        }
+        if (cases[i].good > 0 && !is_good)
+            faults_synced(&world->machines[0], (int64_t) (cases[i].good * 1e9));
+        add_upset(world, 30, UPSET_POWER);
+        add_start(world, 31);
+        add_attempt(world, "bob@away.example", 31.1, 'K');
+        add_taking(world, "bob@away.example")->time_ns = NANOSECONDS / 10;
+        add_taking(world, "bob@away.example")->time_ns = 311 * NANOSECONDS / 10;
+        judge(world, cases[i].want);
+    }
+}
+END_TEST
+
 /* send ends, and has had no room on the disk for what it knows: if it says so of this message, and
  * the disk was full. */
 START_TEST(what_had_no_room_may_be_forgotten)
@@ -353,6 +399,7 @@ int main(void)
     tcase_add_test(tests, a_step_changes_the_age_in_s4);
     tcase_add_test(tests, a_starved_send_is_behind);
     tcase_add_test(tests, a_lost_sync_takes_a_result);
+    tcase_add_test(tests, what_was_never_synced_may_be_forgotten);
     tcase_add_test(tests, what_had_no_room_may_be_forgotten);
     tcase_add_test(tests, lifetimes_are_kept_all_the_same);
     suite_add_tcase(suite, tests);
