@@ -36,6 +36,11 @@ int commit_withdraw(struct entry *const *entries, size_t count)
     return QUEUE_WRITE;
 }
 
+int commit_forget(int commit_fd)
+{
+    return io_sync_all(commit_fd) == 0 ? 0 : io_sync_all(commit_fd);
+}
+
 /* What is written at a time: all of it or nothing (PIPE_BUF); and send sees by how much there is
  * to read that something may not have fitted into the pipe (mta/send/todo.c). */
 #define TELL_SIZE 1024

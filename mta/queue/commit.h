@@ -20,6 +20,12 @@ int commit(int commit_fd, struct entry *const *entries, size_t count);
 /* The messages could not be made durable: withdraws them.  Returns QUEUE_WRITE. */
 int commit_withdraw(struct entry *const *entries, size_t count);
 
+/* Before anybody hears no: makes it durable that what was withdrawn is gone, so that it does not
+ * come back when the power goes.  Asks the disk twice, which may tell once more of the error that
+ * is known already.  0, or -1 with errno.  Since commit_fd may hear of errors in what is not whole
+ * yet here, all of that is to be refused, too. */
+int commit_forget(int commit_fd);
+
 /* Tells send the numbers of messages that are durable now (none: that it should look into todo).
  * Never blocks; failure does no harm. */
 void commit_trigger(const uint64_t *numbers, size_t count);

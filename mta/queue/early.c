@@ -178,13 +178,13 @@ static int make_all_again(struct early *early)
     return result;
 }
 
-/* Everything that was recorded is made durable in the spool, and the journal is empty.  0, or -1
- * with errno. */
-static int recover(struct early *early)
+/* Everything that was recorded is made durable in the spool by that descriptor, and the journal is
+ * empty.  0, or -1 with errno. */
+static int recover(struct early *early, int sync_fd)
 {
     if (make_all_again(early) < 0)
         return -1;
-    if (io_sync_all(early->commit_fd) < 0) {
+    if (io_sync_all(sync_fd) < 0) {
         int saved = errno;
         journal_taint(&early->journal);
         errno = saved;
@@ -208,9 +208,12 @@ static int is_covered(struct journal *journal)
 int early_start(struct early *early, int commit_fd)
 {
     struct stat st;
-    *early = (struct early){.journal = {.fd = -1}, .commit_fd = commit_fd};
+    *early = (struct early){.journal = {.fd = -1}, .commit_fd = commit_fd, .cover_fd = -1};
     int known = boot_id(&early->boot);
     if (known < 0)
+        return -1;
+    early->cover_fd = commit_open();
+    if (early->cover_fd < 0)
         return -1;
     int found = journal_open(&early->journal);
     if (found < 0 && (early->journal.fd < 0 || errno != EBADMSG))
@@ -221,11 +224,35 @@ int early_start(struct early *early, int commit_fd)
     }
     if (!known) /* what was delivered in this boot must not come back */
         return is_covered(&early->journal);
-    if (fstat(early->journal.fd, &st) < 0 || recover(early) < 0)
+    if (fstat(early->journal.fd, &st) < 0 || recover(early, commit_fd) < 0)
         return -1;
     early->size = (uint64_t) st.st_size;
     early->is_usable = true;
     return 0;
+}
+
+/* --- covering what was recorded -------------------------------------------------------------- */
+
+/* All that was recorded is durable in the spool, or durably gone, and the journal is empty.  0, or
+ * -1 with errno. */
+static int cover(struct early *early, int sync_fd)
+{
+    struct journal *journal = &early->journal;
+    bool has_slot = journal->fd >= 0 && journal->slot.serial > 0;
+    if (!has_slot) { /* there could be no journal */
+        int result = io_sync_all(sync_fd);
+        early->since_ms = result < 0 ? early->since_ms : 0;
+        return result;
+    }
+    if (journal_refresh(journal) < 0)
+        return -1;
+    if (journal->slot.tainted)
+        return recover(early, sync_fd);
+    if ((early->is_behind || journal->slot.covered < journal->last) &&
+        journal_cover(journal, sync_fd) < 0)
+        return -1;
+    early->is_behind = false;
+    return begin_generation(early);
 }
 
 /* --- commits -------------------------------------------------------------------------------- */
@@ -256,11 +283,24 @@ static bool build_batch(struct early *early, struct entry *const *entries, size_
     return true;
 }
 
-static int commit_to_spool(struct early *early, struct entry *const *entries, size_t count)
+/* What was withdrawn is not to come back when the power goes, neither by its files nor by its
+ * record in the journal.  What fails is tried again later. */
+static void forget_withdrawn(struct early *early, int64_t now_ms)
+{
+    early->is_behind = commit_forget(early->commit_fd) < 0;
+    if (early->is_behind || cover(early, early->commit_fd) < 0)
+        early->since_ms = now_ms;
+}
+
+static int commit_to_spool(struct early *early, struct entry *const *entries, size_t count,
+                           int64_t now_ms)
 {
     int result = commit(early->commit_fd, entries, count);
-    if (result != QUEUE_OK && early->journal.fd >= 0)
+    if (result == QUEUE_OK)
+        return result;
+    if (early->journal.fd >= 0)
         journal_taint(&early->journal);
+    forget_withdrawn(early, now_ms);
     return result;
 }
 
@@ -273,8 +313,8 @@ static int commit_and_begin(struct early *early, struct entry *const *entries, s
         /* It stays as large as it is. */
     }
     if (early->journal.slot.tainted)
-        return commit_to_spool(early, entries, count);
-    int result = commit_to_spool(early, entries, count);
+        return commit_to_spool(early, entries, count, now_ms);
+    int result = commit_to_spool(early, entries, count, now_ms);
     if (result == QUEUE_OK && begin_generation(early) < 0) {
         /* It is not usable any more, but they are accepted. */
     }
@@ -289,8 +329,9 @@ static int commit_to_journal(struct early *early, struct entry *const *entries, 
         io_write(journal->fd, early->batch.data, early->batch.length) < 0 ||
         fdatasync(journal->fd) < 0) {
         early->is_usable = false; /* a failed sync is not repeated */
-        early->since_ms = now_ms; /* nor is what was written to count at the next start */
-        return commit_withdraw(entries, count);
+        commit_withdraw(entries, count);
+        forget_withdrawn(early, now_ms);
+        return QUEUE_WRITE;
     }
     journal->last += count;
     journal->end += early->batch.length;
@@ -304,44 +345,33 @@ static int commit_to_journal(struct early *early, struct entry *const *entries, 
 int early_commit(struct early *early, struct entry *const *entries, size_t count, int64_t now_ms)
 {
     if (!early->is_usable || !build_batch(early, entries, count))
-        return commit_to_spool(early, entries, count);
+        return commit_to_spool(early, entries, count, now_ms);
     if (early->journal.end + early->batch.length > early->size)
         return commit_and_begin(early, entries, count, now_ms);
     return commit_to_journal(early, entries, count, now_ms);
 }
 
-/* --- covering what was recorded -------------------------------------------------------------- */
+/* --- later ----------------------------------------------------------------------------------- */
 
 int64_t early_due_ms(const struct early *early)
 {
     return early->since_ms ? early->since_ms + COVER_MS : INT64_MAX;
 }
 
-static int cover(struct early *early)
-{
-    struct journal *journal = &early->journal;
-    if (journal_refresh(journal) < 0)
-        return -1;
-    if (journal->slot.tainted)
-        return recover(early);
-    if (journal->slot.covered < journal->last && journal_cover(journal, early->commit_fd) < 0)
-        return -1;
-    return begin_generation(early);
-}
-
 void early_look(struct early *early, int64_t now_ms)
 {
     if (now_ms < early_due_ms(early))
         return;
-    if (cover(early) < 0)
+    if (cover(early, early->cover_fd) < 0)
         early->since_ms = now_ms; /* tried again later */
 }
 
 void early_end(struct early *early)
 {
-    if (early->since_ms && cover(early) < 0) {
+    if (early->since_ms && cover(early, early->cover_fd) < 0) {
         /* The next one to start does it. */
     }
     journal_close(&early->journal);
+    io_close(&early->cover_fd);
     buf_free(&early->batch);
 }

@@ -16,9 +16,11 @@
 
 struct early {
     struct journal journal;
-    int commit_fd; /* of commit_open */
+    int commit_fd; /* of commit_open: tells of errors in what is not accepted yet, once */
+    int cover_fd;  /* the same for looks, which must not hear of those errors in its place */
     uint64_t boot;
     bool is_usable;
+    bool is_behind;   /* what was withdrawn may not be gone from the disk */
     uint64_t size;    /* of the file: blocks are there up to here */
     int64_t since_ms; /* monotonic: when the first record of the generation was added; 0: none */
     struct buf batch;
@@ -29,7 +31,8 @@ struct early {
  * not be made again, or not durably. */
 int early_start(struct early *early, int commit_fd);
 
-/* Makes the messages, all in S4, durable.  Returns QUEUE_OK; else all are withdrawn. */
+/* Makes the messages, all in S4, durable.  Returns QUEUE_OK; else all are withdrawn, as durably as
+ * the disk lets them be, and so must be all that are not whole yet. */
 int early_commit(struct early *early, struct entry *const *entries, size_t count, int64_t now_ms);
 
 /* When early_look is next to be called, monotonic ms; INT64_MAX: no need. */

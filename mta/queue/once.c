@@ -109,8 +109,8 @@ int queue_once(struct queue *queue, uint64_t *number)
     int result = receive(queue, &entry);
     if (result != QUEUE_OK)
         entry_withdraw(&entry);
-    else
-        result = commit(queue->commit_fd, &one, 1);
+    else if ((result = commit(queue->commit_fd, &one, 1)) != QUEUE_OK)
+        commit_forget(queue->commit_fd);
     if (result == QUEUE_OK) {
         commit_trigger(&entry.number, 1);
         *number = entry.number;
