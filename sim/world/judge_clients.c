@@ -13,6 +13,8 @@
 
 /* Between what queue answers and what its client hears of it. */
 #define HEAR_NS NANOSECONDS
+/* Queue tries again after 5 seconds what it could not make durable. */
+#define AGAIN_NS (6 * NANOSECONDS)
 
 /* --- refused ---------------------------------------------------------------------------------*/
 
@@ -57,6 +59,29 @@ static bool was_found(const struct entry *entry, int64_t time_ns)
     return false;
 }
 
+/* Queue makes it durable that the entry is gone before anybody hears no.  If that failed as well,
+ * by `to`, and each time that it was tried again, a power loss may bring the entry back. */
+static bool may_have_come_back(const struct world *world, const struct entry *entry, int64_t to)
+{
+    int64_t last = 0;
+
+    if (entry->answer != ANSWER_NO)
+        return false;
+    for (size_t i = 0; i < world->upset_count; i++) {
+        const struct upset *upset = &world->upsets[i];
+
+        if (upset->machine != entry->machine || upset->time_ns <= entry->answer_ns)
+            continue;
+        if (upset->time_ns > (last ? last + AGAIN_NS : to))
+            return false;
+        if (upset->kind == UPSET_POWER)
+            return last > 0;
+        if (upset->kind == UPSET_FAULT && (upset->hit & HIT_QUEUE))
+            last = upset->time_ns;
+    }
+    return false;
+}
+
 /* Something went wrong while the entry was made, or its answer was on its way: then it may be there
  * whatever its submitter heard. */
 static bool has_excuse(const struct world *world, const struct letter *letter,
@@ -76,7 +101,7 @@ static bool has_excuse(const struct world *world, const struct letter *letter,
             (!is_failed_sync(upset) || was_found(entry, to + HEAR_NS)))
             return true;
     }
-    return false;
+    return may_have_come_back(world, entry, to + HEAR_NS);
 }
 
 /* What of the letter was queued on its host may have come out. */

@@ -71,6 +71,44 @@ START_TEST(what_was_refused_does_not_come_out)
 }
 END_TEST
 
+/* Withdrawn at 4 s, since a sync failed; told no at 5 s; then the sync that makes it durable that
+ * it is gone failed at that second, and again 5 s later if so; and the power went. */
+static const struct {
+    double failed; /* 0: it did not */
+    bool again;
+    double power;
+    unsigned hit;
+    const char *want;
+} withdrawals[] = {
+    {0, false, 8, HIT_QUEUE, "REFUSED"},    {4.5, false, 8, HIT_QUEUE, ""},
+    {4.5, false, 8, HIT_SEND, "REFUSED"},   {4.5, false, 0, HIT_QUEUE, "REFUSED"},
+    {4.5, false, 13, HIT_QUEUE, "REFUSED"}, {4.5, true, 13, HIT_QUEUE, ""},
+    {8, false, 9, HIT_QUEUE, "REFUSED"},
+};
+
+START_TEST(what_was_withdrawn_comes_back_only_if_that_was_not_durable)
+{
+    struct world *world = make_world(1);
+    struct letter *letter = &world->letters[0];
+
+    letter->state = LETTER_REFUSED;
+    letter->code = 451;
+    letter->ended_ns = 5 * NANOSECONDS;
+    letter->answers[0] = (struct recipient_answer){.code = 451, .tried = 1};
+    world->entries[0].answer = ANSWER_NO;
+    world->entries[0].answer_ns = 4 * NANOSECONDS;
+    add_taking(world, "bob@away.example");
+    add_upset(world, 3.9, UPSET_FAULT)->hit = HIT_QUEUE | HIT_SYNC;
+    if (withdrawals[_i].failed > 0)
+        add_upset(world, withdrawals[_i].failed, UPSET_FAULT)->hit = withdrawals[_i].hit | HIT_SYNC;
+    if (withdrawals[_i].again)
+        add_upset(world, withdrawals[_i].failed + 5, UPSET_FAULT)->hit = HIT_QUEUE | HIT_SYNC;
+    if (withdrawals[_i].power > 0)
+        add_upset(world, withdrawals[_i].power, UPSET_POWER);
+    judge(world, withdrawals[_i].want);
+}
+END_TEST
+
 /* --- relaying --------------------------------------------------------------------------------*/
 
 static const struct {
@@ -145,6 +183,8 @@ int main(void)
 
     tcase_add_loop_test(tests, no_more_is_queued_than_was_accepted, 0,
                         sizeof tries / sizeof *tries);
+    tcase_add_loop_test(tests, what_was_withdrawn_comes_back_only_if_that_was_not_durable, 0,
+                        sizeof withdrawals / sizeof *withdrawals);
     tcase_add_loop_test(tests, what_was_refused_does_not_come_out, 0,
                         sizeof refusals / sizeof *refusals);
     tcase_add_loop_test(tests, only_some_may_send_through_a_host, 0,
