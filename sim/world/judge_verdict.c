@@ -86,6 +86,30 @@ static bool was_sender_refused(const struct world *world, const struct entry *en
     return false;
 }
 
+static bool has_transaction(const struct dialogue *dialogue, size_t connection)
+{
+    for (size_t i = 0; i < dialogue->transaction_count; i++)
+        if (dialogue->transactions[i].connection == connection)
+            return true;
+    return false;
+}
+
+/* A remote has said a 5xx to the host on a connection that never came to MAIL: of its greeting or
+ * of the name, which is no refusal for good. */
+static bool was_turned_away(const struct world *world, const struct attempt *attempt)
+{
+    for (size_t i = 0; i < world->spoken_count; i++) {
+        const struct spoken *spoken = &world->spoken[i];
+
+        if (!spoken->by_client && spoken->time_ns >= attempt->start_ns &&
+            spoken->time_ns <= attempt->end_ns && spoken->connection < world->connection_count &&
+            world->dialogue->host_of[spoken->connection] == attempt->machine &&
+            reply_class(spoken->text) == 5 && !has_transaction(world->dialogue, spoken->connection))
+            return true;
+    }
+    return false;
+}
+
 /* The DNS had trouble with a question about the domain while the try went on. */
 static bool had_dns_trouble(const struct world *world, const struct attempt *attempt)
 {
@@ -196,7 +220,8 @@ static void judge_attempt(struct world *world, const struct entry *entry,
     else if (failed && replies.count == 0 && had_dns_trouble(world, attempt))
         accuse(world, entry, attempt, "failed for good though only the DNS had trouble");
     else if ((attempt->result == 'Z' || expired) && replies.worst == 5 && replies.best == 5 &&
-             says(attempt, "Remote_host_said:_5") && !says(attempt, "Remote_host_said:_4"))
+             says(attempt, "Remote_host_said:_5") && !says(attempt, "Remote_host_said:_4") &&
+             !was_turned_away(world, attempt))
         accuse(world, entry, attempt, "is tried again though the remote has refused it for good");
 }
 

@@ -67,6 +67,36 @@ START_TEST(a_refused_sender_is_a_failure)
 }
 END_TEST
 
+/* --- a connection that is refused, beside another message's refusal ----------------------------*/
+
+/* The connection for the message got as far as that; the other's recipient is refused. */
+static const struct {
+    const char *said[2];
+    const char *text;
+    const char *want;
+} turned_away[] = {
+    {{"554 5.7.1 go away"}, "x_but_greeting_failed./Remote_host_said:_554_5.7.1_go_away/", ""},
+    {{"220 hello", "550 who"}, "x_but_my_name_was_rejected./Remote_host_said:_550_who/", ""},
+    {{"220 hello", "250 hello"}, "x_failed/Remote_host_said:_550_5.1.1_no/", "VERDICT"},
+};
+
+START_TEST(a_refused_connection_is_tried_again)
+{
+    struct world *world = make_world(1);
+
+    set_text(add_attempt(world, "bob@away.example", 1.5, 'Z'), turned_away[_i].text);
+    talk(world, 1.51, "550 5.1.1 no", NULL, NULL);
+    add_connection(world);
+    say(world, 1.52, false, turned_away[_i].said[0]);
+    if (turned_away[_i].said[1]) {
+        say(world, 1.52, true, "HELO example.com");
+        say(world, 1.52, false, turned_away[_i].said[1]);
+    }
+    world->entries[0].stage = STAGE_S5;
+    judge_all(world, true, turned_away[_i].want);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("judge_verdict");
@@ -78,6 +108,8 @@ int main(void)
                         sizeof puts_off / sizeof *puts_off);
     tcase_add_loop_test(tests, a_refused_sender_is_a_failure, 0,
                         sizeof refusals / sizeof *refusals);
+    tcase_add_loop_test(tests, a_refused_connection_is_tried_again, 0,
+                        sizeof turned_away / sizeof *turned_away);
     suite_add_tcase(suite, tests);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
