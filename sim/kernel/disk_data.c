@@ -256,5 +256,8 @@ void data_choose(struct inode *inode, const struct chooser *chooser)
             choose_overwrite(inode, change, chooser, what);
             choose_append(inode, change, chooser, what);
         }
+        /* The content may be nobody else's now, and then takes what follows without a copy. */
+        bytes_release(change->data.fresh_bytes);
+        change->data.fresh = change->data.fresh_bytes = NULL;
     }
 }

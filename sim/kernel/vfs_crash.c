@@ -8,11 +8,12 @@
 
 #include <string.h>
 
-/* Of a large write what was written stays where it is: whoever changes the content takes a copy. */
+/* Of a write of most of the file what was written stays where it is: whoever changes the content
+ * takes a copy of all of it. */
 static void keep_fresh(struct change *change, const struct content *content)
 {
     uint64_t offset = change->data.offset, size = change->data.size;
-    if (size >= VFS_BLOCK && offset + size <= content->held) {
+    if (size >= VFS_BLOCK && size >= content->held / 2 && offset + size <= content->held) {
         change->data.fresh_bytes = bytes_share(content->bytes);
         change->data.fresh = content->bytes + offset;
         return;
