@@ -308,8 +308,20 @@ static void check_owner(struct machine *machine, struct entry *entry, enum spool
                  bits_format(bit, bits));
 }
 
-/* A call of queue's has failed since the message came into the spool, and it is still in S4: queue
- * makes its files anew. */
+/* A sync has failed before that, and the journal says so until it begins anew. */
+static bool is_in_doubt(const struct machine *machine)
+{
+    const struct world *world = machine->world;
+
+    for (size_t i = 0; i < world->upset_count; i++)
+        if (world->upsets[i].machine == machine->index && world->upsets[i].kind == UPSET_FAULT &&
+            upset_touches(&world->upsets[i], HIT_SYNC))
+            return journal_is_in_doubt(machine);
+    return false;
+}
+
+/* A call of queue's has failed since the message came into the spool, or the journal is in doubt,
+ * and it is still in S4: queue makes its files anew. */
 static bool is_made_anew(const struct machine *machine, const struct entry *entry)
 {
     const struct world *world = machine->world;
@@ -321,7 +333,7 @@ static bool is_made_anew(const struct machine *machine, const struct entry *entr
             world->upsets[i].time_ns >= entry->history[0].time_ns &&
             upset_touches(&world->upsets[i], HIT_QUEUE))
             return true;
-    return false;
+    return is_in_doubt(machine);
 }
 
 /* queue has made a first file of that number, or has renamed one over another; not for a message

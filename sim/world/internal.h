@@ -34,6 +34,8 @@ void journal_note_durable(struct machine *machine);
 void journal_reread(struct machine *machine);
 /* Whether the disk holds the message there, and start-up would make it again from that. */
 bool journal_holds(const struct machine *machine, const struct entry *entry);
+/* It says that a sync has failed: start-up makes all again that it holds, durable or not. */
+bool journal_is_in_doubt(const struct machine *machine);
 
 /* --- contract.c --- */
 /* A delivery of the message starts; nixie-clean has unlinked its todo. */

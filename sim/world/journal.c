@@ -17,7 +17,7 @@
 #define SLOT_GAP 512
 #define SLOT_SIZE 109
 #define SLOT_CHECK_AT 92
-#define SLOT_WORDS "nixie1 journl %*16s %20llu %16llx %20llu"
+#define SLOT_WORDS "nixie1 journl %*16s %20llu %16llx %20llu %1u"
 #define FIRST_RECORD 4096
 #define LINE_SIZE 112
 #define LINE_WORDS "nixie1 accept %16llx %20llu %20llu %8llu %8llu"
@@ -31,26 +31,31 @@ static bool is_whole(const char line[SLOT_SIZE + 1])
     return memcmp(check, line + SLOT_CHECK_AT, 16) == 0;
 }
 
+struct slot {
+    unsigned long long generation, covered;
+    unsigned tainted;
+};
+
 /* The slot that counts. */
-static bool read_slot(struct machine *machine, unsigned long long *generation,
-                      unsigned long long *covered)
+static bool read_slot(const struct machine *machine, struct slot *slot)
 {
     unsigned long long newest = 0;
 
     for (unsigned i = 0; i < 2; i++) {
         char line[SLOT_SIZE + 1];
-        unsigned long long serial, slot_generation, slot_covered;
+        unsigned long long serial;
+        struct slot found;
 
         if (host_read_part(machine->host, PATH, i * SLOT_GAP, line, SLOT_SIZE) != SLOT_SIZE ||
             !is_whole(line))
             continue;
         line[SLOT_SIZE] = 0;
-        if (sscanf(line, SLOT_WORDS, &serial, &slot_generation, &slot_covered) != 3 ||
+        if (sscanf(line, SLOT_WORDS, &serial, &found.generation, &found.covered, &found.tainted) !=
+                4 ||
             serial <= newest)
             continue;
         newest = serial;
-        *generation = slot_generation;
-        *covered = slot_covered;
+        *slot = found;
     }
     return newest > 0;
 }
@@ -104,13 +109,13 @@ static bool records_are_durable(const struct machine *machine)
 void journal_note_durable(struct machine *machine)
 {
     struct journal_state *journal = &machine->journal;
-    unsigned long long generation, covered;
+    struct slot slot;
 
-    if (!records_are_durable(machine) || !read_slot(machine, &generation, &covered))
+    if (!records_are_durable(machine) || !read_slot(machine, &slot))
         return;
-    if (generation != journal->generation || journal->end == 0)
-        *journal = (struct journal_state){.generation = generation, .end = FIRST_RECORD};
-    journal->covered = covered;
+    if (slot.generation != journal->generation || journal->end == 0)
+        *journal = (struct journal_state){.generation = slot.generation, .end = FIRST_RECORD};
+    journal->covered = slot.covered;
     while (read_record(machine))
         ;
     if (journal->covered >= journal->last)
@@ -131,4 +136,11 @@ bool journal_holds(const struct machine *machine, const struct entry *entry)
 {
     return entry->journal_sequence > machine->journal.covered &&
            entry->journal_generation == machine->journal.generation;
+}
+
+bool journal_is_in_doubt(const struct machine *machine)
+{
+    struct slot slot;
+
+    return read_slot(machine, &slot) && slot.tainted;
 }

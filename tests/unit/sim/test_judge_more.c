@@ -480,6 +480,54 @@ START_TEST(numbers_are_given_once)
 }
 END_TEST
 
+/* A sync has failed, and the journal says so: what is in S4 is made again. */
+START_TEST(what_is_in_doubt_is_made_again)
+{
+    static const char slot[] = "nixie1 journl 0000000000000001 00000000000000000001 "
+                               "0000000000000001 00000000000000000000 ";
+    static const struct {
+        const char *state; /* of the journal, and its check */
+        unsigned hit;      /* 0: nothing failed */
+        bool in_s4;
+        const char *want;
+    } cases[] = {
+        {"1 70e28bb8a4ee408c\n", HIT_SEND | HIT_SYNC, true, ""},
+        {"1 70e28bb8a4ee408c\n", HIT_SEND | HIT_SYNC, false, "NUMBER"},
+        {"1 70e28bb8a4ee408c\n", HIT_SEND, true, "NUMBER"},
+        {"1 70e28bb8a4ee408c\n", 0, true, "NUMBER"},
+        {"0 03db7f0d11ba2ffb\n", HIT_SEND | HIT_SYNC, true, "NUMBER"},
+        {"1 0123456789abcdef\n", HIT_SEND | HIT_SYNC, true, "NUMBER"}, /* does not check out */
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct world *world = start_world();
+        struct machine *machine = &world->machines[0];
+        struct call call = {.id = CALL_open,
+                            .process = host_find_process(machine->host, "nixie-queue")};
+        struct entry *entry;
+        char journal[128];
+
+        snprintf(journal, sizeof journal, "%s%s", slot, cases[i].state);
+        write_spool(world, "lock/journal", journal, strlen(journal));
+        if (cases[i].hit)
+            add_upset(world, 0, UPSET_FAULT)->hit = cases[i].hit;
+        world->call = &call;
+        entries_note_name(machine, HOME_QUEUE "/pid/8", true);
+        entries_note_name(machine, HOME_QUEUE "/pid/8", false);
+        call.id = CALL_rename;
+        entries_note_name(machine, HOME_QUEUE "/mess/8", true);
+        if (cases[i].in_s4)
+            entries_note_name(machine, HOME_QUEUE "/todo/8", true);
+        forget_violations(world);
+        entry = &world->entries[world->entry_count - 1];
+        LIST_ADD(entry->history, entry->history_count)->time_ns = NANOSECONDS;
+        entries_note_name(machine, HOME_QUEUE "/mess/8", true);
+        world->call = NULL;
+        expect(world, cases[i].want);
+    }
+}
+END_TEST
+
 /* --- LOG -------------------------------------------------------------------------------------*/
 
 static pid_t writer_of(const struct world *world)
@@ -630,6 +678,7 @@ int main(void)
     tcase_add_test(tests, a_release_may_come_too_early);
     tcase_add_test(tests, all_have_what_goes);
     tcase_add_test(tests, numbers_are_given_once);
+    tcase_add_test(tests, what_is_in_doubt_is_made_again);
     tcase_add_loop_test(tests, lines_fit_together, 0, sizeof logs / sizeof *logs);
     tcase_add_test(tests, deliveries_end);
     tcase_add_test(tests, trouble_has_a_cause);
