@@ -150,8 +150,9 @@ bool chores_due(const struct send *send)
     const struct message *message = message_first(&send->messages, DUE_CHORE);
     if (!message || message->due[DUE_CHORE] > send->time.now)
         return false;
-    /* When told to end, only what was nearly done is still done. */
-    return !send->exit_asap || message->state == MESSAGE_ENDING;
+    /* When told to end, only what was nearly done is still done, and what else would be forgotten:
+     * each delivery that is waited for is time in which there may be room again. */
+    return !send->exit_asap || message->state == MESSAGE_ENDING || message->state == MESSAGE_MOVING;
 }
 
 void chores_step(struct send *send)
