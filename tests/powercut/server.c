@@ -188,7 +188,10 @@ static bool send_mail(int fd, unsigned number)
     works = works && say_line(fd, "DATA\r\n", 354);
     size_t size;
     char *text = mail_text(number, "\r\n", &size);
-    text = realloc(text, size + 4);
+    char *longer = realloc(text, size + 4);
+    if (!longer)
+        abort();
+    text = longer;
     memcpy(text + size, ".\r\n", 4);
     works = works && say(fd, text, size + 3, 250);
     free(text);
