@@ -167,7 +167,7 @@ void files_check(struct machine *machine, struct entry *entry, enum files_moment
         check_file(machine, entry, "todo");
     check_file(machine, entry, "info");
     count = check_file(machine, entry, "local") + check_file(machine, entry, "remote");
-    if (entry->bits & BIT_BOUNCE)
+    if ((entry->bits & BIT_BOUNCE) && !entry->revived)
         check_file(machine, entry, "bounce");
     if (moment != FILES_PREPARED || !entry->prepared || count == entry->recipient_count)
         return;
