@@ -54,6 +54,8 @@ static bool was_in_memory(const struct world *world, const struct entry *entry,
     return ends_send(world, upset) && entry_stage_at(entry, upset->time_ns - 1) == STAGE_S4;
 }
 
+#define WRITTEN_AGAIN_NS (10 * NANOSECONDS) /* what could not be written down is tried then */
+
 /* How long before the upset a report may be forgotten: a slow disk makes that longer. */
 static int64_t forget_ns(const struct world *world, const struct upset *upset, int64_t from)
 {
@@ -128,6 +130,34 @@ static bool was_never_synced(const struct world *world, const struct attempt *at
     return false;
 }
 
+/* send says that it could not write the result down: it tries again 10 s later, and a sync follows
+ * that.  A power loss until then forgets it. */
+static bool was_written_late(const struct world *world, const struct entry *entry,
+                             const struct attempt *attempt)
+{
+    char texts[2][100];
+    static const char *const channels[] = {"local", "remote"};
+
+    for (size_t i = 0; i < 2; i++)
+        snprintf(texts[i], sizeof texts[i],
+                 "warning: trouble writing to %s/%llu; will try again later", channels[i],
+                 (unsigned long long) entry->number);
+    for (size_t i = 0; i < world->line_count; i++) {
+        const struct log_line *line = &world->lines[i];
+
+        if (line->machine != attempt->machine || line->time_ns < attempt->end_ns ||
+            line->time_ns > attempt->end_ns + NANOSECONDS ||
+            (strcmp(line->text, texts[0]) != 0 && strcmp(line->text, texts[1]) != 0))
+            continue;
+        for (size_t j = 0; j < world->upset_count; j++)
+            if (world->upsets[j].machine == attempt->machine &&
+                world->upsets[j].kind == UPSET_POWER && world->upsets[j].time_ns >= line->time_ns &&
+                world->upsets[j].time_ns <= line->time_ns + WRITTEN_AGAIN_NS + FORGET_NS)
+                return true;
+    }
+    return false;
+}
+
 bool reason_forgotten(const struct world *world, const struct entry *entry,
                       const struct attempt *attempt)
 {
@@ -142,7 +172,8 @@ bool reason_forgotten(const struct world *world, const struct entry *entry,
             was_in_memory(world, entry, upset))
             return true;
     }
-    return was_given_up(world, entry, attempt) || was_never_synced(world, attempt);
+    return was_given_up(world, entry, attempt) || was_never_synced(world, attempt) ||
+           was_written_late(world, entry, attempt);
 }
 
 /* The first start at or after that; INT64_MAX: there is none. */
