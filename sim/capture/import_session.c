@@ -254,12 +254,12 @@ static void set_end(struct import_session *session)
     else if (session->unanswered && session->unanswered->step == SMTP_MESSAGE &&
              !session->unanswered->command.whole)
         session->end = END_CLIENT;
-    else if (session->unanswered && strcmp(session->unanswered->verb, "QUIT") != 0)
+    else if (session->unanswered && strcmp(session->unanswered->verb, "QUIT") != 0) {
         session->end = END_SILENT;
-    if (session->end == END_SILENT)
         session->waited_ns = flow->last_ns - (session->unanswered->command.there
                                                   ? session->unanswered->command.last_ns
                                                   : flow->first_ns);
+    }
 }
 
 /* True if our server, too, would go to the next server or try again later. */

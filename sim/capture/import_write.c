@@ -106,7 +106,8 @@ static void print_bounce_ways(struct import *import, FILE *to)
     for (size_t i = 0; i < count; i++) {
         if (i > 0 && strcasecmp(senders[i], senders[i - 1]) == 0)
             continue;
-        if (bsearch(&senders[i], recipients, recipient_count, sizeof *recipients, compare_texts)) {
+        if (recipient_count &&
+            bsearch(&senders[i], recipients, recipient_count, sizeof *recipients, compare_texts)) {
             import_note(import, "%s sends and receives: bounces to it go to its server, too",
                         senders[i]);
             continue;
