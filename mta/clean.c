@@ -11,8 +11,8 @@
  *   mess/N        unlinks intd/N, then mess/N
  *   done/N        todo/N, then mess/N: of a message that all recipients got
  *   aside/KIND/N  moves KIND/N (mess, intd or todo) to corrupt/KIND.N (.2 ... if that is taken);
- * before mess/N todo/N, if it is there still sweep         removes left-overs in pid/, and in intd/
- * those without todo
+ *                 with mess/N, first todo/N if it is there still
+ *   sweep         removes left-overs in pid/, and in intd/ those without todo
  */
 #include <dirent.h>
 #include <errno.h>
