@@ -162,11 +162,13 @@ static bool is_word(const struct clean *clean, const char *word)
 static int look_at_journal(struct clean *clean)
 {
     struct journal *journal = &clean->journal;
-    int found = journal->fd < 0 ? journal_open(journal) : journal_refresh(journal) < 0 ? -1 : 1;
+    bool is_open = journal->fd >= 0;
+    int found = !is_open ? journal_open(journal) : journal_refresh(journal) < 0 ? -1 : 1;
     if (found >= 0)
         return found;
     int error = errno;
-    journal_close(journal);
+    if (!is_open || error == EBADMSG) /* else it may still owe a taint */
+        journal_close(journal);
     return error == EBADMSG ? 0 : -1;
 }
 

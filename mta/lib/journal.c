@@ -34,6 +34,8 @@
 #define LINE_SIZE_DIGITS 8
 #define DIGITS 20
 
+#define TAINT_TRIES 3
+
 _Static_assert(LINE_CHECK_AT + 16 + 1 <= JOURNAL_LINE_SIZE, "a record's line has room");
 _Static_assert(SLOT_CHECK_AT + 16 + 1 == SLOT_SIZE, "a slot's line has its size");
 
@@ -104,7 +106,8 @@ static int read_slots(int fd, struct journal_slot *slot, unsigned *place)
     return -1;
 }
 
-int journal_refresh(struct journal *journal)
+/* The slot that counts now.  0, or -1 with errno. */
+static int read_current(struct journal *journal)
 {
     uint64_t generation = journal->slot.generation;
     if (read_slots(journal->fd, &journal->slot, &journal->place) < 0)
@@ -129,7 +132,7 @@ int journal_open(struct journal *journal)
         errno = EBADMSG;
         return -1;
     }
-    return journal_refresh(journal) < 0 ? -1 : 1;
+    return read_current(journal) < 0 ? -1 : 1;
 }
 
 void journal_close(struct journal *journal)
@@ -195,6 +198,40 @@ int journal_write_slot(struct journal *journal, struct journal_slot slot)
     lock(journal->fd, LOCK_UN);
     errno = saved;
     return result;
+}
+
+/* --- taint --- */
+
+/* Writes it to the generation that counts, be it one that began meanwhile.  What cannot be written
+ * is owed: journal_refresh comes back to it. */
+static void settle_taint(struct journal *journal)
+{
+    for (int i = 0; i < TAINT_TRIES; i++) {
+        struct journal_slot slot = journal->slot;
+        slot.tainted = true;
+        if (journal_write_slot(journal, slot) < 0 || read_current(journal) < 0)
+            break;
+        if (journal->slot.tainted) {
+            journal->owes_taint = false;
+            return;
+        }
+    }
+    journal->slot.tainted = true;
+}
+
+void journal_taint(struct journal *journal)
+{
+    journal->owes_taint = true;
+    settle_taint(journal);
+}
+
+int journal_refresh(struct journal *journal)
+{
+    if (read_current(journal) < 0)
+        return -1;
+    if (journal->owes_taint)
+        settle_taint(journal);
+    return 0;
 }
 
 /* --- records --- */
@@ -282,14 +319,6 @@ int journal_next(struct journal *journal, struct journal_record *record, struct 
 }
 
 /* --- covering --- */
-
-void journal_taint(struct journal *journal)
-{
-    struct journal_slot slot = journal->slot;
-    slot.tainted = true;
-    if (journal_write_slot(journal, slot) < 0)
-        journal->slot.tainted = true;
-}
 
 int journal_cover(struct journal *journal, int commit_fd)
 {

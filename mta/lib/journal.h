@@ -43,9 +43,10 @@ struct journal_slot {
 struct journal {
     int fd; /* -1: there is none */
     struct journal_slot slot;
-    unsigned place; /* of the slot: 0, 1 */
-    uint64_t last;  /* sequence of the last record that was found, 0: none */
-    uint64_t end;   /* offset behind it */
+    unsigned place;  /* of the slot: 0, 1 */
+    uint64_t last;   /* sequence of the last record that was found, 0: none */
+    uint64_t end;    /* offset behind it */
+    bool owes_taint; /* a taint could not be written yet */
 };
 
 struct journal_record {
@@ -58,8 +59,8 @@ struct journal_record {
 int journal_open(struct journal *journal);
 void journal_close(struct journal *journal);
 
-/* Reads the slots again; the records of another generation are looked for anew.  0, or -1 with
- * errno (EBADMSG). */
+/* Reads the slots again; the records of another generation are looked for anew.  A taint that is
+ * owed is written, or counts at least here.  0, or -1 with errno (EBADMSG). */
 int journal_refresh(struct journal *journal);
 
 /* The first slot of a file that has none: journal->slot.generation and this boot.  Not synced.  0,
@@ -80,7 +81,9 @@ int journal_build_line(struct buf *to, uint64_t generation, uint64_t sequence,
  * errno. */
 int journal_next(struct journal *journal, struct journal_record *record, struct buf *content);
 
-/* A syncfs has failed: what was to be made durable may be lost, and no later one tells of it. */
+/* A syncfs has failed: what was to be made durable may be lost, and no later one of this program
+ * tells of it.  That holds for a generation that began while it was under way too.  What cannot be
+ * written is owed, and counts in this program. */
 void journal_taint(struct journal *journal);
 
 /* syncfs of `commit_fd` (opened before anything was written), then everything that was recorded

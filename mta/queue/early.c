@@ -57,6 +57,7 @@ static int begin_generation(struct early *early)
     }
     journal->last = 0;
     journal->end = JOURNAL_FIRST;
+    journal->owes_taint = false;
     early->since_ms = 0;
     return 0;
 }

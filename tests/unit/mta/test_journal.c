@@ -246,6 +246,59 @@ START_TEST(tainted)
 }
 END_TEST
 
+/* The queue begins a generation while the sync of clean is under way, and that fails. */
+START_TEST(taint_of_a_generation_that_began_meanwhile)
+{
+    struct journal queue = open_journal();
+    struct journal clean = open_journal();
+    struct journal_slot slot = {.boot = 11, .generation = GENERATION + 1};
+    int commit = open(".", O_RDONLY | O_DIRECTORY);
+    add(&queue, 3, "to do", "a message");
+    ck_assert_int_eq(journal_write_slot(&queue, slot), 0);
+    queue.last = 0;
+    queue.end = JOURNAL_FIRST;
+    add(&queue, 9, "other", "x");
+    ck_assert_int_eq(journal_cover(&clean, -1), -1);
+    ck_assert_int_eq(errno, EBADF);
+    ck_assert_int_eq(journal_refresh(&queue), 0);
+    ck_assert_uint_eq(queue.slot.generation, GENERATION + 1);
+    ck_assert(queue.slot.tainted);
+    ck_assert_int_eq(journal_cover(&clean, commit), -1);
+    ck_assert_int_eq(errno, EIO);
+    journal_close(&queue);
+    journal_close(&clean);
+    close(commit);
+}
+END_TEST
+
+/* The disk fails the taint too: it is written when that is possible, and counts meanwhile. */
+START_TEST(taint_that_cannot_be_written)
+{
+    struct journal clean = open_journal();
+    int commit = open(".", O_RDONLY | O_DIRECTORY);
+    int writable = clean.fd;
+    add(&clean, 3, "to do", "a message");
+    clean.fd = open(PATH, O_RDONLY);
+    ck_assert_int_ge(clean.fd, 0);
+    ck_assert_int_eq(journal_cover(&clean, -1), -1);
+    ck_assert_int_eq(errno, EBADF);
+    struct journal other = open_journal();
+    ck_assert(!other.slot.tainted);
+    ck_assert_int_eq(journal_refresh(&clean), 0);
+    ck_assert_int_eq(journal_cover(&clean, commit), -1);
+    ck_assert_int_eq(errno, EIO);
+    close(clean.fd);
+    clean.fd = writable;
+    ck_assert_int_eq(journal_refresh(&clean), 0);
+    ck_assert_int_eq(journal_refresh(&other), 0);
+    ck_assert(other.slot.tainted);
+    ck_assert_uint_eq(other.slot.covered, 0);
+    journal_close(&other);
+    journal_close(&clean);
+    close(commit);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("journal");
@@ -259,6 +312,8 @@ int main(void)
     tcase_add_test(tests, no_slot_at_all);
     tcase_add_test(tests, covering);
     tcase_add_test(tests, tainted);
+    tcase_add_test(tests, taint_of_a_generation_that_began_meanwhile);
+    tcase_add_test(tests, taint_that_cannot_be_written);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
