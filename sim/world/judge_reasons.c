@@ -130,8 +130,41 @@ static bool was_never_synced(const struct world *world, const struct attempt *at
     return false;
 }
 
-/* send says that it could not write the result down: it tries again 10 s later, and a sync follows
- * that.  A power loss until then forgets it. */
+/* Till when the result was written nowhere, or might be: every 10 s send tries it again, without a
+ * word, and each time a fault may meet it. */
+static int64_t unwritten_until(const struct world *world, const struct log_line *line)
+{
+    int64_t until = line->time_ns + WRITTEN_AGAIN_NS;
+
+    for (size_t i = 0; i < world->upset_count; i++) {
+        const struct upset *upset = &world->upsets[i];
+
+        if (upset->machine == line->machine && upset->kind == UPSET_FAULT &&
+            (upset->hit == 0 || (upset->hit & HIT_SEND)) && upset->time_ns >= until - NANOSECONDS &&
+            upset->time_ns <= until + NANOSECONDS)
+            until = upset->time_ns + WRITTEN_AGAIN_NS;
+    }
+    return until;
+}
+
+/* An end of send till then forgets it; so does a power loss before the sync that follows. */
+static bool forgets_unwritten(const struct world *world, const struct log_line *line)
+{
+    int64_t until = unwritten_until(world, line);
+
+    for (size_t i = 0; i < world->upset_count; i++) {
+        const struct upset *upset = &world->upsets[i];
+
+        if (upset->machine != line->machine || upset->time_ns < line->time_ns)
+            continue;
+        if (upset->kind == UPSET_POWER ? upset->time_ns <= until + FORGET_NS
+                                       : upset->time_ns <= until && ends_send(world, upset))
+            return true;
+    }
+    return false;
+}
+
+/* send says that it could not write the result down. */
 static bool was_written_late(const struct world *world, const struct entry *entry,
                              const struct attempt *attempt)
 {
@@ -145,15 +178,11 @@ static bool was_written_late(const struct world *world, const struct entry *entr
     for (size_t i = 0; i < world->line_count; i++) {
         const struct log_line *line = &world->lines[i];
 
-        if (line->machine != attempt->machine || line->time_ns < attempt->end_ns ||
-            line->time_ns > attempt->end_ns + NANOSECONDS ||
-            (strcmp(line->text, texts[0]) != 0 && strcmp(line->text, texts[1]) != 0))
-            continue;
-        for (size_t j = 0; j < world->upset_count; j++)
-            if (world->upsets[j].machine == attempt->machine &&
-                world->upsets[j].kind == UPSET_POWER && world->upsets[j].time_ns >= line->time_ns &&
-                world->upsets[j].time_ns <= line->time_ns + WRITTEN_AGAIN_NS + FORGET_NS)
-                return true;
+        if (line->machine == attempt->machine && line->time_ns >= attempt->end_ns &&
+            line->time_ns <= attempt->end_ns + NANOSECONDS &&
+            (strcmp(line->text, texts[0]) == 0 || strcmp(line->text, texts[1]) == 0) &&
+            forgets_unwritten(world, line))
+            return true;
     }
     return false;
 }
@@ -402,6 +431,22 @@ static bool was_unborn(const struct world *world, const struct entry *entry, int
     return time_ns <= first || entry_stage_at(entry, time_ns) == STAGE_S4;
 }
 
+/* Since it started send could not read the message in the spool, which it had not tried yet: it
+ * takes its birth from there by the clock as it is then. */
+static bool was_unread(const struct world *world, const struct entry *entry, int64_t time_ns)
+{
+    struct range attempts = world_attempts_of(world, (size_t) (entry - world->entries));
+    int64_t start = reason_last_start(world, entry->machine, time_ns);
+
+    for (size_t i = 0; i < attempts.count; i++) {
+        int64_t tried = world->attempts[attempts.items[i]].start_ns;
+
+        if (tried >= start && tried <= time_ns)
+            return false;
+    }
+    return had_trouble(world, entry->machine, start, time_ns);
+}
+
 bool reason_lost_age(const struct world *world, const struct entry *entry, int64_t to)
 {
     int64_t stepped = INT64_MAX;
@@ -411,7 +456,8 @@ bool reason_lost_age(const struct world *world, const struct entry *entry, int64
 
         if (upset->machine != entry->machine)
             continue;
-        if (upset->kind == UPSET_CLOCK && was_unborn(world, entry, upset->time_ns))
+        if (upset->kind == UPSET_CLOCK &&
+            (was_unborn(world, entry, upset->time_ns) || was_unread(world, entry, upset->time_ns)))
             return true;
         if (upset->kind == UPSET_CLOCK && upset->time_ns >= entry->birth_ns && stepped == INT64_MAX)
             stepped = upset->time_ns;
