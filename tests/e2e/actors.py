@@ -578,13 +578,15 @@ def rules_chance():
 def rules_times():
     """server: from and until; refused connections"""
     with Server('on NOOP from 300ms until 600ms reply 450 "4.0.0 now"\n') as server:
-        started = server.of("listening")[0]["time"]
         s = server.session()
-        early = s.say("NOOP")[0] if time.monotonic() - started < 0.25 else 250
-        time.sleep(max(0, started + 0.4 - time.monotonic()))
-        middle = s.say("NOOP")[0] if time.monotonic() - started < 0.55 else 450
-        time.sleep(max(0, started + 0.7 - time.monotonic()))
-        assert (early, middle, s.say("NOOP")[0]) == (250, 450, 250)
+        seen, asked, pause, end = [], time.monotonic(), 0, time.monotonic() + 0.8
+        while asked < end:
+            code = s.say("NOOP")[0]
+            if seen[-1:] != [code]:
+                seen.append(code)
+            time.sleep(0.01)
+            pause, asked = max(pause, time.monotonic() - asked), time.monotonic()
+        assert pause > 0.25 or seen in ([250, 450, 250], [450, 250]), (pause, seen)
     with Server('age 1h\non NOOP until 1h reply 450 "4.0.0 early"\non NOOP from 2h reply 450 "4.0.0 late"\n') as server:
         server.session().say("NOOP", 250)
     with Server("on connect from 200ms until 1500ms refuse\n") as server:

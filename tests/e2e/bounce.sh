@@ -133,6 +133,6 @@ body"
 is "its header says nothing of MIME" "$(grep -c -i '^mime-version\|^content-' "$home/rig/bounce.10/mess")" 0
 stop
 echo dsn >"$home/control/bounceformat"
-(cd "$home" && timeout 10 "$tmp/send_rig" run "$build/bin/nixie-send" >rig/log 2>&1)
+(cd "$home" && timeout 100 "$tmp/send_rig" run "$build/bin/nixie-send" >rig/log 2>&1)
 check "another form is none" said '^alert: cannot start: unable to read controls: control/bounceformat is neither'
 tap_end

@@ -26,7 +26,7 @@ prepare() { # HOME: what waits shall arrive there
 
 check "a home" server_make "$home" alice joe carol
 echo '|exit 111' >"$home/users/joe/.qmail-later"
-echo '|sleep 1; echo no; exit 100' >"$home/users/joe/.qmail-fail"
+echo '|while [ ! -e go ]; do sleep 0.1; done; echo no; exit 100' >"$home/users/joe/.qmail-fail"
 check "start" server_start "$home"
 check "15 messages, half delivered" submit_all 15 marked alice joe-later
 check "15 messages, half bounced" submit_all 15 bounced joe-nobody joe-later
@@ -34,6 +34,7 @@ check "wait" wait_for 30 log_has 'delivery .*deferral' 30
 check "more" wait_for 10 log_has 'delivery .*failure' 15
 check "5 messages that fail" submit_all 5 failed joe-fail
 chmod 0 "$home/bin/nixie-queue" && server_kill "$home" queue # nobody takes their bounces
+touch "$home/users/joe/go"
 check "their bounces wait" wait_for 20 log_has 'trouble injecting bounce' 5
 server_stop "$home"
 chmod 755 "$home/bin/nixie-queue"

@@ -11,17 +11,14 @@ start() { # configuration on standard input; sets $server and the ports of its l
     : >"$tmp/records"
     "$build/bin/nixie-actor-dns-server" <&0 >"$tmp/records" 2>"$tmp/errors" &
     server=$!
-    local i
-    for ((i = 0; i < 100; i++)); do
-        [ "$(grep -c ^listening "$tmp/records")" = "$1" ] && break
-        sleep 0.05
-    done
+    listen_at() { [ "$(grep -c ^listening "$tmp/records")" = "$1" ]; }
+    wait_for 5 listen_at "$1"
     mapfile -t ports < <(sed -n 's/^listening .* //p' "$tmp/records")
 }
 stop() { kill "$server" && wait "$server"; }
-look_up() { NIXIE_RESOLV_CONF=$tmp/resolv.conf timeout 60 "$build/tests/programs/resolve_client" "$@"; }
-says() { # NAME WANT KIND DOMAIN
-    is "$1" "$(look_up "$3" "$4")" "$3 $4 $2"
+look_up() { NIXIE_RESOLV_CONF=$tmp/resolv.conf timeout 200 "$build/tests/programs/resolve_client" "$@"; }
+says() { # NAME WANT KIND DOMAIN: seconds count, but for those of a busy machine
+    is "$1" "$(look_up "$3" "$4" | sed -e 's/ [0-3]: / 0: /' -e 's/ [5-9]: / 5: /')" "$3 $4 $2"
 }
 
 # --- what it answers ---
@@ -146,7 +143,7 @@ ask() { # HEX: sends a datagram, prints the answer in hex ("" if there is none s
     exec 3<>"/dev/udp/127.0.0.1/${ports[0]}"
     # shellcheck disable=SC2059
     printf "$bytes" >&3
-    timeout "${2:-2}" dd bs=4096 count=1 <&3 2>/dev/null | od -An -v -tx1 | tr -d ' \n'
+    timeout "${2:-20}" dd bs=4096 count=1 <&3 2>/dev/null | od -An -v -tx1 | tr -d ' \n'
     exec 3>&-
 }
 name=037369780461776179076578616d706c6500 # six.away.example

@@ -45,10 +45,12 @@ fi
 "$BUILD/bin/nixie" explore scenarios/spool/recipients.scenario --crash all --jobs 1 --failures 1 --time 30s --no-shrink \
     --out "$tmp/broken" >"$tmp/broken.out" 2>&1 &
 explorer=$! worker=
-for _ in {1..200}; do
-    read -r worker _ 2>"$tmp/nothing" <"/proc/$explorer/task/$explorer/children" && break
+for _ in {1..1000}; do
+    read -r worker _ 2>"$tmp/nothing" <"/proc/$explorer/task/$explorer/children"
+    [ -z "$worker" ] || break # no line ends there
     sleep 0.02
 done
+sleep 0.2
 [ -z "$worker" ] || kill -KILL "$worker"
 wait "$explorer"
 is "a worker that is killed: the status" $? 1

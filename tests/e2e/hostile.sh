@@ -21,7 +21,7 @@ bad='' said=
 try() {
     local codes=$1 status
     shift
-    said=$(timeout 20 "$@" 2>&1)
+    said=$(timeout 200 "$@" 2>&1)
     status=$?
     note "$codes" "$status" "$*"
 }
@@ -32,7 +32,7 @@ note() {
 try_sh() {
     local codes=$1 script=$2 status
     shift 2
-    said=$(timeout 20 bash -c "$script" "$@" 2>&1)
+    said=$(timeout 200 bash -c "$script" "$@" 2>&1)
     status=$?
     note "$codes" $status "$script: $*"
 }
@@ -108,11 +108,11 @@ spoil_each() { # PROGRAM CODES NAME-WANTED FILE... -- COMMAND
         done
     done
 }
-inject_alone() { said=$(timeout 20 "$inject" -n <"$tmp/plain" 2>&1 >/dev/null); status=$?; }
-log_alone() { said=$(echo a line | timeout 20 "$home/bin/nixie-log" "$tmp" 2>&1); status=$?; }
-lspawn_alone() { said=$(timeout 20 "$home/bin/nixie-lspawn" </dev/null 2>&1 >/dev/null); status=$?; }
+inject_alone() { said=$(timeout 200 "$inject" -n <"$tmp/plain" 2>&1 >/dev/null); status=$?; }
+log_alone() { said=$(echo a line | timeout 200 "$home/bin/nixie-log" "$tmp" 2>&1); status=$?; }
+lspawn_alone() { said=$(timeout 200 "$home/bin/nixie-lspawn" </dev/null 2>&1 >/dev/null); status=$?; }
 send_alone() { # reads its control files; then it finds that nobody spawns
-    timeout 20 "$home/bin/nixie-send" 0>"$tmp/send.log" 1>/dev/null 2</dev/null 3>/dev/null 4</dev/null 5>/dev/null 6</dev/null
+    timeout 200 "$home/bin/nixie-send" 0>"$tmp/send.log" 1>/dev/null 2</dev/null 3>/dev/null 4</dev/null 5>/dev/null 6</dev/null
     status=$?
     said=$(<"$tmp/send.log")
     [[ $status != 111 || $said != *'spawn no fire'* ]] || status=0
@@ -130,7 +130,7 @@ all_well "log, lspawn: control files that they read"
 # --- envelopes and messages ----------------------------------------------------------------------
 part envelopes
 queue_with() { # CODES ENVELOPE: the message is in $tmp/plain
-    timeout 20 "$queue" <"$tmp/plain" 1<"$2" 2>/dev/null
+    timeout 200 "$queue" <"$tmp/plain" 1<"$2" 2>/dev/null
     note "$1" $? "queue with $2: $(head -c 60 "$2" | tr -c '[:print:]' '?')"
 }
 envelope() { # CODES FORMAT
@@ -193,7 +193,7 @@ part inject
 feed() { # CODES COMMAND...: the message on fd 0 of this function
     local codes=$1
     shift
-    said=$(timeout 20 "$@" 2>&1 >/dev/null)
+    said=$(timeout 200 "$@" 2>&1 >/dev/null)
     note "$codes" $? "$*: ${said:0:100}"
 }
 repeat() { head -c "$2" /dev/zero | sed "s/\\x00/$1/g"; }
@@ -255,7 +255,7 @@ mkdir -p "$joe"/Maildir/{tmp,new,cur}
 chmod 755 "$joe"
 local=$home/bin/nixie-local
 deliver() { # CODES [FLAG]: with $joe/.qmail as it is
-    said=$(QMAILQUEUE=$tmp/fake-queue timeout 20 "$local" "${2--N}" -- joe "$joe" joe '' '' x.example s@y.example \
+    said=$(QMAILQUEUE=$tmp/fake-queue timeout 200 "$local" "${2--N}" -- joe "$joe" joe '' '' x.example s@y.example \
         ./Maildir/ <"$tmp/plain" 2>&1)
     status=$?
     note "$1" $status "local${3+ with $3}: $said"
@@ -351,7 +351,7 @@ cp "$tmp/plain" "$home/queue/mess/900000001"
 mkdir "$home/queue/mess/900000002" && mkfifo "$home/queue/mess/900000003" && ln -s "$tmp/plain" "$home/queue/mess/900000004"
 report() { # FORMAT: what lspawn answers to this request, without its limit
     # shellcheck disable=SC2059
-    printf "$1" | timeout 20 "$lspawn" 2>/dev/null | tail -c +3 | tr '\0\n' '|/'
+    printf "$1" | timeout 200 "$lspawn" 2>/dev/null | tail -c +3 | tr '\0\n' '|/'
 }
 request='\1\0900000001\0s@x.example\0alice@mail.example\0'
 is "lspawn delivers" "$(report "$request" | tail -c +3)" "Kdid 1+0+0/|"
@@ -577,7 +577,7 @@ rm -f "$home"/log/*
 check "start again" server_start "$home"
 socket=$home/run/queue
 answer() { # CASE ANSWER: what the queue answers, its lines joined
-    said=$(timeout 60 perl "$here/hostile.pl" client "$socket" "$1" "${3-1}" | tr '\n' ' ')
+    said=$(timeout 200 perl "$here/hostile.pl" client "$socket" "$1" "${3-1}" | tr '\n' ' ')
     [[ $said == $2 ]] || bad+="$1: '$said', not '$2'"$'\n'
 }
 answer good '0 N '

@@ -13,7 +13,7 @@ class Raw:
     """A connection by hand."""
 
     def __init__(self, greeting=True):
-        self.socket = socket.create_connection((host, port), 20)
+        self.socket = socket.create_connection((host, port), 60)
         self.file = self.socket.makefile("rb")
         self.greeting = self.reply() if greeting else None
 
@@ -37,7 +37,7 @@ MESSAGE = "From: robot@app.example\r\nSubject: %s\r\n\r\n.dots\r\n..\r\n\r\nlast
 
 
 def one(recipient):
-    with smtplib.SMTP(host, port, timeout=20) as client:
+    with smtplib.SMTP(host, port, timeout=60) as client:
         client.sendmail("robot@app.example", [recipient], MESSAGE % "one")
     print("sent")
 
@@ -57,12 +57,12 @@ def pipelined(recipient, count):
     print(raw.reply()[:3], raw.file.read())
 
 
-def hold(count):
-    """Holds connections open; tells how each is greeted, within a second."""
+def hold(count, greeted):
+    """Holds connections open; tells how each is greeted, those behind the first GREETED within a second."""
     held = []
-    for _ in range(int(count)):
+    for i in range(int(count)):
         raw = Raw(False)
-        raw.socket.settimeout(1)
+        raw.socket.settimeout(60 if i < int(greeted) else 1)
         held.append(raw)
         try:
             print(raw.reply()[:9], flush=True)
@@ -75,7 +75,7 @@ def hold(count):
     raw.socket.close()
     time.sleep(0.3)
     for raw in held:
-        raw.socket.settimeout(2)
+        raw.socket.settimeout(60)
     try:
         print("the last:", held[-1].file.readline()[:9].decode())
     except OSError as error:

@@ -12,7 +12,7 @@ logged() { grep -q -- "$1" "$home/log/current"; }
 lines() { grep -c -- "$1" "$home/log/current"; }
 # As server_pids, quicker.
 server_pids() { find /proc/[0-9]*/exe -lname "$1/bin/nixie-$2" 2>/dev/null | cut -d/ -f3; }
-client() { timeout 60 python3 tests/e2e/listen.py "$address" "$@" 2>&1; }
+client() { timeout 200 python3 tests/e2e/listen.py "$address" "$@" 2>&1; }
 is_up() { server_is_up "$home" && [ -s "$home/run/listen" ]; }
 workers() { server_pids "$home" smtpd | wc -l; }
 no_worker() { [ -z "$(server_pids "$home" smtpd)" ]; }
@@ -78,20 +78,20 @@ listen=$(server_pids "$home" listen)
 start=$(server_pids "$home" start)
 echo 2 >"$home/control/concurrencyperaddress"
 kill -HUP "$start"
-sleep 0.3
-is "the third of an address" "$(client hold 3 | head -3)" "220 mail.
+third_refused() { [ "$(client hold 3 3 | head -3)" = "220 mail.
 220 mail.
-421 4.7.0"
+421 4.7.0" ]; }
+check "the third of an address is refused" wait_for 5 third_refused # HUP takes its time
 check "is told of" wait_for 5 logged 'listen refused, too many connections: 127.0.0.1:'
 rm "$home/control/concurrencyperaddress"
 echo 3 >"$home/control/concurrencyincoming"
 kill -HUP "$start"
-sleep 0.3
-is "connections over concurrencyincoming wait" "$(client hold 4)" "220 mail.
+fourth_waits() { [ "$(client hold 4 3)" = "220 mail.
 220 mail.
 220 mail.
 no greeting
-the last: 220 mail."
+the last: 220 mail." ]; }
+check "connections over concurrencyincoming wait" wait_for 5 fourth_waits
 check "which is told" logged 'listen all places taken, others wait'
 rm "$home/control/concurrencyincoming"
 kill -HUP "$start"

@@ -181,7 +181,8 @@ check "killed, it leaves its socket" test -S home/run/queue
 echo "Subject: stale" | inject
 is "which stops nobody" "$(counts)" "0 1 0 1"
 "$queue" --stay & stay=$!
-sleep 0.2
+has_socket() { [ -n "$(find "/proc/$stay/fd" -lname 'socket:*')" ]; }
+wait_for 5 has_socket
 echo "Subject: stale" | inject
 is "and is replaced" "$(counts)" "0 2 0 2"
 kill $stay

@@ -57,12 +57,17 @@ send_numbered() {
         done
     done
 }
+none_left() { for p in start send queue clean lspawn rspawn log; do [ -z "$(server_pids "$home" $p)" ] || return; done; }
 kills() {
     local program
     for program in queue send queue lspawn clean start send; do
         sleep 0.3
         server_kill "$home" $program
-        server_is_up "$home" || { sleep 0.1; server_start "$home"; }
+        if [ $program = start ]; then
+            wait_for 10 none_left # only then may there be another
+            server_start "$home"
+        fi
+        wait_for 10 server_is_up "$home"
     done
 }
 rm -f "$home"/users/alice/Maildir/new/*

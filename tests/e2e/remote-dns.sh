@@ -74,7 +74,7 @@ wait_for 10 grep -q listening "$tmp/records"
 # remote DOMAIN: sends to bob there; $records, and in $took who took it.
 remote() {
     rm -f "$tmp"/*/took.*
-    records=$(printf 'Subject: x\n\nbody\n' | NIXIE_HOME=$tmp/home NIXIE_RESOLV_CONF=$tmp/resolv.conf timeout 60 \
+    records=$(printf 'Subject: x\n\nbody\n' | NIXIE_HOME=$tmp/home NIXIE_RESOLV_CONF=$tmp/resolv.conf timeout 200 \
         "$OLDPWD/$BUILD/bin/nixie-remote" "$1" joe@mail.example "bob@$1" | tr '\0\n' '|/')
     took=$(cd "$tmp" && echo */took.* | sed 's,/took[^ ]*,,g; s/^\*$//')
 }

@@ -37,7 +37,7 @@ took() { find "$tmp/a" -name 'took.*' | wc -l; }
 ended() { [ "$(grep -c ' end$' "$tmp/a/log")" = "$(grep -c ' connect$' "$tmp/a/log")" ]; }
 # remote RECIPIENT...: one-shot; its records are in $records, `|` for NUL.
 remote() {
-    records=$(printf '%b' "${message:-Subject: x\n\nbody\n}" | NIXIE_HOME=$tmp/one timeout 30 \
+    records=$(printf '%b' "${message:-Subject: x\n\nbody\n}" | NIXIE_HOME=$tmp/one timeout 200 \
         "$BUILD/bin/nixie-remote" "${host:-away.example}" "${sender-joe@mail.example}" "$@" | tr '\0\n' '|/')
     wait_for 5 ended
 }
@@ -150,13 +150,13 @@ is "eight bits, not offered" "$(dialogue | grep -o 'MAIL[^|]*')" "MAIL FROM:<> S
 printf '.a\n..\n.\n\r\n.\r.\nb\rc\r\r\n\0\377\n.' >"$tmp/odd"
 head -c 300000 /dev/zero | tr '\0' x >>"$tmp/odd"
 rules
-records=$(NIXIE_HOME=$tmp/one timeout 30 "$BUILD/bin/nixie-remote" away.example s@x.example a@away.example <"$tmp/odd" | tr '\0\n' '|/')
+records=$(NIXIE_HOME=$tmp/one timeout 200 "$BUILD/bin/nixie-remote" away.example s@x.example a@away.example <"$tmp/odd" | tr '\0\n' '|/')
 is "odd bytes and a long line" "$records" "r|K$ip accepted message.${said}250 2.0.0 taken/|"
 printf '..a\r\n...\r\n..\r\n\r\n.. .\r\nb c \r\n\0\377\r\n..' >"$tmp/want"
 head -c 300000 /dev/zero | tr '\0' x >>"$tmp/want"
 printf '\r\n' >>"$tmp/want"
 check "are sent as documented" cmp "$tmp/a/took.1" "$tmp/want"
-records=$(NIXIE_HOME=$tmp/one timeout 30 "$BUILD/bin/nixie-remote" away.example s@x.example a@away.example < <(cat "$tmp/odd") | tr '\0\n' '|/')
+records=$(NIXIE_HOME=$tmp/one timeout 200 "$BUILD/bin/nixie-remote" away.example s@x.example a@away.example < <(cat "$tmp/odd") | tr '\0\n' '|/')
 check "from a pipe too" cmp "$tmp/a/took.2" "$tmp/want"
 for bad in $'a\rDATA@away.example' $'a\nb@away.example' 'a@away>.example' nobody; do
     rules

@@ -41,7 +41,7 @@ put() { (cd "$home" && "$tmp/send_rig" put "$@" <<<$'Subject: hello\n\nbody'); }
 start() {
     cat "$home/rig/log" >>"$home/rig/log.all" 2>/dev/null
     rm -f "$home/rig/log"
-    (cd "$home" && exec timeout 60 "$tmp/send_rig" run "$build/bin/nixie-send" "$@" >>rig/log 2>>rig/errors) &
+    (cd "$home" && exec timeout 300 "$tmp/send_rig" run "$build/bin/nixie-send" "$@" >>rig/log 2>>rig/errors) &
     rig=$!
     wait_for 10 grep -q '^status' "$home/rig/log"
 }

@@ -198,13 +198,13 @@ wait $rig
 is "and ends with 0" $? 0
 is "with all done" "$(spool)" ""
 echo ten >"$home/control/queuelifetime"
-(cd "$home" && timeout 10 "$tmp/send_rig" run "$build/bin/nixie-send" >rig/log2)
+(cd "$home" && timeout 100 "$tmp/send_rig" run "$build/bin/nixie-send" >rig/log2)
 is "a bad control file: 111" $? 111
 check "and is named" grep -q 'alert: cannot start: .*queuelifetime' "$home/rig/log2"
 rm "$home/control/queuelifetime"
 start
 spawner=$(cat "$home/rig/pid.spawn")
-(cd "$home" && timeout 10 "$tmp/send_rig" run "$build/bin/nixie-send" >rig/log2)
+(cd "$home" && timeout 100 "$tmp/send_rig" run "$build/bin/nixie-send" >rig/log2)
 is "a second send: 111" $? 111
 check "says that one runs" grep -q 'already running' "$home/rig/log2"
 answer a@mail.example wait

@@ -114,7 +114,7 @@ expect m bounced to bounces+*@app.example once by m accepted +20s status ${statu
 END
 cat >bounced <<'END'
 "$0" serve bounce.scenario $1 --bounces-to 127.0.0.1:$NIXIE_SMTP_PORT -- bash -c \
-    './send -f bounces+1@app.example bob@x.example; sleep 1'
+    './send -f bounces+1@app.example bob@x.example; for i in {1..200}; do [ -z "$(ls $NIXIE_MAILDIR/new)" ] || break; sleep 0.1; done; sleep 0.5'
 status=$?
 grep -l "^Final-Recipient: rfc822; bob@x.example" $NIXIE_MAILDIR/new/* >/dev/null || exit 9
 exit $status

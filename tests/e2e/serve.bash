@@ -1,7 +1,7 @@
 # For the tests of nixie serve: a folder $tmp to be in, with the programs and ./send; sourced behind
 # tap.bash.
 #
-#   serve ARGUMENT...                 nixie serve, for a minute at most
+#   serve ARGUMENT...                 nixie serve, for minutes at most
 #   serve_in_background ARGUMENT...   starts it; its pid is in $server, its output in ./out
 #   start_foreground ARGUMENT...      the same without a command, and waits until it listens
 #   running                           prints what the last one started still runs; gone: nothing
@@ -16,7 +16,7 @@ export TMPDIR=$tmp/temporary
 mkdir -m 1777 "$TMPDIR"
 unset GITHUB_ACTIONS NO_COLOR APP_BREAK NIXIE_SMTP_HOST NIXIE_SMTP_PORT
 
-serve() { timeout 60 "$nixie" serve "$@"; }
+serve() { timeout 200 "$nixie" serve "$@"; }
 
 serve_in_background() {
     : >out # so that nobody takes what is there for what this one says
@@ -46,7 +46,7 @@ exec 3<>"/dev/tcp/$NIXIE_SMTP_HOST/$port" || exit 9
 say() { # LINE: prints the last line of the reply
     local line=
     [ -n "$1" ] && printf '%s\r\n' "$1" >&3 2>/dev/null
-    while read -r -t 10 line <&3; do [[ $line =~ ^[0-9]{3}- ]] || break; done
+    while read -r -t 60 line <&3; do [[ $line =~ ^[0-9]{3}- ]] || break; done
     line=${line%$'\r'}
     [ -z "$line" ] || echo "$line"
 }

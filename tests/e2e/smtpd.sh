@@ -40,7 +40,7 @@ serve() {
     if [ -n "$queue_text" ]; then echo "$queue_text" >"$tmp/text"; fi
     env -i PATH="$PATH" NIXIE_HOME="$home" QMAILQUEUE="$tmp/record" TCPREMOTEIP=192.0.2.7 \
         TCPREMOTEPORT=4000 TCPLOCALIP=192.0.2.10 "${environment[@]}" \
-        timeout 20 "$home/bin/nixie-smtpd" 2>"$tmp/log"
+        timeout 200 "$home/bin/nixie-smtpd" 2>"$tmp/log"
 }
 
 send() { # FILE

@@ -7,7 +7,8 @@
 #   as_ordinary_user                if root: runs the script again as an ordinary user, and exits
 #   new_folder                     sets $tmp to an empty folder that goes away at the end
 #   take_programs                  copies the programs of $BUILD to $tmp/bin; sets $nixie
-#   wait_for SECONDS COMMAND...    repeats COMMAND until it succeeds
+#   wait_for SECONDS COMMAND...    repeats COMMAND until it succeeds; gives up after five times
+#                                  SECONDS, which are meant for a machine with nothing else to do
 # shellcheck shell=bash disable=SC2034
 set -u
 tap_count=0 tap_failed=0
@@ -63,7 +64,7 @@ tap_end() {
 }
 
 wait_for() {
-    local end=$((SECONDS + $1))
+    local end=$((SECONDS + 5 * $1))
     shift
     until "$@" >/dev/null 2>&1; do
         [ $SECONDS -lt $end ] || return 1

@@ -7,7 +7,7 @@ nixie=$PWD/$BUILD/bin/nixie
 [ -x "$nixie" ] || nixie=$BUILD/bin/nixie
 logs=fixtures/logs
 export TZ=UTC
-trace() { timeout 20 "$nixie" trace "$@"; }
+trace() { timeout 200 "$nixie" trace "$@"; }
 golden() {
     local want=$logs/$1.want
     shift

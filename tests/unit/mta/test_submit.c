@@ -3,12 +3,14 @@
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -71,15 +73,33 @@ static void remove_home(void)
     buf_free(&home);
 }
 
+static struct sockaddr_un address_of(const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    strcpy(address.sun_path, path);
+    return address;
+}
+
+static bool somebody_listens(void)
+{
+    struct sockaddr_un address = address_of("run/queue");
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    ck_assert_int_ge(fd, 0);
+    bool listens = connect(fd, (struct sockaddr *) &address, sizeof address) == 0;
+    close(fd);
+    return listens;
+}
+
 static void start_staying(void)
 {
     char stay[] = "--stay";
     char *argv[] = {queue_program, stay, NULL};
     ck_assert_int_eq(posix_spawn(&staying, queue_program, NULL, NULL, argv, environment), 0);
     struct stat st;
-    for (int i = 0; i < 500 && (stat("run/queue", &st) < 0 || (st.st_mode & 0777) != 0666); i++)
+    for (int i = 0; i < 3000 && !somebody_listens(); i++)
         usleep(10000);
     ck_assert_int_eq(stat("run/queue", &st), 0);
+    ck_assert_int_eq(st.st_mode & 0777, 0666);
 }
 
 static int count_files(const char *directory)
@@ -99,6 +119,18 @@ static void check_count(int messages)
     ck_assert_int_eq(count_files("queue/mess"), messages);
     ck_assert_int_eq(count_files("queue/pid"), 0);
     ck_assert_int_eq(count_files("queue/intd"), 0);
+}
+
+/* The same, soon: the staying form and the one-shot clear away what was cut off by and by. */
+static void await_count(int messages)
+{
+    for (int i = 0; i < 3000; i++) {
+        if (count_files("queue/todo") == messages && count_files("queue/mess") == messages &&
+            count_files("queue/pid") + count_files("queue/intd") == 0)
+            break;
+        usleep(10000);
+    }
+    check_count(messages);
 }
 
 /* Message N is in S4, whole, and ends in `body`. */
@@ -328,8 +360,7 @@ START_TEST(test_abort)
         submit_recipient(&submit, "r", 1);
         submit_abort(&submit);
     }
-    usleep(50000);
-    check_count(0);
+    await_count(0);
 }
 END_TEST
 
@@ -345,8 +376,7 @@ START_TEST(test_failed_outside)
     submit_recipient(&submit, "r", 1);
     ck_assert_int_eq(submit_finish(&submit, &result), QUEUE_READ);
     ck_assert_str_eq(result.text, "Zqq read error (#4.3.0)");
-    usleep(50000);
-    check_count(0);
+    await_count(0);
 }
 END_TEST
 
@@ -484,13 +514,6 @@ END_TEST
 
 /* --- sockets that misbehave --- */
 
-static struct sockaddr_un address_of(const char *path)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    strcpy(address.sun_path, path);
-    return address;
-}
-
 static int listen_fake(void)
 {
     struct sockaddr_un address = address_of("run/queue");
@@ -596,6 +619,16 @@ static void send_bytes(int fd, const void *bytes, size_t size)
     ck_assert_int_eq(send(fd, bytes, size, MSG_NOSIGNAL), (ssize_t) size);
 }
 
+static void wait_until_read(int fd)
+{
+    int unread = 1;
+    for (int i = 0; i < 3000 && unread > 0; i++) {
+        usleep(10000);
+        ck_assert_int_eq(ioctl(fd, SIOCOUTQ, &unread), 0);
+    }
+    ck_assert_int_eq(unread, 0);
+}
+
 START_TEST(test_byte_by_byte)
 {
     start_staying();
@@ -624,8 +657,7 @@ START_TEST(test_cut_anywhere)
     send_bytes(fd, whole, sizeof whole);
     ck_assert(strncmp(read_line(fd), "0 ", 2) == 0);
     close(fd);
-    usleep(50000);
-    check_count(1);
+    await_count(1);
 }
 END_TEST
 
@@ -773,7 +805,7 @@ START_TEST(test_term)
     int busy = connect_queue();
     int idle = connect_queue();
     send_bytes(busy, whole, 10);
-    usleep(50000);
+    wait_until_read(busy);
     ck_assert_int_eq(kill(staying, SIGTERM), 0);
     ck_assert_str_eq(read_line(idle), "73 0\n");
     ck_assert_int_ne(access("run/queue", F_OK), 0);
@@ -794,7 +826,7 @@ START_TEST(test_term_with_half_a_message)
     start_staying();
     int fd = connect_queue();
     send_bytes(fd, whole, sizeof whole - 1);
-    usleep(50000);
+    wait_until_read(fd);
     stop_staying();
     ck_assert_str_eq(read_line(fd), "");
     close(fd);
@@ -807,7 +839,7 @@ START_TEST(test_killed_in_the_middle)
     start_staying();
     int fd = connect_queue();
     send_bytes(fd, whole, sizeof whole - 1);
-    usleep(50000);
+    wait_until_read(fd);
     ck_assert_int_eq(kill(staying, SIGKILL), 0);
     ck_assert_int_eq(waitpid(staying, NULL, 0), staying);
     ck_assert_str_eq(read_line(fd), "");
