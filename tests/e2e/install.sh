@@ -19,5 +19,9 @@ check "an installed nixie-inject takes mail for NIXIE_HOME" env NIXIE_HOME="$tmp
     "${someone[@]}" "$tmp/a stage/opt/nixie/bin/nixie-inject" -f alice alice <<<$'Subject: x\n\ny'
 is "into its queue" "$(ls "$tmp/work/home/queue/todo" | wc -l)" 1
 check "make uninstall" $make uninstall DESTDIR="$tmp/a stage" PREFIX=/opt/nixie
-is "takes all away" "$(find "$tmp/a stage" ! -type d)" ""
+is "takes all away" "$(find "$tmp/a stage" -mindepth 1)" ""
+check "make install without DESTDIR" $make install PREFIX="$tmp/own"
+touch "$tmp/own/bin/other"
+check "make uninstall" $make uninstall PREFIX="$tmp/own"
+is "leaves what is not its own" "$(cd "$tmp/own" && find . | sort | tr '\n' ' ')" ". ./bin ./bin/other "
 tap_end
