@@ -80,6 +80,14 @@ static int complain(struct buf *trouble, const char *what, const char *name, con
     return -1;
 }
 
+static const char *why_not(int error, const struct sockaddr_storage *address)
+{
+    unsigned port = socket_address_port(address);
+    if (error == EACCES && port > 0 && port < 1024)
+        return "access denied; ports below 1024 are root's, another, as 2525, is anybody's";
+    return error_text(error);
+}
+
 static int add(struct sockets *sockets, const char *text, const struct buf *earlier,
                struct buf *trouble)
 {
@@ -100,7 +108,7 @@ static int add(struct sockets *sockets, const char *text, const struct buf *earl
     if (fd < 0)
         fd = open_one(&address, length);
     if (fd < 0)
-        return complain(trouble, "cannot listen on ", text, error_text(errno));
+        return complain(trouble, "cannot listen on ", text, why_not(errno, &address));
     sockets->fds[sockets->count++] = fd;
     return 0;
 }

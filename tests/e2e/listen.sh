@@ -32,6 +32,13 @@ check "without control/listen or --smtp nothing listens" no_worker
 is "nor nixie-listen runs" "$(server_pids "$home" listen)" ""
 server_stop "$home"
 check_status 2 "--smtp needs an address" "$nixie" mta start "$home" --smtp
+if [ "$(cat /proc/sys/net/ipv4/ip_unprivileged_port_start)" -gt 25 ]; then
+    timeout 100 "$nixie" mta start "$home" --smtp 127.0.0.1:25 >"$tmp/start.log" 2>&1 </dev/null &
+    check "a port of root's is told" wait_for 10 grep -q '^cannot listen on 127.0.0.1:25: access denied; ports below 1024' "$tmp/start.log"
+    server_stop "$home"
+else
+    skip "a port of root's" "here are none"
+fi
 start --smtp 127.0.0.1:0
 tap_result $? "start"
 is "the address is printed" "$(cat "$tmp/start.log")" "listening on $address"
