@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* WHEN: times from the start or from an event. */
+#include <errno.h>
 #include <string.h>
 
 #include "sim/scenario/checker.h"
@@ -30,11 +31,13 @@ static void need_range(struct cursor *cursor, struct when *when)
 
     range = pool_text(cursor->checker->pool, cursor_need_word(cursor, "a range as in 5s..10s"));
     dots = strstr(range, "..");
+    errno = 0;
     if (dots)
         *dots = 0;
     if (!dots || time_parse(range, &from) < 0 || time_parse(dots + 2, &to) < 0 || from.ns > to.ns) {
         cursor->at -= !cursor->failed;
-        cursor_fail(cursor, "expected a range of times as in 5s..10s");
+        cursor_fail(cursor, dots && errno == ERANGE ? "this time is too long: at most " TIME_LARGEST
+                                                    : "expected a range of times as in 5s..10s");
         return;
     }
     when->kind = WHEN_IN;

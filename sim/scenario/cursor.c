@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "sim/scenario/cursor.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -104,10 +105,12 @@ struct moment cursor_need_time(struct cursor *cursor)
     struct moment moment = {0, 1};
     const char *word = cursor_peek(cursor);
 
-    if (!word || time_parse(word, &moment) < 0)
-        cursor_fail(cursor, "expected a time as in 5s, 1h30m or 20ms");
-    else
+    if (word && time_parse(word, &moment) == 0)
         cursor->at++;
+    else if (word && errno == ERANGE)
+        cursor_fail(cursor, "this time is too long: at most " TIME_LARGEST);
+    else
+        cursor_fail(cursor, "expected a time as in 5s, 1h30m or 20ms");
     return moment;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "sim/world/words.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -17,6 +18,22 @@
 static bool is_digit(char c)
 {
     return c >= '0' && c <= '9';
+}
+
+static int fail(int error)
+{
+    errno = error;
+    return -1;
+}
+
+/* The number at *text, which is moved behind it; TIME_MAX if it is more than that. */
+static int64_t read_whole(const char **text)
+{
+    int64_t whole = 0;
+
+    for (; is_digit(**text); ++*text)
+        whole = whole > TIME_MAX / 10 - 1 ? TIME_MAX : whole * 10 + (**text - '0');
+    return whole;
 }
 
 /* The unit at *text, which is moved behind it; 0 if there is none. */
@@ -40,41 +57,41 @@ static int64_t read_unit(const char **text)
 
 int time_parse(const char *text, struct moment *moment)
 {
+    bool too_long = false;
+
     moment->ns = 0;
     moment->width_ns = SECOND;
     if (*text == '+')
         text++;
     if (!*text)
-        return -1;
+        return fail(EINVAL);
     while (*text) {
-        int64_t whole = 0, fraction = 0, scale = 1, unit;
+        int64_t whole, fraction = 0, scale = 1, unit;
 
         if (!is_digit(*text))
-            return -1;
-        for (; is_digit(*text); text++) {
-            whole = whole * 10 + (*text - '0');
-            if (whole > TIME_MAX / US)
-                return -1;
-        }
+            return fail(EINVAL);
+        whole = read_whole(&text);
         if (*text == '.') {
             text++;
             if (!is_digit(*text))
-                return -1;
+                return fail(EINVAL);
             for (; is_digit(*text); text++) {
                 if (scale < 1000000000)
                     fraction = fraction * 10 + (*text - '0'), scale *= 10;
             }
         }
         unit = read_unit(&text);
-        if (unit == 0 || whole > TIME_MAX / unit)
-            return -1;
-        moment->ns += whole * unit + fraction * (unit / scale) + fraction * (unit % scale) / scale;
-        if (moment->ns > TIME_MAX)
-            return -1;
+        if (unit == 0)
+            return fail(EINVAL);
+        too_long |= whole > (TIME_MAX - moment->ns) / unit;
+        if (!too_long)
+            moment->ns +=
+                whole * unit + fraction * (unit / scale) + fraction * (unit % scale) / scale;
+        too_long |= moment->ns > TIME_MAX;
         if (unit / scale < moment->width_ns)
             moment->width_ns = unit / scale ? unit / scale : 1;
     }
-    return 0;
+    return too_long ? fail(ERANGE) : 0;
 }
 
 const char *time_format(char to[TIME_TEXT], int64_t ns)

@@ -14,8 +14,10 @@ struct moment {
     int64_t width_ns;
 };
 
-/* Reads "2h46m40s", "+1.5s", "20ms", "7d".  Returns 0, or -1 if it is none or over 1000 years. */
+/* Reads "2h46m40s", "+1.5s", "20ms", "7d".  Returns 0, or -1 with errno EINVAL if it is none,
+ * ERANGE if it is more than TIME_LARGEST. */
 int time_parse(const char *text, struct moment *moment);
+#define TIME_LARGEST "91250d" /* 250 years: nanoseconds of more do not fit into 63 bits */
 
 #define TIME_TEXT 40
 /* "0s", "6m40s", "1h00m00s", "25h00m00s"; below a second "20ms", "0.35ms".  Whole seconds from one

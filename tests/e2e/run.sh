@@ -92,6 +92,13 @@ for arguments in 'run good.scenario' 'run --hash good.scenario' 'run --tap good.
         bash -c '"$@" <good.scenario >/dev/full' - "$nixie" $arguments
 done
 
+for time in 99999999999h 9999999999999999999999999s 91250d1s; do
+    sed "s/^at 0s/at $time/" good.scenario >far.scenario
+    check_status 2 "a time of $time" "$nixie" check far.scenario
+    check "is too long, and how long it may be" grep -q 'this time is too long: at most 91250d' <<<"$output"
+done
+check_status 0 "a time of 250 years" "$nixie" check <(sed 's/^at 0s/at 91250d/' good.scenario)
+
 # the same seed, the same hash, and nothing else printed
 check_status 0 "--hash" "$nixie" run --hash good.scenario all
 is "prints HASH  FILE" "$(sed 's/^[0-9a-f]\{16\}  /H  /' <<<"$output")" 'H  good.scenario
