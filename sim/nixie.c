@@ -8,6 +8,7 @@
 
 #include "sim/command.h"
 #include "sim/real/mta.h"
+#include "sim/version.h"
 
 static const struct {
     const char *name;
@@ -40,12 +41,23 @@ bool asked_for_help(int argc, char **argv)
     return false;
 }
 
+/* True if `word` is one of the NULL-terminated words behind it. */
+static bool is_one_of(const char *word, const char *const *words)
+{
+    for (; *words; words++)
+        if (strcmp(word, *words) == 0)
+            return true;
+    return false;
+}
+
 static void print_use(FILE *to)
 {
     fputs("usage: nixie COMMAND ...\n", to);
     for (size_t i = 0; i < COMMAND_COUNT; i++)
         fprintf(to, "  nixie %s\n", commands[i].use);
-    fputs("nixie COMMAND --help tells more, and so does the manual page nixie(1).\n", to);
+    fputs("  nixie --version             its version\n"
+          "nixie COMMAND --help tells more, and so does the manual page nixie(1).\n",
+          to);
 }
 
 /* What a command found out counts for nothing if it could not be told.  mta is another matter: it
@@ -78,10 +90,13 @@ int main(int argc, char **argv)
             int status = commands[i].run(argc - 1, argv + 1);
             return commands[i].run == mta_command ? status : check_output(argv[1], status);
         }
-        if (strcmp(argv[1], "help") == 0 || strcmp(argv[1], "--help") == 0 ||
-            strcmp(argv[1], "-h") == 0) {
+        if (is_one_of(argv[1], (const char *const[]){"help", "--help", "-h", NULL})) {
             print_use(stdout);
             return check_output("help", STATUS_HELD);
+        }
+        if (is_one_of(argv[1], (const char *const[]){"version", "--version", "-V", NULL})) {
+            puts("nixie " NIXIE_VERSION);
+            return check_output("version", STATUS_HELD);
         }
         fprintf(stderr, "nixie: unknown command %s\n", argv[1]);
     }

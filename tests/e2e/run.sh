@@ -130,6 +130,7 @@ else
     skip "is XML that counts" "no python3"
 fi
 check_status 2 "a report that cannot be written" "$nixie" run --junit /nonexistent/x good.scenario
+is "the version" "$("$nixie" --version)" "nixie $(sed -n 's/^#define NIXIE_VERSION "\(.*\)"$/\1/p' "$OLDPWD/sim/version.h")"
 GITHUB_ACTIONS=true check_status 1 "annotations" env GITHUB_ACTIONS=true "$nixie" run bad.scenario
 check "name file and line" grep -q '^::error file=bad.scenario,line=11,col=12::2 of 2: delivered' <<<"$output"
 check "no colour but on a terminal" bash -c "! '$nixie' run good.scenario | grep -q $'\e'"
