@@ -5,10 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "sim/command.h"
+#include "sim/report/whole_file.h"
 #include "sim/scenario/files.h"
 #include "sim/scenario/scenario.h"
 #include "sim/scenario/tree.h"
@@ -104,32 +103,6 @@ int command_check(int argc, char **argv)
     return status;
 }
 
-/* Replaces `path` by `size` bytes; the file's mode stays.  Returns 0, or -1 with errno. */
-static int replace_file(struct pool *pool, const char *path, const char *text, size_t size)
-{
-    const char *temporary = pool_format(pool, "%s.new", path);
-    struct stat status;
-    FILE *file;
-    int error = 0;
-
-    if (stat(path, &status) < 0)
-        return -1;
-    file = fopen(temporary, "wbx");
-    if (!file)
-        return -1;
-    if (fwrite(text, 1, size, file) != size || fflush(file) != 0 || fsync(fileno(file)) < 0 ||
-        fchmod(fileno(file), status.st_mode & 07777) < 0)
-        error = errno;
-    if (fclose(file) != 0 && !error)
-        error = errno;
-    if (!error && rename(temporary, path) < 0)
-        error = errno;
-    if (error)
-        unlink(temporary);
-    errno = error;
-    return error ? -1 : 0;
-}
-
 /* Formats one file.  Returns 1 if it was not in the right form, 0 if it was, -1 on trouble. */
 static int format_file(struct pool *pool, const char *path, bool only_check)
 {
@@ -160,7 +133,7 @@ static int format_file(struct pool *pool, const char *path, bool only_check)
     if (standard && !only_check) {
         fwrite(text, 1, size, stdout);
         result = 0;
-    } else if (result && !only_check && replace_file(pool, path, text, size) < 0) {
+    } else if (result && !only_check && whole_file_write(path, text, size) < 0) {
         fprintf(stderr, "%s: cannot write it: %s\n", path, strerror(errno));
         result = -1;
     }

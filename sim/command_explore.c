@@ -16,6 +16,7 @@
 #include "sim/explore/seen.h"
 #include "sim/explore/write.h"
 #include "sim/explore_options.h"
+#include "sim/report/whole_file.h"
 #include "sim/scenario/fault_words.h"
 #include "sim/world/oracles.h"
 #include "sim/world/words.h"
@@ -261,11 +262,8 @@ static const char *write_scenario(struct journey *journey, const struct explore_
     size_t size;
     char *text = generate_scenario(unit->options.seed, &size);
     mkdir(out, 0777);
-    FILE *to = fopen(path, "we");
-    if (!to || fwrite(text, 1, size, to) != size)
-        fprintf(stderr, "nixie explore: %s: %s\n", path, strerror(errno));
-    if (to)
-        fclose(to);
+    if (whole_file_write(path, text, size) < 0)
+        fprintf(stderr, "nixie explore: cannot write %s: %s\n", path, strerror(errno));
     free(text);
     return path;
 }

@@ -9,6 +9,7 @@
 #include "sim/capture/import.h"
 #include "sim/command.h"
 #include "sim/command_pcap.h"
+#include "sim/report/whole_file.h"
 
 static const char use[] =
     "usage: nixie pcap import [OPTION]... FILE\n"
@@ -120,16 +121,12 @@ static const char *keep_message(void *context, const char *message, const char *
 {
     struct import_command *command = context;
     const char *base = strrchr(command->out, '/');
-    FILE *file;
 
     free(command->kept);
     if (asprintf(&command->kept, "%s-%s.eml", command->out, message) < 0)
         abort();
-    file = fopen(command->kept, "wb");
-    if (!file || fwrite(text, 1, size, file) != size || fflush(file) != 0)
+    if (whole_file_write(command->kept, text, size) < 0)
         cannot_write(command, command->kept);
-    if (file)
-        fclose(file);
     return command->kept + (base ? base + 1 - command->out : 0);
 }
 
@@ -145,12 +142,11 @@ static int write_scenario(struct import_command *command)
     import_capture(&command->capture, &command->options, &result);
     fclose(command->options.to);
     if (result.messages > 0) {
-        FILE *to = command->out ? fopen(command->out, "wb") : stdout;
+        bool written = command->out ? whole_file_write(command->out, text, size) == 0
+                                    : fwrite(text, 1, size, stdout) == size && fflush(stdout) == 0;
 
-        if (!to || fwrite(text, 1, size, to) != size || fflush(to) != 0)
+        if (!written)
             cannot_write(command, command->out ? command->out : "standard output");
-        if (to && to != stdout)
-            fclose(to);
     } else {
         fprintf(stderr, "nixie pcap import: %s: %s (nixie pcap show tells what there is)\n",
                 command->options.name,

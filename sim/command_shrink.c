@@ -6,6 +6,7 @@
 
 #include "sim/command.h"
 #include "sim/explore/shrink.h"
+#include "sim/report/whole_file.h"
 #include "sim/scenario/files.h"
 #include "sim/scenario/source.h"
 
@@ -120,11 +121,10 @@ static int read_arguments(struct arguments *arguments, int argc, char **argv)
 
 static int write_out(const struct arguments *arguments, const struct shrink_result *result)
 {
-    FILE *to = arguments->out ? fopen(arguments->out, "wb") : stdout;
-    bool failed = !to || fwrite(result->text, 1, result->size, to) != result->size;
-    if (to && arguments->out)
-        failed |= fclose(to) != 0;
-    if (failed)
+    bool written = arguments->out
+                       ? whole_file_write(arguments->out, result->text, result->size) == 0
+                       : fwrite(result->text, 1, result->size, stdout) == result->size;
+    if (!written)
         return refuse_file(arguments->out ? arguments->out : "standard output", "write");
     fprintf(stderr, "%s%s%s; %llu runs%s\n", result->promise ? result->promise : "",
             result->promise ? ": " : "", result->message, (unsigned long long) result->runs,

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 /* JUnit XML as CI systems read it: one suite, a test case a scenario. */
-#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "sim/report/report.h"
 
+#include "sim/report/whole_file.h"
 /* Text and attribute values: what XML 1.0 forbids becomes '?'. */
 static void print_escaped(FILE *to, const char *text)
 {
@@ -66,10 +68,11 @@ static void print_item(FILE *to, const struct report_item *item)
 
 int junit_write(const char *path, const struct report *report)
 {
-    FILE *to = fopen(path, "w");
-    size_t failed = 0, errors = 0;
+    char *text = NULL;
+    size_t size = 0, failed = 0, errors = 0;
     double seconds = 0;
-    int error = 0;
+    FILE *to = open_memstream(&text, &size);
+    int result;
 
     if (!to)
         return -1;
@@ -86,10 +89,7 @@ int junit_write(const char *path, const struct report *report)
     for (size_t i = 0; i < report->count; i++)
         print_item(to, &report->items[i]);
     fputs("</testsuite>\n", to);
-    if (ferror(to))
-        error = EIO;
-    if (fclose(to) != 0)
-        error = errno;
-    errno = error;
-    return error ? -1 : 0;
+    result = fclose(to) == 0 ? whole_file_write(path, text, size) : -1;
+    free(text);
+    return result;
 }

@@ -38,7 +38,7 @@ bool terminal_has_color(FILE *to);
 void tap_print(FILE *to, const struct report *report);
 
 /* --- junit.c --- */
-/* Returns 0, or -1 with errno. */
+/* Returns 0, or -1 with errno: then there is no new file, and what was there is as it was. */
 int junit_write(const char *path, const struct report *report);
 
 #endif

@@ -130,6 +130,21 @@ else
     skip "is XML that counts" "no python3"
 fi
 check_status 2 "a report that cannot be written" "$nixie" run --junit /nonexistent/x good.scenario
+# a disk that takes nothing: no file, or the one that was there
+takes_nothing() { (trap '' XFSZ; ulimit -f 0; "$@"); }
+mkdir kept
+check_status 2 "--junit where no byte can be written" takes_nothing "$nixie" run --junit kept/new good.scenario
+is "leaves nothing" "$(ls -A kept)" ""
+cp out.xml kept/old
+check_status 2 "--junit over a report" takes_nothing "$nixie" run --junit kept/old good.scenario
+check "leaves that one" cmp out.xml kept/old
+check_status 2 "shrink -o" takes_nothing "$nixie" shrink -o kept/small bad.scenario
+check_status 2 "pcap import --out" bash -c "'$nixie' run --pcap kept/pcap '$OLDPWD/scenarios/out/14-lost-in-data.scenario' >/dev/null &&
+    trap '' XFSZ && ulimit -f 0 && '$nixie' pcap import --out kept/imported kept/pcap/*"
+check "which is said" grep -q 'cannot write kept/imported.*: File too large' <<<"$output"
+check_status 1 "explore --out" takes_nothing "$nixie" explore --crash machine --every 100 --states 1 --no-shrink --out kept/found bad.scenario
+check "which is said" grep -q 'cannot be made in kept/found: File too large' <<<"$output"
+is "leave nothing" "$(cd kept && find . ! -path './pcap*' | sort | tr '\n' ' ')" ". ./found ./old "
 is "the version" "$("$nixie" --version)" "nixie $(sed -n 's/^#define NIXIE_VERSION "\(.*\)"$/\1/p' "$OLDPWD/sim/version.h")"
 GITHUB_ACTIONS=true check_status 1 "annotations" env GITHUB_ACTIONS=true "$nixie" run bad.scenario
 check "name file and line" grep -q '^::error file=bad.scenario,line=11,col=12::2 of 2: delivered' <<<"$output"
