@@ -343,6 +343,29 @@ static void print_coverage(unsigned missing, uint64_t units_left)
 
 /* --- the whole --------------------------------------------------------------------------------*/
 
+/* Whether files can be written into the folder `out`, which need not be there yet: told before the
+ * work begins, not after hours.  Returns 0, or -1 with errno. */
+static int check_out(struct pool *pool, const char *out)
+{
+    struct stat status;
+    if (stat(out, &status) < 0) {
+        if (errno != ENOENT)
+            return -1;
+        size_t length = strlen(out);
+        while (length > 1 && out[length - 1] == '/')
+            length--;
+        while (length > 0 && out[length - 1] != '/')
+            length--;
+        out = length ? pool_copy(pool, out, length) : ".";
+        if (stat(out, &status) < 0)
+            return -1;
+    }
+    if (S_ISDIR(status.st_mode))
+        return access(out, W_OK | X_OK);
+    errno = ENOTDIR;
+    return -1;
+}
+
 static int load_scenarios(struct journey *journey)
 {
     const struct explore_command *command = journey->command;
@@ -427,6 +450,11 @@ int command_explore(int argc, char **argv)
     journey.scenarios = must_zeroed((command.file_count + 1) * sizeof(struct scenario *));
     if (status == STATUS_HELD)
         status = load_scenarios(&journey);
+    if (status == STATUS_HELD && command.out_given && check_out(&command.pool, command.out) < 0) {
+        fprintf(stderr, "nixie explore: --out %s: nothing can be written there: %s\n", command.out,
+                strerror(errno));
+        status = STATUS_WRONG;
+    }
     if (status == STATUS_HELD && command.corpus &&
         corpus_open(&journey.corpus, command.corpus) < 0) {
         fprintf(stderr, "nixie explore: %s: %s\n", command.corpus, strerror(errno));

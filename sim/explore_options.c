@@ -281,6 +281,7 @@ static int read_option(const char *name, const char *value, struct explore_comma
         good = parse_disks(value, command);
     } else if (strcmp(name, "--out") == 0) {
         command->out = value;
+        command->out_given = true;
         good = *value;
     } else if (strcmp(name, "-D") == 0) {
         good = parse_definition(value, command);

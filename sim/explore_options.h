@@ -22,12 +22,13 @@ struct explore_command {
     uint64_t first_seed, last_seed;
     uint64_t shard, shards; /* the I-th of N, from 1 */
     unsigned jobs;
-    int64_t time_ns;                /* 0: no limit */
-    bool random;                    /* scenarios that are made up, one for each seed */
-    bool bounded;                   /* some option says how much is to be done */
-    bool all_seeds;                 /* no end of them was said */
-    const char *corpus;             /* a folder; or NULL */
-    const char *out;                /* where violations are written */
+    int64_t time_ns;    /* 0: no limit */
+    bool random;        /* scenarios that are made up, one for each seed */
+    bool bounded;       /* some option says how much is to be done */
+    bool all_seeds;     /* no end of them was said */
+    const char *corpus; /* a folder; or NULL */
+    const char *out;    /* where violations are written */
+    bool out_given;
     bool marks;                     /* all are printed, and must be reached */
     bool raw;                       /* they are not shrunk */
     bool verbose, crashes, faults;  /* given */

@@ -145,6 +145,10 @@ check "which is said" grep -q 'cannot write kept/imported.*: File too large' <<<
 check_status 1 "explore --out" takes_nothing "$nixie" explore --crash machine --every 100 --states 1 --no-shrink --out kept/found bad.scenario
 check "which is said" grep -q 'cannot be made in kept/found: File too large' <<<"$output"
 is "leave nothing" "$(cd kept && find . ! -path './pcap*' | sort | tr '\n' ' ')" ". ./found ./old "
+for out in kept/none/deep good.scenario good.scenario/x; do
+    check_status 2 "explore --out $out" "$nixie" explore --crash machine --out $out bad.scenario
+    check "is refused at once" grep -q "^nixie explore: --out $out: nothing can be written there: " <<<"$output"
+done
 is "the version" "$("$nixie" --version)" "nixie $(sed -n 's/^#define NIXIE_VERSION "\(.*\)"$/\1/p' "$OLDPWD/sim/version.h")"
 GITHUB_ACTIONS=true check_status 1 "annotations" env GITHUB_ACTIONS=true "$nixie" run bad.scenario
 check "name file and line" grep -q '^::error file=bad.scenario,line=11,col=12::2 of 2: delivered' <<<"$output"
