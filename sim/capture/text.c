@@ -6,9 +6,9 @@
 #include <stdbool.h>
 #include <time.h>
 
-static bool is_printable(uint32_t code)
+bool text_is_printable(uint32_t code)
 {
-    if (code < 0x20 || (code >= 0x7f && code < 0xa0) || code == '\\')
+    if (code < 0x20 || (code >= 0x7f && code < 0xa0))
         return false;
     /* Marks and overrides of direction, separators of lines, what is no character. */
     return !(code == 0xad || code == 0x61c || (code >= 0x200b && code <= 0x200f) ||
@@ -17,8 +17,7 @@ static bool is_printable(uint32_t code)
              (code >= 0xfff0 && code <= 0xffff) || code >= 0xe0000);
 }
 
-/* The length of the character of UTF-8 (RFC 3629) at `text`, and itself; 0 if there is none. */
-static size_t next_character(const char *text, size_t size, uint32_t *code)
+size_t text_character(const char *text, size_t size, uint32_t *code)
 {
     static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
     unsigned char first = (unsigned char) text[0];
@@ -63,9 +62,9 @@ void text_escape(FILE *to, const char *bytes, size_t size)
 
     while (at < size) {
         uint32_t code = 0;
-        size_t length = next_character(bytes + at, size - at, &code);
+        size_t length = text_character(bytes + at, size - at, &code);
 
-        if (length > 0 && is_printable(code)) {
+        if (length > 0 && text_is_printable(code) && code != '\\') {
             at += length;
             continue;
         }

@@ -3,12 +3,18 @@
 #ifndef SIM_CAPTURE_TEXT_H
 #define SIM_CAPTURE_TEXT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 
 #define TEXT_TIME_SIZE 40
 
+/* The length of the character of UTF-8 (RFC 3629) at the first of `size` > 0 bytes, and itself; 0
+ * if there is none. */
+size_t text_character(const char *text, size_t size, uint32_t *code);
+/* No control character, none that changes the direction of text or ends a line, no private one. */
+bool text_is_printable(uint32_t code);
 /* Printable characters, in UTF-8 too, as they are; all else, and '\', as \n, \\, \xHH.  Characters
  * that change the direction of text are not printable. */
 void text_escape(FILE *to, const char *bytes, size_t size);

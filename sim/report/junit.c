@@ -4,65 +4,98 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sim/capture/text.h"
 #include "sim/report/report.h"
-
 #include "sim/report/whole_file.h"
-/* Text and attribute values: what XML 1.0 forbids becomes '?'. */
-static void print_escaped(FILE *to, const char *text)
-{
-    for (; *text; text++) {
-        unsigned char c = (unsigned char) *text;
 
-        if (c == '&')
-            fputs("&amp;", to);
-        else if (c == '<')
-            fputs("&lt;", to);
-        else if (c == '>')
-            fputs("&gt;", to);
-        else if (c == '"')
-            fputs("&quot;", to);
-        else if ((c < ' ' && c != '\n' && c != '\t') || c >= 127)
-            fputc('?', to);
-        else
-            fputc(c, to);
+/* How a character stands in text and in a value of an attribute; NULL: as it is. */
+static const char *entity(uint32_t code, bool value)
+{
+    switch (code) {
+    case '\n':
+        return value ? "&#10;" : "\n"; /* as it is, it would be a blank in a value */
+    case '\t':
+        return value ? "&#9;" : "\t";
+    case '&':
+        return "&amp;";
+    case '<':
+        return "&lt;";
+    case '>':
+        return "&gt;";
+    case '"':
+        return "&quot;";
+    default:
+        return NULL;
     }
+}
+
+/* What is not printable, and so all that XML 1.0 forbids, as \xHH. */
+static void print_escaped(FILE *to, const char *text, bool value)
+{
+    size_t size = strlen(text);
+
+    while (size > 0) {
+        uint32_t code = 0;
+        size_t length = text_character(text, size, &code);
+
+        if (length == 1 && entity(code, value))
+            fputs(entity(code, value), to);
+        else if (length > 0 && text_is_printable(code))
+            fwrite(text, 1, length, to);
+        else
+            for (size_t i = 0; i < (length ? length : 1); i++)
+                fprintf(to, "\\x%02x", (unsigned char) text[i]);
+        length += !length;
+        text += length;
+        size -= length;
+    }
+}
+
+static void print_text(FILE *to, const char *text)
+{
+    print_escaped(to, text, false);
+}
+
+static void print_value(FILE *to, const char *text)
+{
+    print_escaped(to, text, true);
 }
 
 static void print_failure(FILE *to, const struct report_item *item, const struct failure *failure)
 {
     fputs("    <failure message=\"", to);
-    print_escaped(to, failure->message);
+    print_value(to, failure->message);
     fputs("\" type=\"", to);
-    print_escaped(to, failure->promise ? failure->promise : "expect");
+    print_value(to, failure->promise ? failure->promise : "expect");
     fputs("\">", to);
-    print_escaped(to, failure->at.source ? failure->at.source->name : item->file);
+    print_text(to, failure->at.source ? failure->at.source->name : item->file);
     if (failure->at.source)
         fprintf(to, ":%u:%u", failure->at.line, failure->at.column);
     fputs("\n", to);
     if (failure->detail)
-        print_escaped(to, failure->detail);
+        print_text(to, failure->detail);
     fputs("</failure>\n", to);
 }
 
 static void print_item(FILE *to, const struct report_item *item)
 {
     fputs("  <testcase name=\"", to);
-    print_escaped(to, item->title);
+    print_value(to, item->title);
     fputs("\" classname=\"", to);
-    print_escaped(to, item->file);
+    print_value(to, item->file);
     fprintf(to, "\" time=\"%.3f\">\n", item->seconds);
     if (item->unreadable)
         fputs("    <error message=\"the file is wrong\"/>\n", to);
     if (item->skipped) {
         fputs("    <skipped message=\"", to);
-        print_escaped(to, item->skipped);
+        print_value(to, item->skipped);
         fputs("\"/>\n", to);
     }
     for (size_t i = 0; i < item->result.failure_count; i++)
         print_failure(to, item, &item->result.failures[i]);
     fputs("    <system-out>", to);
     if (item->result.summary)
-        print_escaped(to, item->result.summary);
+        print_text(to, item->result.summary);
     fputs("</system-out>\n  </testcase>\n", to);
 }
 

@@ -3,8 +3,36 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sim/capture/text.h"
 #include "sim/report/report.h"
 #include "sim/world/words.h"
+
+/* Text of one line; what is not printable as \xHH, a newline or a tab as a blank. */
+static void print_bytes(FILE *to, const char *text, size_t size, bool title)
+{
+    while (size > 0) {
+        uint32_t code = 0;
+        size_t length = text_character(text, size, &code);
+
+        if (length == 1 && (code == '\n' || code == '\t'))
+            fputc(' ', to);
+        else if (length == 1 && code == '#' && title)
+            fputs("\\#", to); /* else it would begin a directive */
+        else if (length > 0 && text_is_printable(code))
+            fwrite(text, 1, length, to);
+        else
+            for (size_t i = 0; i < (length ? length : 1); i++)
+                fprintf(to, "\\x%02x", (unsigned char) text[i]);
+        length += !length;
+        text += length;
+        size -= length;
+    }
+}
+
+static void print_line(FILE *to, const char *text)
+{
+    print_bytes(to, text, strlen(text), false);
+}
 
 /* Text after "# ": each line gets its own. */
 static void print_comment(FILE *to, const char *text)
@@ -12,19 +40,24 @@ static void print_comment(FILE *to, const char *text)
     while (*text) {
         size_t length = strcspn(text, "\n");
 
-        fprintf(to, "# %.*s\n", (int) length, text);
+        fputs("# ", to);
+        print_bytes(to, text, length, false);
+        fputc('\n', to);
         text += length + (text[length] == '\n');
     }
 }
 
-/* '#' begins a directive in TAP. */
-static void print_title(FILE *to, const char *title)
+static void print_failure(FILE *to, const struct report_item *item, const struct failure *failure)
 {
-    for (; *title; title++)
-        if (*title == '#')
-            fputs("\\#", to);
-        else
-            fputc((unsigned char) *title < ' ' ? ' ' : *title, to);
+    fputs("# ", to);
+    print_line(to, failure->at.source ? failure->at.source->name : item->file);
+    if (failure->at.source)
+        fprintf(to, ":%u:%u", failure->at.line, failure->at.column);
+    fprintf(to, ": %s%s", failure->promise ? failure->promise : "", failure->promise ? ": " : "");
+    print_line(to, failure->message);
+    fputc('\n', to);
+    if (failure->detail)
+        print_comment(to, failure->detail);
 }
 
 void tap_print(FILE *to, const struct report *report)
@@ -35,30 +68,23 @@ void tap_print(FILE *to, const struct report *report)
         bool ok = !item->unreadable && item->result.verdict == VERDICT_HELD;
 
         fprintf(to, "%s %zu - ", ok ? "ok" : "not ok", i + 1);
-        print_title(to, item->title);
-        if (item->skipped)
-            fprintf(to, " # SKIP %s", item->skipped);
+        print_bytes(to, item->title, strlen(item->title), true);
+        if (item->skipped) {
+            fputs(" # SKIP ", to);
+            print_line(to, item->skipped);
+        }
         fputc('\n', to);
         if (item->unreadable)
             print_comment(to, "the file is wrong");
-        for (size_t k = 0; !ok && k < item->result.failure_count; k++) {
-            const struct failure *failure = &item->result.failures[k];
-
-            if (failure->at.source)
-                fprintf(to, "# %s:%u:%u: ", failure->at.source->name, failure->at.line,
-                        failure->at.column);
-            else
-                fprintf(to, "# %s: ", item->file);
-            fprintf(to, "%s%s%s\n", failure->promise ? failure->promise : "",
-                    failure->promise ? ": " : "", failure->message);
-            if (failure->detail)
-                print_comment(to, failure->detail);
-        }
+        for (size_t k = 0; !ok && k < item->result.failure_count; k++)
+            print_failure(to, item, &item->result.failures[k]);
         if (!ok && !item->unreadable) {
             char *file = shell_word(item->file);
 
-            fprintf(to, "# replay: nixie %s %s%s\n", report->command ? report->command : "run",
-                    file, report->replay);
+            fprintf(to, "# replay: nixie %s ", report->command ? report->command : "run");
+            print_line(to, file);
+            print_line(to, report->replay);
+            fputc('\n', to);
             free(file);
         }
     }

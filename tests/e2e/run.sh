@@ -130,6 +130,19 @@ else
     skip "is XML that counts" "no python3"
 fi
 check_status 2 "a report that cannot be written" "$nixie" run --junit /nonexistent/x good.scenario
+mkdir names && sed 1d bad.scenario >$'names/one\nok 9 # \e\xff grün.scenario'
+"$nixie" run --tap names >names/tap 2>&1
+is "odd names in TAP: no line and no byte of their own" "$(grep -c '^ok' names/tap) $(LC_ALL=C grep -c $'[\e\xff]' names/tap)" "0 0"
+check "'#' begins no directive, UTF-8 is as it is" grep -q '^not ok 1 - one ok 9 \\#  \\xff grün$' <(sed 's/\.scenario$//' names/tap)
+"$nixie" run --junit names/xml names >names/out 2>&1
+if command -v python3 >/dev/null; then
+    is "and in XML" "$(python3 -c '
+import xml.etree.ElementTree as tree
+print(ascii(tree.parse("names/xml").getroot()[0].get("classname")))')" "'names/one\\nok 9 # \\\\x1b\\\\xff gr\\xfcn.scenario'"
+else
+    skip "and in XML" "no python3"
+fi
+
 # a disk that takes nothing: no file, or the one that was there
 takes_nothing() { (trap '' XFSZ; ulimit -f 0; "$@"); }
 mkdir kept
