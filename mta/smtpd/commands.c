@@ -26,8 +26,22 @@ static int leave(struct session *session, const char *reply, const char *why)
     return session_end(session, why);
 }
 
+/* Content begins with a header field, or another line that is no command.  A lone dot is what a
+ * client sends that has nothing but its end: no more than a mistake. */
+static bool is_content(const struct session *session)
+{
+    return session->data_refused && !buf_equals(&session->line, ".");
+}
+
+static int end_behind_data(struct session *session)
+{
+    return leave(session, "421 4.5.0 you went on without waiting for this", "went on behind DATA");
+}
+
 int command_refuse(struct session *session, const char *reply)
 {
+    if (is_content(session))
+        return end_behind_data(session);
     if (++session->bad_commands < BAD_COMMANDS_MAX)
         return session_reply(session, reply);
     return leave(session, "421 4.7.0 too many errors", "too many errors");
@@ -131,11 +145,12 @@ static int do_mail(struct session *session, struct argument argument)
 {
     char address[COMMAND_MAX];
     size_t size, at;
-    if (session->in_transaction)
-        return session_reply(session, "503 5.5.1 one sender only");
     if (smtp_path_parse(argument.text, argument.size, "FROM", address, &size, &at) < 0 ||
         size > ENVELOPE_ADDRESS_MAX)
         return command_refuse(session, "501 5.1.7 syntax error in the sender's address");
+    session->data_refused = false;
+    if (session->in_transaction)
+        return session_reply(session, "503 5.5.1 one sender only");
     const char *reply = check_parameters(session, argument, at);
     if (!reply && settings_is_bad_sender(session->settings, address, size))
         reply = "553 5.7.1 sorry, your envelope sender is in my badmailfrom list";
@@ -201,10 +216,11 @@ static int do_rcpt(struct session *session, struct argument argument)
 {
     char address[COMMAND_MAX];
     size_t size, at;
-    if (!session->in_transaction)
-        return session_reply(session, "503 5.5.1 MAIL first");
     if (smtp_path_parse(argument.text, argument.size, "TO", address, &size, &at) < 0 || size == 0)
         return command_refuse(session, "501 5.1.3 syntax error in the recipient's address");
+    session->data_refused = false;
+    if (!session->in_transaction)
+        return session_reply(session, "503 5.5.1 MAIL first");
     const char *reply = NULL;
     if (at < argument.size &&
         trimmed((struct argument){argument.text + at, argument.size - at}).size)
@@ -222,14 +238,14 @@ static int do_rcpt(struct session *session, struct argument argument)
 /* --- the others --- */
 
 /* DATA ends a group of commands (RFC 2920 3.1).  What came behind it without waiting for its reply
- * is content that was not wanted, and must not be taken for commands. */
+ * is content that was not wanted, and must not be taken for commands.  What comes later may be the
+ * same, sent by a client that does not read replies: its first line tells. */
 static int refuse_data(struct session *session, const char *reply)
 {
     if (session_reply(session, reply) < 0)
         return -1;
-    if (session->input_at == session->input_end)
-        return 0;
-    return leave(session, "421 4.5.0 you went on without waiting for this", "went on behind DATA");
+    session->data_refused = true;
+    return session->input_at == session->input_end ? 0 : end_behind_data(session);
 }
 
 static int do_data(struct session *session, struct argument argument)
@@ -331,12 +347,28 @@ static bool spend_patience(struct session *session, bool is_recipient)
     return true;
 }
 
+/* How much of the line is the verb. */
+static size_t verb_size(const struct buf *line)
+{
+    size_t size = 0;
+    while (size < line->length && line->data[size] != ' ' && line->data[size] != '\t')
+        size++;
+    return size;
+}
+
+int command_refuse_line(struct session *session, const char *reply)
+{
+    if (command_refuse(session, reply) < 0)
+        return -1;
+    if (is_word(session->line.data, verb_size(&session->line), "DATA"))
+        session->data_refused = true;
+    return 0;
+}
+
 int command_run(struct session *session)
 {
     const char *line = session->line.data;
-    size_t size = session->line.length, verb = 0;
-    while (verb < size && line[verb] != ' ' && line[verb] != '\t')
-        verb++;
+    size_t size = session->line.length, verb = verb_size(&session->line);
     struct argument argument = {line + verb, size - verb};
     if (!spend_patience(session, is_word(line, verb, "RCPT")))
         return leave(session, "421 4.7.0 too many commands without a message", "too many commands");

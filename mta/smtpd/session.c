@@ -194,11 +194,11 @@ static int run_line(struct session *session)
         return -1;
     switch (kind) {
     case LINE_LONG:
-        return command_refuse(session, "500 5.5.2 line too long");
+        return command_refuse_line(session, "500 5.5.2 line too long");
     case LINE_BARE_LF:
-        return command_refuse(session, "500 5.5.2 lines must end with CR LF");
+        return command_refuse_line(session, "500 5.5.2 lines must end with CR LF");
     case LINE_BINARY:
-        return command_refuse(session, "500 5.5.2 control bytes in a command");
+        return command_refuse_line(session, "500 5.5.2 control bytes in a command");
     case LINE_GOOD:
         break;
     }
@@ -208,6 +208,7 @@ static int run_line(struct session *session)
 void session_reset(struct session *session)
 {
     session->in_transaction = false;
+    session->data_refused = false;
     session->recipient_count = 0;
     buf_reset(&session->sender);
     buf_reset(&session->recipients);

@@ -104,6 +104,7 @@ struct session {
     struct buf helo; /* as given, "" before */
     bool extended;   /* by EHLO */
     bool in_transaction;
+    bool data_refused; /* and no command of a new beginning has come since: see command_refuse */
     struct buf sender;
     struct buf recipients; /* NUL-ended addresses */
     size_t recipient_count;
@@ -139,8 +140,12 @@ int session_end(struct session *session, const char *why);
 
 /* Does what session->line says. */
 int command_run(struct session *session);
-/* For a line that cannot be a command; the session ends when there are too many. */
+/* For a line that cannot be a command; the session ends when there are too many, and at the first
+ * one behind a refused DATA, but for a lone dot: it is content of a client that does not read
+ * replies. */
 int command_refuse(struct session *session, const char *reply);
+/* For session->line, a line that does not end as it should, or has control bytes. */
+int command_refuse_line(struct session *session, const char *reply);
 
 /* --- receive.c: DATA --- */
 

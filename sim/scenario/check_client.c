@@ -154,6 +154,13 @@ static void check_raw(struct client_check *check, struct cursor *cursor)
     cursor_done(cursor);
 }
 
+static void check_blind(struct client_check *check, struct cursor *cursor)
+{
+    lines_word(&check->settings, "blind");
+    lines_end(&check->settings);
+    cursor_done(cursor);
+}
+
 /* --- the client ------------------------------------------------------------------------------*/
 
 static const struct {
@@ -173,9 +180,10 @@ static const struct {
     {"options", "options OPTION...", check_options, 7},
     {"timeout", "timeout TIME", check_timeout, 8},
     {"raw", "raw", check_raw, 9},
+    {"blind", "blind", check_blind, 10},
 };
 #define PART_COUNT (sizeof parts / sizeof *parts)
-#define GROUP_COUNT 10
+#define GROUP_COUNT 11
 
 static void check_part(struct client_check *check, const struct statement *statement,
                        unsigned lines[GROUP_COUNT])

@@ -64,6 +64,7 @@ const struct statement_help statement_help[] = {
     {"options OPTION...",
      "below a client: parameters of MAIL, as in BODY=8BITMIME; SIZE is filled in"},
     {"raw", "below a client: the bytes of its messages go out as they are, the end included"},
+    {"blind", "below a client: it sends DATA and its messages whatever RCPT and DATA are answered"},
     {"dns [NAME]",
      "the DNS; there always is one, called `dns` if nothing else is said: this adds to "
      "it"},

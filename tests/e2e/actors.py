@@ -1035,7 +1035,7 @@ def client_auth():
 
 
 def client_ways():
-    """client: chunks, cuts, raw bytes"""
+    """client: chunks, cuts, raw bytes, blind"""
     body = b"x" * 298 + b"\n"
     code, actor, script = client("to x@y.example\nchunk 100 bytes every 150ms\n", PLAIN, message=body)
     assert code == 0 and script.heard[0].count(body[:-1] + b"\r\n.\r\n") == 1
@@ -1049,6 +1049,11 @@ def client_ways():
     raw = b"a\rb\nc\r\n.\nx\n.\r\n\0\xff\r\n.\r\n"
     code, actor, script = client("to x@y.example\nraw\n", PLAIN, message=raw)
     assert code == 0 and script.heard[0].split(b"DATA\r\n")[1] == raw + b"QUIT\r\n"
+    steps = [b"220 mx\r\n", 1, b"250 mx\r\n", 1, b"250 s\r\n", 1, b"550 r\r\n", 1, b"503 no\r\n",
+             ("until", b"\r\n.\r\n"), b"500 what\r\n", 1, b"221 bye\r\n"]
+    code, actor, script = client("to x@y.example\nblind\n", steps, message=b"x\n")
+    assert code == 1 and results(actor) == [["refused", "550 r"]], results(actor)
+    assert script.heard[0].endswith(b"DATA\r\nx\r\n.\r\nQUIT\r\n"), script.heard
 
 
 def client_configuration():

@@ -14,7 +14,7 @@
  *     courier_end(&courier);
  *
  * It is a client as RFC 5321 and RFC 2920 want it, but for what the letter says: cut, chunk, raw
- * bytes.  Waits are limited as RFC 5321 4.5.3.2 has it.
+ * bytes, blind.  Waits are limited as RFC 5321 4.5.3.2 has it.
  */
 #ifndef SIM_ACTORS_LIB_COURIER_H
 #define SIM_ACTORS_LIB_COURIER_H
@@ -57,6 +57,7 @@ struct courier_letter {
     const char *wire;       /* what goes out behind 354, the final dot included */
     size_t wire_size;
     bool pipelining;       /* if offered */
+    bool blind;            /* whatever RCPT and DATA are answered, DATA and `wire` go out */
     size_t chunk;          /* bytes at a time; 0: no matter */
     int64_t chunk_ms;      /* ... and the time between them */
     bool cut;              /* the connection is closed ... */

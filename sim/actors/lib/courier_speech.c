@@ -310,7 +310,7 @@ static void on_rcpt(struct courier *courier)
             say_rcpt(courier, courier->rcpt);
         return;
     }
-    if (courier->accepted == 0 && !courier->piped) {
+    if (courier->accepted == 0 && !courier->piped && !letter->blind) {
         settle(courier);
         return;
     }
@@ -321,9 +321,9 @@ static void on_rcpt(struct courier *courier)
 
 static void on_data(struct courier *courier, int64_t now_ms)
 {
-    if (courier->code / 100 != 3) {
+    if (courier->code / 100 != 3 && !courier->letter->blind) {
         settle(courier);
-    } else if (courier->accepted == 0) {
+    } else if (courier->accepted == 0 && !courier->letter->blind) {
         courier->step = COURIER_DOT; /* RFC 2920 3.1: nobody wants it, but it waits for data */
         courier_say(courier, ".", "", "");
     } else {
@@ -355,7 +355,10 @@ void courier_on_reply(struct courier *courier, int64_t now_ms)
     case COURIER_DATA:
         on_data(courier, now_ms);
         break;
-    case COURIER_BODY: /* a reply before all has gone out: it is not going to be taken */
+    case COURIER_BODY:
+        if (courier->letter->blind)
+            break;
+        /* a reply before all has gone out: it is not going to be taken */
         courier->code = courier->code / 100 == 2 ? 451 : courier->code;
         settle(courier);
         courier->deaf = true;

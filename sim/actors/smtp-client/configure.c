@@ -111,6 +111,11 @@ static void read_raw(struct client *client)
     client->raw = true;
 }
 
+static void read_blind(struct client *client)
+{
+    client->letter.blind = true;
+}
+
 static void read_timeout(struct client *client)
 {
     client->letter.timeout_ms = read_ms(&client->config);
@@ -144,7 +149,7 @@ static void read_line(struct client *client)
         {"from", read_from},       {"to", read_to},           {"pipelining", read_pipelining},
         {"chunk", read_chunk},     {"cut", read_cut},         {"retry", read_retry},
         {"no", read_no},           {"options", read_options}, {"raw", read_raw},
-        {"timeout", read_timeout}, {"message", read_message},
+        {"blind", read_blind},     {"timeout", read_timeout}, {"message", read_message},
     };
 
     if (client->letter.wire)

@@ -429,6 +429,7 @@ static const struct {
     {"client x\n    raw on\n", "test:2:9: "},
     {"client x\n    raw\n    raw\n", "test:3:5: line 2 says this already"},
     {"client x\n    auth name\n", "test:2:14: expected a password"},
+    {"client x\n    blind on\n", "test:2:11: "},
     {"client x\n    helo \"a b\"\n", "test:2:10: expected a name without spaces"},
     {"client x\n    helow a\n", "test:2:5: unknown statement of a client \"helow\"; did you mean"},
     {APP "at 0s app sends m to b@c\n", "test:2:25: no host is declared"},
