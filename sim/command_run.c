@@ -352,7 +352,7 @@ static void run_real(struct run_command *run, const struct scenario *scenario, s
     const char *path = capture->directory ? pool_format(&run->pool, "%s/%s.pcap",
                                                         capture->directory, capture->names[index])
                                           : NULL;
-    const char *why = run->impossible ? run->impossible : session_cannot(scenario);
+    const char *why = run->impossible ? run->impossible : session_cannot(scenario, path != NULL);
 
     if (why)
         item->skipped = pool_text(&run->pool, why);
@@ -486,8 +486,10 @@ int command_run(int argc, char **argv)
             scenarios[i] = NULL;
         }
     }
-    if (run.real)
+    if (run.real) {
         run.impossible = session_begin();
+        run.report.note = session_note();
+    }
     run_all(&run, scenarios);
     status = finish(&run);
     for (size_t i = 0; i < run.file_count; i++) {

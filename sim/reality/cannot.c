@@ -90,3 +90,36 @@ const char *cannot_really(const struct scenario *scenario)
     }
     return NULL;
 }
+
+/* --- without namespaces ------------------------------------------------------------------------*/
+
+static bool has_v6(const char *const *addresses, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strchr(addresses[i], ':'))
+            return true;
+    return false;
+}
+
+static bool needs_v6(const struct scenario *scenario)
+{
+    bool needs = has_v6(scenario->dns.addresses, scenario->dns.address_count);
+
+    for (size_t i = 0; i < scenario->host_count; i++)
+        needs |= has_v6(scenario->hosts[i].addresses, scenario->hosts[i].address_count);
+    for (size_t i = 0; i < scenario->remote_count; i++)
+        needs |= has_v6(scenario->remotes[i].addresses, scenario->remotes[i].address_count);
+    for (size_t i = 0; i < scenario->client_count; i++)
+        needs |= has_v6(scenario->clients[i].addresses, scenario->clients[i].address_count);
+    return needs;
+}
+
+const char *cannot_without_namespaces(const struct scenario *scenario, bool has_v6_sockets)
+{
+    for (size_t i = 0; i < scenario->event_count; i++)
+        if (scenario->events[i].action.kind == ACTION_DISK)
+            return "a full disk: without namespaces no small file system can be mounted";
+    if (!has_v6_sockets && needs_v6(scenario))
+        return "IPv6 addresses: there are no IPv6 sockets here";
+    return NULL;
+}

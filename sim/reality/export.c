@@ -42,22 +42,23 @@ static int write_whole(const char *path, const char *data, size_t size, mode_t m
 }
 
 /* Where the program of that name is on a real machine. */
-static int link_program(const char *name, const char *path)
+static int link_program(const struct real_machine *machine, const char *name, const char *path)
 {
-    char target[200];
+    const char *programs = machine_programs(machine);
+    char target[PATH_MAX + 128];
 
     if (strcmp(name, "sh") == 0)
         snprintf(target, sizeof target, "/usr/bin/sh");
     else if (strcmp(name, "declared") == 0)
-        snprintf(target, sizeof target, "/shared/nixie-declared");
+        machine_shared(machine, "nixie-declared", target);
     else if (strncmp(name, "nixie-", 6) == 0)
-        snprintf(target, sizeof target, "/nixie/%.100s", name);
+        snprintf(target, sizeof target, "%s/%.100s", programs, name);
     else
-        snprintf(target, sizeof target, "/nixie/nixie-actor-%.100s", name);
+        snprintf(target, sizeof target, "%s/nixie-actor-%.100s", programs, name);
     return symlink(target, path) < 0 && errno != EEXIST ? -errno : 0;
 }
 
-static int export_file(struct inode *inode, const char *path)
+static int export_file(const struct real_machine *machine, struct inode *inode, const char *path)
 {
     size_t size = inode_size(inode);
     char *data = must_alloc(size + 1);
@@ -67,7 +68,7 @@ static int export_file(struct inode *inode, const char *path)
     data[got > 0 ? got : 0] = 0;
     if (result == 0 && strncmp(data, PROGRAM, sizeof PROGRAM - 1) == 0) {
         data[strcspn(data, "\n")] = 0;
-        result = link_program(data + sizeof PROGRAM - 1, path);
+        result = link_program(machine, data + sizeof PROGRAM - 1, path);
     } else if (result == 0) {
         result = write_whole(path, data, (size_t) got, inode_mode(inode));
     }
@@ -75,9 +76,9 @@ static int export_file(struct inode *inode, const char *path)
     return result;
 }
 
-static int export_directory(struct vfs *vfs, const char *path, const char *root);
+static int export_directory(struct vfs *vfs, const char *path, const struct real_machine *machine);
 
-static int export_entry(struct vfs *vfs, const char *path, const char *root)
+static int export_entry(struct vfs *vfs, const char *path, const struct real_machine *machine)
 {
     char to[PATH_MAX];
     struct inode *inode;
@@ -85,17 +86,17 @@ static int export_entry(struct vfs *vfs, const char *path, const char *root)
 
     if (result < 0)
         return result;
-    if (snprintf(to, sizeof to, "%s%s", root, path) >= (int) sizeof to)
+    if (snprintf(to, sizeof to, "%s%s", machine->root, path) >= (int) sizeof to)
         result = -ENAMETOOLONG;
     else if (S_ISDIR(inode_mode(inode))) {
         if (mkdir(to, 0700) < 0 && errno != EEXIST)
             result = -errno;
         if (result == 0)
-            result = export_directory(vfs, path, root);
+            result = export_directory(vfs, path, machine);
         if (result == 0 && chmod(to, inode_mode(inode) & 07777) < 0)
             result = -errno;
     } else if (S_ISREG(inode_mode(inode))) {
-        result = export_file(inode, to);
+        result = export_file(machine, inode, to);
     } else if (S_ISFIFO(inode_mode(inode)) && mkfifo(to, 0600) < 0) {
         result = -errno;
     }
@@ -112,7 +113,7 @@ static bool is_left_out(const char *path)
            strcmp(path, "/var/nixie/bin") == 0;
 }
 
-static int export_directory(struct vfs *vfs, const char *path, const char *root)
+static int export_directory(struct vfs *vfs, const char *path, const struct real_machine *machine)
 {
     struct vfs_cursor cursor = {0};
     struct vfs_entry entry;
@@ -128,7 +129,7 @@ static int export_directory(struct vfs *vfs, const char *path, const char *root)
         if (snprintf(below, sizeof below, "%s/%s", path, entry.name) >= (int) sizeof below)
             result = -ENAMETOOLONG;
         else if (!is_left_out(below))
-            result = export_entry(vfs, below, root);
+            result = export_entry(vfs, below, machine);
     }
     vfs_cursor_close(&cursor);
     if (result == 0)
@@ -136,7 +137,7 @@ static int export_directory(struct vfs *vfs, const char *path, const char *root)
     return result < 0 ? result : more;
 }
 
-int export_files(struct vfs *vfs, const char *root)
+int export_files(struct vfs *vfs, const struct real_machine *machine)
 {
-    return export_directory(vfs, "", root);
+    return export_directory(vfs, "", machine);
 }

@@ -6,7 +6,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <linux/sched.h>
 #include <poll.h>
 #include <sched.h>
@@ -24,14 +23,25 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "sim/reality/place.h"
 #include "sim/reality/reality.h"
-#include "sim/world/home.h"
 
 #define ORDER_MAX ((size_t) 4 << 20)
 
 bool machine_path(const struct real_machine *machine, const char *path, char to[PATH_MAX])
 {
     return snprintf(to, PATH_MAX, "%s/%s", machine->root, path) < PATH_MAX;
+}
+
+const char *machine_programs(const struct real_machine *machine)
+{
+    return namespace_is_done_without() ? machine->reality->programs : "/nixie";
+}
+
+void machine_shared(const struct real_machine *machine, const char *name, char to[PATH_MAX])
+{
+    snprintf(to, PATH_MAX, "%s/shared/%s",
+             namespace_is_done_without() ? machine->reality->directory : "", name);
 }
 
 /* --- the root ----------------------------------------------------------------------------------*/
@@ -57,6 +67,8 @@ static int mount_at(const struct real_machine *machine, const char *what, const 
 
     if (make_directories(machine, where) < 0 || !machine_path(machine, where, to))
         return -1;
+    if (namespace_is_done_without()) /* the directory that was made is in the way */
+        return rmdir(to) < 0 || symlink(what, to) < 0 ? -1 : 0;
     return mount(what, to, NULL, MS_BIND | MS_REC, NULL);
 }
 
@@ -118,6 +130,8 @@ static int mount_boot_id(struct real_machine *machine)
     char from[PATH_MAX], to[PATH_MAX];
 
     machine_new_boot_id(machine);
+    if (namespace_is_done_without())
+        return 0;
     if (!machine_path(machine, "boot_id", from) ||
         !machine_path(machine, "proc/sys/kernel/random/boot_id", to))
         return -1;
@@ -155,24 +169,30 @@ static int mount_shared_memory(const struct real_machine *machine)
     return access(path, F_OK) < 0 ? 0 : mount("nixie", path, "tmpfs", MS_NODEV, "mode=1777");
 }
 
+/* Directories of the real system, where the machine has a root of its own. */
+static int mount_system(const struct real_machine *machine)
+{
+    if (namespace_is_done_without())
+        return 0;
+    for (size_t i = 0; place_system[i]; i++)
+        if (strcmp(place_system[i], "/sys") != 0 && take_over(machine, place_system[i]) < 0)
+            return -1;
+    return mount_shared_memory(machine);
+}
+
 int machine_set_up(struct real_machine *machine)
 {
-    static const char *const system[] = {"/usr",    "/lib", "/lib32", "/lib64",
-                                         "/libx32", "/dev", "/proc"};
     char shared[PATH_MAX];
     int result;
 
     if (mkdir(machine->root, 0755) < 0 || (machine->limited && mount_disk(machine) < 0))
         return -1;
-    result = export_files(host_vfs(machine->host), machine->root);
+    result = export_files(host_vfs(machine->host), machine);
     if (result < 0) {
         errno = -result;
         return -1;
     }
-    for (size_t i = 0; i < sizeof system / sizeof *system; i++)
-        if (take_over(machine, system[i]) < 0)
-            return -1;
-    if (mount_shared_memory(machine) < 0)
+    if (mount_system(machine) < 0)
         return -1;
     snprintf(shared, sizeof shared, "%s/shared", machine->reality->directory);
     if (make_directories(machine, "etc") < 0 || make_directories(machine, "tmp") < 0 ||
@@ -239,10 +259,12 @@ static char **take_list(const char **at)
     return list;
 }
 
-static _Noreturn void become(const char *order, const int fds[3])
+/* `root`: what paths are below; NULL: it is "/". */
+static _Noreturn void become(const char *root, const char *order, const int fds[3])
 {
     const char *path = take_text(&order), *directory = take_text(&order);
     char **argv = take_list(&order), **environment = take_list(&order);
+    char real[PLACE_MAX];
     sigset_t none;
 
     sigemptyset(&none);
@@ -252,18 +274,17 @@ static _Noreturn void become(const char *order, const int fds[3])
     for (int i = 0; i < 3; i++)
         if (dup2(fds[i], i) < 0)
             _exit(126);
-    if (chdir(directory) < 0 || !argv || !environment)
+    if (chdir(place_real(root, directory, real)) < 0 || !argv || !environment)
         _exit(126);
     umask(022);
     setsid();
-    if (namespace_has_root() &&
-        (setgroups(0, NULL) < 0 || setgid(HOME_OWNER) < 0 || setuid(HOME_OWNER) < 0))
+    if (namespace_become_user() < 0)
         _exit(126);
-    execve(path, argv, environment);
+    execve(place_real(root, path, real), argv, environment);
     _exit(127);
 }
 
-static void obey(int fd, char *order)
+static void obey(const char *root, int fd, char *order)
 {
     union {
         char bytes[CMSG_SPACE(3 * sizeof(int))];
@@ -292,7 +313,7 @@ static void obey(int fd, char *order)
     answer[0] = fork();
     answer[1] = INT32_MIN; /* not an end, but a beginning */
     if (answer[0] == 0)
-        become(order, fds);
+        become(root, order, fds);
     for (int i = 0; i < 3; i++)
         close(fds[i]);
     if (write(fd, answer, sizeof answer) != (ssize_t) sizeof answer)
@@ -313,6 +334,15 @@ static void reap_all(int fd)
     }
 }
 
+static int enter_root(const struct real_machine *machine)
+{
+    const char *name = host_name(machine->host);
+
+    if (namespace_is_done_without()) /* orphans come here, as to the first of a namespace */
+        return prctl(PR_SET_CHILD_SUBREAPER, 1) < 0 ? -1 : chdir(machine->root);
+    return sethostname(name, strlen(name)) < 0 || chroot(machine->root) < 0 ? -1 : chdir("/");
+}
+
 static _Noreturn void be_init(const struct real_machine *machine, int fd)
 {
     struct pollfd polls[2];
@@ -329,8 +359,7 @@ static _Noreturn void be_init(const struct real_machine *machine, int fd)
     polls[0] = (struct pollfd){.fd = fd, .events = POLLIN};
     polls[1] =
         (struct pollfd){.fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK), .events = POLLIN};
-    if (!order || sethostname(host_name(machine->host), strlen(host_name(machine->host))) < 0 ||
-        chroot(machine->root) < 0 || chdir("/") < 0)
+    if (!order || enter_root(machine) < 0)
         _exit(1);
     for (;;) {
         if (poll(polls, 2, -1) < 0 && errno != EINTR)
@@ -341,7 +370,7 @@ static _Noreturn void be_init(const struct real_machine *machine, int fd)
             reap_all(fd);
         }
         if (polls[0].revents)
-            obey(fd, order);
+            obey(namespace_is_done_without() ? machine->root : NULL, fd, order);
     }
 }
 
@@ -354,7 +383,9 @@ static void close_others(int but)
 
 int machine_start_init(struct real_machine *machine)
 {
-    struct clone_args arguments = {.flags = CLONE_NEWPID | CLONE_NEWUTS, .exit_signal = SIGCHLD};
+    struct clone_args arguments = {
+        .flags = namespace_is_done_without() ? 0 : CLONE_NEWPID | CLONE_NEWUTS,
+        .exit_signal = SIGCHLD};
     int ends[2];
     pid_t pid;
 
@@ -382,6 +413,8 @@ void machine_kill(struct real_machine *machine)
 
     if (machine->init < 0)
         return;
+    if (namespace_is_done_without())
+        kill_below(machine->init_pid);
     kill(machine->init_pid, SIGKILL);
     while (waitpid(machine->init_pid, &status, 0) < 0 && errno == EINTR)
         ;

@@ -97,7 +97,7 @@ static int make_streams(const struct process_spec *spec, int fds[3], int ours[2]
 }
 
 struct environment {
-    char texts[10][600];
+    char texts[12][600];
     size_t count;
     char **list;
 };
@@ -123,17 +123,20 @@ static const char *address_of(const struct host *host, bool v6, char to[46])
 static void make_environment(const struct real_machine *machine, const struct process_spec *spec,
                              uint64_t tag, struct environment *environment)
 {
-    char text[500], address[46];
+    char shared[PATH_MAX], text[500], address[46];
     size_t count = 0;
 
     environment->count = 0;
-    add_variable(environment, "LD_PRELOAD", "/shared/nixie-reality.so:/shared/libfaketime.so.1");
-    add_variable(environment, "FAKETIME_TIMESTAMP_FILE", "/shared/clock");
+    machine_shared(machine, "", shared);
+    snprintf(text, sizeof text, "%.200snixie-reality.so:%.200slibfaketime.so.1", shared, shared);
+    add_variable(environment, "LD_PRELOAD", text);
+    snprintf(text, sizeof text, "%.400sclock", shared);
+    add_variable(environment, "FAKETIME_TIMESTAMP_FILE", text);
     add_variable(environment, "FAKETIME_NO_CACHE", "1");
     add_variable(environment, "FAKETIME_DONT_RESET", "1");
     add_variable(environment, "NO_FAKE_STAT", "1");
     add_variable(environment, "TZ", "UTC");
-    snprintf(text, sizeof text, WIRE_SOCKET "%zu", machine->index);
+    snprintf(text, sizeof text, "%.400s%zu", shared, machine->index);
     add_variable(environment, WIRE_ENVIRONMENT, text);
     snprintf(text, sizeof text, "%llu", (unsigned long long) tag);
     add_variable(environment, WIRE_TAG, text);
@@ -141,6 +144,10 @@ static void make_environment(const struct real_machine *machine, const struct pr
         add_variable(environment, "NIXIE_REALITY_4", address);
     if (address_of(machine->host, true, address))
         add_variable(environment, "NIXIE_REALITY_6", address);
+    if (namespace_is_done_without()) {
+        add_variable(environment, WIRE_ROOT, machine->root);
+        add_variable(environment, "NIXIE_REALITY_HOST", host_name(machine->host));
+    }
     while (spec->environment[count])
         count++;
     environment->list = must_zeroed((count + environment->count + 1) * sizeof(char *));

@@ -55,7 +55,8 @@ static int add_addresses(struct reality *reality)
 
     for (size_t i = 0; i < reality->machine_count; i++)
         for (size_t k = 0; backend_address(reality->machines[i]->host, k, text); k++)
-            if (namespace_add_address(text, index++) < 0)
+            if ((namespace_is_done_without() ? loopback_add_address(reality->page, text)
+                                             : namespace_add_address(text, index++)) < 0)
                 return give_up(reality, text);
     return 0;
 }
@@ -347,6 +348,42 @@ static int copy_all(struct reality *reality)
     return copy_here(reality, faketime, "libfaketime.so.1");
 }
 
+bool reality_is_open_to_all(const char *path)
+{
+    char part[PATH_MAX];
+    struct stat status;
+    size_t length = strlen(path);
+
+    snprintf(part, sizeof part, "%s", path);
+    for (; length > 0; part[length] = 0) {
+        if (stat(part, &status) < 0 || !(status.st_mode & S_IXOTH))
+            return false;
+        while (length > 0 && part[--length] != '/')
+            ;
+    }
+    return true;
+}
+
+/* Programs become a user who does not get at the directory that they are in: they are copied. */
+static int copy_programs(struct reality *reality)
+{
+    char pattern[PATH_MAX + 16], name[PATH_MAX], directory[PATH_MAX];
+    glob_t paths;
+    int result = 0;
+
+    snprintf(directory, sizeof directory, "%s/shared/bin", reality->directory);
+    snprintf(pattern, sizeof pattern, "%s/nixie-*", reality->programs);
+    if (mkdir(directory, 0755) < 0 || glob(pattern, 0, NULL, &paths) != 0)
+        return -1;
+    for (size_t i = 0; i < paths.gl_pathc && result == 0; i++) {
+        snprintf(name, sizeof name, "bin/%s", strrchr(paths.gl_pathv[i], '/') + 1);
+        result = copy_here(reality, paths.gl_pathv[i], name);
+    }
+    globfree(&paths);
+    snprintf(reality->programs, sizeof reality->programs, "%s", directory);
+    return result;
+}
+
 int reality_open(struct reality *reality, const char *directory)
 {
     char path[PATH_MAX];
@@ -368,6 +405,12 @@ int reality_open(struct reality *reality, const char *directory)
     snprintf(reality->directory, sizeof reality->directory, "%s", directory);
     snprintf(path, sizeof path, "%s/shared", directory);
     if (mkdir(directory, 0755) < 0 || mkdir(path, 0755) < 0 || copy_all(reality) < 0)
+        return -1;
+    snprintf(path, sizeof path, "%s/shared/" WIRE_SHARED_MEMORY, directory);
+    if (namespace_is_done_without() && namespace_has_root() &&
+        !reality_is_open_to_all(reality->programs) && copy_programs(reality) < 0)
+        return -1;
+    if (namespace_is_done_without() && (mkdir(path, 0755) < 0 || chmod(path, 01777) < 0))
         return -1;
     return namespace_renew();
 }

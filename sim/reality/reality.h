@@ -5,6 +5,8 @@
  *   command.c    the outer process: namespaces, temporary directory, ^C, what is left behind
  *   cannot.c     what a scenario says and cannot be had for real
  *   namespace.c  users, mounts and network of our own
+ *   loopback.c   where these are not allowed: addresses of 127.0.0.0/8 that stand for others
+ *   below.c      the end of all processes below one
  *   machine.c    the root directory of a machine, and its first process, which starts the others
  *   export.c     the tree that was set up for the simulator, as real files
  *   processes.c  the processes that there are: how they come, say and end
@@ -97,17 +99,37 @@ struct reality {
 
 /* What this machine lacks for any run, in words; NULL: nothing. */
 const char *reality_lacks(void);
+/* Whether everybody may go into that directory, from the root on. */
+bool reality_is_open_to_all(const char *path);
 /* Prepares; the backend can then be given to a kernel.  0, or -1 with errno. */
 int reality_open(struct reality *reality, const char *directory);
 void reality_close(struct reality *reality);
 
+/* below.c: kills all that descend from it, which must take in orphans, but for itself. */
+void kill_below(pid_t pid);
+
+/* loopback.c: for a run without namespaces.  Why it cannot be, in words; NULL: it can. */
+const char *loopback_lacks(void);
+bool loopback_has_v6(void);
+/* Takes a network of its own for a run, with a page to say so.  0, or -1 with errno. */
+int loopback_renew(void);
+/* Machines can name that address, 0 or -1 with errno. */
+int loopback_add_address(struct wire_page *page, const char *address);
+
 /* namespace.c: 0, or -1 with errno: users and mounts for the whole command; then a network and
  * mounts of its own for each run. */
 int namespace_enter(void);
+/* Whether namespace_enter would come about; false: errno says why not. */
+bool namespace_is_allowed(void);
+/* Instead of namespace_enter: nothing is our own, and machines make do (loopback.c, place.h). */
+void namespace_do_without(void);
+bool namespace_is_done_without(void);
 /* Files must be given to the user (HOME_OWNER), and programs must become it. */
 bool namespace_has_root(void);
 int namespace_renew(void);
 int namespace_add_address(const char *address, unsigned index);
+/* Becomes the user, of which programs are: 0, or -1 with errno. */
+int namespace_become_user(void);
 
 /* machine.c */
 int machine_set_up(struct real_machine *machine);
@@ -125,11 +147,14 @@ struct machine_order {
 pid_t machine_spawn(struct real_machine *machine, const struct machine_order *order);
 /* What its first process says of a child that has ended: 1 with pid and status, 0 nothing. */
 int machine_hear(struct real_machine *machine, pid_t *pid, int *status);
+/* Where the machine says "/nixie" and "/shared", as the machine can say it everywhere. */
+const char *machine_programs(const struct real_machine *machine);
+void machine_shared(const struct real_machine *machine, const char *name, char to[PATH_MAX]);
 /* The path of a file of the machine as we see it; false: too long. */
 bool machine_path(const struct real_machine *machine, const char *path, char to[PATH_MAX]);
 
 /* export.c: 0 or -errno. */
-int export_files(struct vfs *vfs, const char *root);
+int export_files(struct vfs *vfs, const struct real_machine *machine);
 
 /* clock.c */
 void clock_open(struct reality *reality);

@@ -28,6 +28,7 @@
 
 static char directory[PATH_MAX - 200];
 static unsigned run_number;
+static char note[200]; /* what else is to be known of all runs */
 static volatile pid_t inside;
 static volatile sig_atomic_t interrupted;
 
@@ -69,22 +70,27 @@ static void on_signal(int signal)
         kill(inside, SIGKILL);
 }
 
-/* Those who are left are ours now, and dead or dying. */
-static int wait_for_all(pid_t child)
+/* Until that one has ended, whose status it returns, or (-1) all have: those who are left are ours
+ * now. */
+static int wait_for(pid_t child)
 {
     int status, result = W_EXITCODE(BROKEN, 0);
     pid_t pid;
 
-    while ((pid = waitpid(-1, &status, 0)) > 0 || errno == EINTR)
-        if (pid == child)
+    while ((pid = waitpid(child, &status, 0)) > 0 || errno == EINTR)
+        if (pid == child) {
             result = status;
+            break;
+        }
     return result;
 }
 
 static _Noreturn void stay_outside(pid_t child)
 {
-    int status = wait_for_all(child);
+    int status = wait_for(child);
 
+    kill_below(getpid()); /* whom no end of a namespace has ended */
+    wait_for(-1);
     clear_away();
     if (interrupted)
         _exit(INTERRUPTED);
@@ -94,6 +100,18 @@ static _Noreturn void stay_outside(pid_t child)
         _exit(BROKEN);
     }
     _exit(WEXITSTATUS(status));
+}
+
+/* Of a directory that a process is in it is told without symbolic links. */
+static bool make_canonical(void)
+{
+    char *real = realpath(directory, NULL);
+    bool fits = real && strlen(real) < sizeof directory;
+
+    if (fits)
+        strcpy(directory, real);
+    free(real);
+    return fits;
 }
 
 static void catch_signals(void)
@@ -129,6 +147,32 @@ static bool has_sanitizer(void)
 #endif
 }
 
+/* What machines share with the real system then must be within reach of the user. */
+static const char *do_without(void)
+{
+    const char *why = loopback_lacks();
+
+    namespace_do_without();
+    if (namespace_has_root() && (chmod(directory, 0711) < 0 || !reality_is_open_to_all(directory)))
+        return "TMPDIR is out of the reach of the user that programs become";
+    return why ? why : reality_lacks();
+}
+
+/* Namespaces, or what stands in for them; NULL, or why nothing can be run. */
+static const char *isolate(void)
+{
+    const char *asked = getenv("NIXIE_REAL_NETWORK");
+    bool is_forced = asked && strcmp(asked, "loopback") == 0;
+
+    if (!is_forced && namespace_is_allowed())
+        return namespace_enter() == 0 ? reality_lacks() : "namespaces cannot be entered";
+    snprintf(note, sizeof note,
+             "%s%s%s: addresses were rewritten to 127.0.0.0/8, ports to high ones",
+             is_forced ? "NIXIE_REAL_NETWORK=loopback" : "namespaces are not allowed here (",
+             is_forced ? "" : strerror(errno), is_forced ? "" : ")");
+    return do_without();
+}
+
 const char *session_begin(void)
 {
     static char why[200];
@@ -138,7 +182,7 @@ const char *session_begin(void)
     if (has_sanitizer())
         return "this build has a sanitizer, with which no library can be preloaded";
     snprintf(directory, sizeof directory, "%s/nixie-real.XXXXXX", place && *place ? place : "/tmp");
-    if (!mkdtemp(directory)) {
+    if (!mkdtemp(directory) || !make_canonical()) {
         snprintf(why, sizeof why, "no temporary directory can be made: %s", strerror(errno));
         return why;
     }
@@ -156,17 +200,24 @@ const char *session_begin(void)
     if (getppid() != outside)
         _exit(INTERRUPTED);
     be_default();
-    if (namespace_enter() == 0)
-        return reality_lacks();
-    snprintf(why, sizeof why, "namespaces are not allowed here (%s)", strerror(errno));
-    return why;
+    return isolate();
 }
 
 /* --- inside ------------------------------------------------------------------------------------*/
 
-const char *session_cannot(const struct scenario *scenario)
+const char *session_cannot(const struct scenario *scenario, bool captures)
 {
-    return cannot_really(scenario);
+    const char *why = cannot_really(scenario);
+
+    if (why || !namespace_is_done_without())
+        return why;
+    return captures ? "without namespaces there are no packets of the scenario's own to capture"
+                    : cannot_without_namespaces(scenario, loopback_has_v6());
+}
+
+const char *session_note(void)
+{
+    return *note ? note : NULL;
 }
 
 static void keep(const struct reality *reality)

@@ -12,9 +12,12 @@
  * has left.  NULL, or why no scenario can be run here (the caller goes on all the same). */
 const char *session_begin(void);
 
-/* Why this scenario cannot be run for real, in words that are good until the next call; NULL: it
- * can. */
-const char *session_cannot(const struct scenario *scenario);
+/* What all runs had to do without, as a report should say; NULL: nothing.  After session_begin. */
+const char *session_note(void);
+
+/* Why this scenario cannot be run for real (with a capture), in words that are good until the next
+ * call; NULL: it can. */
+const char *session_cannot(const struct scenario *scenario, bool captures);
 
 /* Runs it.  `capture`: the file for a capture of all its packets, with real times,
  * or NULL.  The directory of a run that failed is

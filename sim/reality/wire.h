@@ -13,10 +13,11 @@
 
 #include <stdint.h>
 
-#define WIRE_SOCKET "/shared/" /* and the number of the machine */
-#define WIRE_ENVIRONMENT "NIXIE_REALITY"
+#define WIRE_ENVIRONMENT "NIXIE_REALITY" /* the driver's socket */
 #define WIRE_TAG "NIXIE_REALITY_TAG"
-#define WIRE_PAGE "/shared/page"
+#define WIRE_PAGE "page"         /* beside the socket */
+#define WIRE_SHARED_MEMORY "shm" /* beside it, too: instead of /dev/shm, where WIRE_ROOT is set */
+#define WIRE_ROOT "NIXIE_REALITY_ROOT" /* where the machine's files are (place.h) */
 #define WIRE_SIZE_MAX ((uint32_t) 64 << 20)
 #define WIRE_DATA_MAX ((uint32_t) 1 << 20) /* of a call's data; the rest is not told */
 
@@ -57,9 +58,22 @@ struct wire_reply {
 #define WIRE_RESETS 2u
 #define WIRE_SILENT 4u /* a connection that never comes about */
 
-/* What all processes see: a page that is mapped. */
+/* Where no network of its own can be had, addresses are rewritten: number i of `addresses` is
+ * `network` + WIRE_FIRST + i of 127.0.0.0/8, loopback addresses are `network` + WIRE_LOOPBACK, and
+ * ports below WIRE_PORTS are WIRE_PORT_SHIFT higher. */
+#define WIRE_ADDRESSES 1000
+#define WIRE_NETWORK_BITS 10 /* of an address within `network` */
+#define WIRE_LOOPBACK 1u
+#define WIRE_FIRST 2u
+#define WIRE_PORTS 1024
+#define WIRE_PORT_SHIFT 31000
+
+/* What all processes see: a file that is mapped. */
 struct wire_page {
     int64_t wall_step_ns; /* the wall clock is so much ahead of the monotonic one */
+    uint32_t network;     /* in host order; 0: addresses are real */
+    uint32_t address_count;
+    uint8_t addresses[WIRE_ADDRESSES][16]; /* the scenario's; IPv4 as ::ffff:192.0.2.1 */
 };
 
 #endif

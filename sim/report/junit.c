@@ -119,6 +119,11 @@ int junit_write(const char *path, const struct report *report)
             "<testsuite name=\"nixie\" tests=\"%zu\" failures=\"%zu\" errors=\"%zu\" "
             "time=\"%.3f\">\n",
             report->count, failed, errors, seconds);
+    if (report->note) {
+        fputs("  <properties><property name=\"note\" value=\"", to);
+        print_escaped(to, report->note, true);
+        fputs("\"/></properties>\n", to);
+    }
     for (size_t i = 0; i < report->count; i++)
         print_item(to, &report->items[i]);
     fputs("</testsuite>\n", to);

@@ -21,6 +21,7 @@ struct report {
     struct report_item *items;
     size_t count;
     const char *replay;  /* options that mattered, with a leading blank: " --seed 1 -D n=5" */
+    const char *note;    /* a sentence on all runs, or NULL */
     const char *command; /* of nixie, that replays it; NULL: "run" */
 };
 

@@ -63,6 +63,8 @@ static void print_failure(FILE *to, const struct report_item *item, const struct
 void tap_print(FILE *to, const struct report *report)
 {
     fprintf(to, "TAP version 13\n1..%zu\n", report->count);
+    if (report->note)
+        print_comment(to, report->note);
     for (size_t i = 0; i < report->count; i++) {
         const struct report_item *item = &report->items[i];
         bool ok = !item->unreadable && item->result.verdict == VERDICT_HELD;

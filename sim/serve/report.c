@@ -100,7 +100,8 @@ int report_end(struct serve *serve)
                                .title = serve->scenario ? scenario_title(serve->scenario)
                                                         : "nixie serve",
                                .seconds = (double) serve_now(serve) / 1e9};
-    struct report report = {&item, 1, replay_of(serve), "serve"};
+    struct report report = {
+        .items = &item, .count = 1, .replay = replay_of(serve), .command = "serve"};
     int status;
 
     if (serve->scenario)

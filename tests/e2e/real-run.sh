@@ -66,16 +66,6 @@ check "they leave nothing" test -z "$(left)"
 check_status 3 "without libfaketime everything is skipped" env NIXIE_FAKETIME="$tmp/none" "$nixie" run --real --tap scenarios/first/01-maildir.scenario
 check "the reason is told" grep -q "^ok 1 - .* # SKIP libfaketime" <<<"$output"
 
-# Without namespaces: root of one in which there are no others, and no other users.
-if unshare -Ur sh -c 'echo 0 >/proc/sys/user/max_user_namespaces' 2>/dev/null; then
-    # shellcheck disable=SC2016
-    check_status 3 "where namespaces are not allowed everything is skipped" unshare -Ur sh -c \
-        'echo 0 >/proc/sys/user/max_user_namespaces; exec "$0" run --real --tap scenarios/first/01-maildir.scenario' "$nixie"
-    check "the reason is told" grep -q '^ok 1 - .* # SKIP namespaces are not allowed here' <<<"$output"
-else
-    skip "where namespaces are not allowed" "they cannot be forbidden here"
-fi
-
 # Interrupted in the middle.
 "$nixie" run --real tests/real/week.scenario tests/real/week.scenario >"$tmp/interrupted" 2>&1 &
 pid=$!

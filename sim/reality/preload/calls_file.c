@@ -25,7 +25,7 @@
 static bool exists(const char *path)
 {
     struct stat status;
-    return syscall(SYS_newfstatat, AT_FDCWD, path, &status, AT_SYMLINK_NOFOLLOW) == 0;
+    return syscall(SYS_newfstatat, AT_FDCWD, PLACED(path), &status, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
 /* Files have the times of the clock that their program sees. */
@@ -48,7 +48,7 @@ static int open_it(const char *path, int flags, mode_t mode)
     errno = saved;
     if (!tell_before(&told))
         return (int) tell_after(&told, -1);
-    long fd = syscall(SYS_openat, AT_FDCWD, path, flags, mode);
+    long fd = syscall(SYS_openat, AT_FDCWD, PLACED(path), flags, mode);
     told.argument[2] = fd >= 0 && is_new;
     if (told.argument[2])
         set_times((int) fd);
@@ -153,6 +153,7 @@ static const char *name_of(int fd, char to[4096])
     if (length <= 0)
         return NULL;
     to[length] = 0;
+    place_strip(to);
     return to;
 }
 
@@ -216,37 +217,39 @@ ssize_t writev(int fd, const struct iovec *parts, int count)
 int link(const char *old_path, const char *new_path)
 {
     struct told told = TOLD(link, .path = old_path, .path2 = new_path);
-    return (int) AROUND(&told, syscall(SYS_linkat, AT_FDCWD, old_path, AT_FDCWD, new_path, 0));
+    return (int) AROUND(
+        &told, syscall(SYS_linkat, AT_FDCWD, PLACED(old_path), AT_FDCWD, PLACED(new_path), 0));
 }
 
 int unlink(const char *path)
 {
     struct told told = TOLD(unlink, .path = path);
-    return (int) AROUND(&told, syscall(SYS_unlinkat, AT_FDCWD, path, 0));
+    return (int) AROUND(&told, syscall(SYS_unlinkat, AT_FDCWD, PLACED(path), 0));
 }
 
 int rename(const char *old_path, const char *new_path)
 {
     struct told told = TOLD(rename, .path = old_path, .path2 = new_path);
-    return (int) AROUND(&told, syscall(SYS_renameat2, AT_FDCWD, old_path, AT_FDCWD, new_path, 0));
+    return (int) AROUND(
+        &told, syscall(SYS_renameat2, AT_FDCWD, PLACED(old_path), AT_FDCWD, PLACED(new_path), 0));
 }
 
 int mkdir(const char *path, mode_t mode)
 {
     struct told told = TOLD(mkdir, .path = path, .argument = {mode});
-    return (int) AROUND(&told, syscall(SYS_mkdirat, AT_FDCWD, path, mode));
+    return (int) AROUND(&told, syscall(SYS_mkdirat, AT_FDCWD, PLACED(path), mode));
 }
 
 int rmdir(const char *path)
 {
     struct told told = TOLD(rmdir, .path = path);
-    return (int) AROUND(&told, syscall(SYS_unlinkat, AT_FDCWD, path, AT_REMOVEDIR));
+    return (int) AROUND(&told, syscall(SYS_unlinkat, AT_FDCWD, PLACED(path), AT_REMOVEDIR));
 }
 
 int chmod(const char *path, mode_t mode)
 {
     struct told told = TOLD(chmod, .path = path, .argument = {mode});
-    return (int) AROUND(&told, syscall(SYS_fchmodat, AT_FDCWD, path, mode));
+    return (int) AROUND(&told, syscall(SYS_fchmodat, AT_FDCWD, PLACED(path), mode));
 }
 
 int fchmod(int fd, mode_t mode)
@@ -258,13 +261,39 @@ int fchmod(int fd, mode_t mode)
 int mkfifo(const char *path, mode_t mode)
 {
     struct told told = TOLD(mkfifo, .path = path, .argument = {mode});
-    return (int) AROUND(&told, syscall(SYS_mknodat, AT_FDCWD, path, S_IFIFO | mode, 0));
+    return (int) AROUND(&told, syscall(SYS_mknodat, AT_FDCWD, PLACED(path), S_IFIFO | mode, 0));
+}
+
+/* What a link says, as the machine calls it. */
+static ssize_t read_link(const char *path, char *to, size_t size)
+{
+    char text[PLACE_MAX];
+    if (!preload.root)
+        return syscall(SYS_readlinkat, AT_FDCWD, path, to, size);
+    size_t length = strcmp(path, "/proc/self/exe") == 0 ? place_program(to, size) : 0;
+    if (length > 0)
+        return (ssize_t) length;
+    long got = syscall(SYS_readlinkat, AT_FDCWD, PLACED(path), text, sizeof text - 1);
+    if (got < 0)
+        return -1;
+    text[got] = 0;
+    place_strip(text);
+    length = strlen(text) < size ? strlen(text) : size;
+    memcpy(to, text, length);
+    return (ssize_t) length;
 }
 
 ssize_t readlink(const char *path, char *to, size_t size)
 {
     struct told told = TOLD(readlink, .path = path);
-    return AROUND(&told, syscall(SYS_readlinkat, AT_FDCWD, path, to, size));
+    return AROUND(&told, read_link(path, to, size));
+}
+
+ssize_t __readlink_chk(const char *path, char *to, size_t size, size_t room);
+ssize_t __readlink_chk(const char *path, char *to, size_t size, size_t room)
+{
+    (void) room;
+    return readlink(path, to, size);
 }
 
 int pipe2(int fds[2], int flags)
@@ -290,10 +319,23 @@ off_t lseek(int fd, off_t offset, int whence)
     return AROUND(&told, syscall(SYS_lseek, fd, offset, whence));
 }
 
+static long look_at(int fd, const char *path, struct stat *status, int flags)
+{
+    long result = syscall(SYS_newfstatat, fd, path, status, flags);
+    if (result == 0)
+        place_owner(status);
+    return result;
+}
+
+int fstat64(int fd, struct stat64 *status)
+{
+    return fstat(fd, (struct stat *) (void *) status);
+}
+
 int fstat(int fd, struct stat *status)
 {
     struct told told = TOLD_AT(fstat, fd);
-    return (int) AROUND(&told, syscall(SYS_newfstatat, fd, "", status, AT_EMPTY_PATH));
+    return (int) AROUND(&told, look_at(fd, "", status, AT_EMPTY_PATH));
 }
 
 typedef DIR *directory_opener(const char *path);
@@ -306,7 +348,7 @@ DIR *opendir(const char *path)
     if (!opener)
         opener = (directory_opener *) behind("opendir");
     if (tell_before(&told))
-        directory = opener(path);
+        directory = opener(PLACED(path));
     tell_after(&told, directory ? 0 : -1);
     return directory;
 }
@@ -334,11 +376,12 @@ struct dirent64 *readdir64(DIR *directory)
 int chdir(const char *path)
 {
     char directory[4096];
-    long result = syscall(SYS_chdir, path);
+    long result = syscall(SYS_chdir, PLACED(path));
     if (result < 0 || preload.fd < 0)
         return (int) result;
     int saved = errno;
     if (syscall(SYS_getcwd, directory, sizeof directory) > 0) {
+        place_strip(directory);
         struct wire_note note = {.kind = WIRE_DIRECTORY,
                                  .path_size = (uint32_t) strlen(directory) + 1};
         const void *parts[] = {directory};
@@ -355,7 +398,7 @@ int chdir(const char *path)
     int name(const char *path, struct stat *status)                                                \
     {                                                                                              \
         struct told told = TOLD(call, .path = path);                                               \
-        return (int) AROUND(&told, syscall(SYS_newfstatat, AT_FDCWD, path, status, __VA_ARGS__));  \
+        return (int) AROUND(&told, look_at(AT_FDCWD, PLACED(path), status, __VA_ARGS__));          \
     }
 LOOKS(stat, stat, 0)
 LOOKS(lstat, lstat, AT_SYMLINK_NOFOLLOW)
@@ -378,7 +421,7 @@ struct passwd *getpwnam(const char *name)
     if (!finder)
         finder = (passwd_finder *) behind("getpwnam");
     if (tell_before(&told))
-        found = finder(name);
+        found = preload.root ? place_passwd(name, 0) : finder(name);
     tell_after(&told, found ? 0 : -1);
     return found;
 }
@@ -393,7 +436,7 @@ struct passwd *getpwuid(uid_t uid)
     if (!finder)
         finder = (passwd_by_id *) behind("getpwuid");
     if (tell_before(&told))
-        found = finder(uid);
+        found = preload.root ? place_passwd(NULL, uid) : finder(uid);
     tell_after(&told, found ? 0 : -1);
     return found;
 }

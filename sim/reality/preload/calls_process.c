@@ -14,7 +14,8 @@ static const char *const kept[] = {"LD_PRELOAD=",          "FAKETIME_TIMESTAMP_F
                                    "FAKETIME_NO_CACHE=",   "NO_FAKE_STAT=",
                                    "FAKETIME_DONT_RESET=", "TZ=",
                                    WIRE_ENVIRONMENT "=",   WIRE_TAG "=",
-                                   "NIXIE_REALITY_4=",     "NIXIE_REALITY_6="};
+                                   "NIXIE_REALITY_4=",     "NIXIE_REALITY_6=",
+                                   "NIXIE_REALITY_HOST=",  WIRE_ROOT "="};
 #define KEPT (sizeof kept / sizeof *kept)
 
 extern char **environ;
@@ -63,7 +64,7 @@ int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *
         return error;
     }
     char **all = completed(environment);
-    int error = all ? spawn(&child, path, actions, attributes, argv, all) : ENOMEM;
+    int error = all ? spawn(&child, PLACED(path), actions, attributes, argv, all) : ENOMEM;
     free(all);
     if (pid)
         *pid = child;
@@ -78,12 +79,12 @@ int execve(const char *path, char *const argv[], char *const environment[])
 {
     struct told told = TOLD(exec, .path = path);
     if (preload.fd < 0)
-        return (int) syscall(SYS_execve, path, argv, environment);
+        return (int) syscall(SYS_execve, PLACED(path), argv, environment);
     if (!tell_before(&told))
         return (int) tell_after(&told, -1);
     char **all = completed(environment);
     if (all)
-        syscall(SYS_execve, path, argv, all);
+        syscall(SYS_execve, PLACED(path), argv, all);
     int error = all ? errno : ENOMEM;
     free(all);
     errno = error;

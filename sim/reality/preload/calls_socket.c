@@ -32,33 +32,41 @@ static bool is_loopback(const struct sockaddr *address)
     return IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *) (const void *) address)->sin6_addr);
 }
 
-/* The machine's own address becomes the source, unless the program has chosen one. */
-static void bind_source(int fd, const struct sockaddr *to)
+/* The machine's own address becomes the source, unless the program has chosen one.  False with
+ * errno: the machine has no address of that family. */
+static bool bind_source(int fd, const struct sockaddr *to)
 {
     struct sockaddr_storage own = {0};
     socklen_t size = sizeof own;
     int on = 1;
     if (is_loopback(to) || syscall(SYS_getsockname, fd, &own, &size) < 0)
-        return;
+        return true;
+    const char *source = getenv(to->sa_family == AF_INET ? "NIXIE_REALITY_4" : "NIXIE_REALITY_6");
+    if (!source) {
+        errno = ENETUNREACH;
+        return false;
+    }
     if (to->sa_family == AF_INET) {
         struct sockaddr_in *in = (struct sockaddr_in *) (void *) &own;
-        const char *source = getenv("NIXIE_REALITY_4");
-        if (in->sin_addr.s_addr || in->sin_port || !source)
-            return;
+        if (in->sin_addr.s_addr || in->sin_port)
+            return true;
         in->sin_family = AF_INET;
         inet_pton(AF_INET, source, &in->sin_addr);
         size = sizeof *in;
     } else {
         struct sockaddr_in6 *in6 = (struct sockaddr_in6 *) (void *) &own;
-        const char *source = getenv("NIXIE_REALITY_6");
-        if (!IN6_IS_ADDR_UNSPECIFIED(&in6->sin6_addr) || in6->sin6_port || !source)
-            return;
+        if (!IN6_IS_ADDR_UNSPECIFIED(&in6->sin6_addr) || in6->sin6_port)
+            return true;
         in6->sin6_family = AF_INET6;
         inet_pton(AF_INET6, source, &in6->sin6_addr);
         size = sizeof *in6;
     }
     syscall(SYS_setsockopt, fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
-    syscall(SYS_bind, fd, &own, size);
+    struct sockaddr_storage real;
+    const struct sockaddr *from = address_out((const struct sockaddr *) &own, size, &real);
+    if (from)
+        syscall(SYS_bind, fd, from, size);
+    return true;
 }
 
 static bool is_internet(const struct sockaddr *address)
@@ -79,7 +87,11 @@ int socket(int domain, int type, int protocol)
     struct told told = TOLD(socket, .argument = {domain, type, protocol});
     if (!tell_before(&told))
         return (int) tell_after(&told, -1);
-    return (int) tell_after(&told, syscall(SYS_socket, domain, type, protocol));
+    long fd = syscall(SYS_socket, domain, type, protocol);
+    int off = 0;
+    if (fd >= 0 && domain == AF_INET6 && address_is_rewritten())
+        syscall(SYS_setsockopt, fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
+    return (int) tell_after(&told, fd);
 }
 
 int socketpair(int domain, int type, int protocol, int fds[2])
@@ -88,6 +100,19 @@ int socketpair(int domain, int type, int protocol, int fds[2])
     if (!tell_before(&told))
         return (int) tell_after(&told, -1);
     return (int) tell_after(&told, syscall(SYS_socketpair, domain, type, protocol, fds));
+}
+
+/* SYS_bind or SYS_connect with the file's real place. */
+static long at_path(long number, int fd, const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    const char *real = PLACED(path);
+    if (strlen(real) >= sizeof address.sun_path) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    strcpy(address.sun_path, real);
+    return syscall(number, fd, &address, offsetof(struct sockaddr_un, sun_path) + strlen(real) + 1);
 }
 
 int bind(int fd, const struct sockaddr *address, socklen_t size)
@@ -103,7 +128,13 @@ int bind(int fd, const struct sockaddr *address, socklen_t size)
     }
     if (!tell_before(&told))
         return (int) tell_after(&told, -1);
-    return (int) tell_after(&told, syscall(SYS_bind, fd, address, size));
+    if (told.path && *told.path == '/')
+        return (int) tell_after(&told, at_path(SYS_bind, fd, path));
+    struct sockaddr_storage real;
+    address = address_out(address, size, &real);
+    if (!address)
+        errno = EADDRNOTAVAIL;
+    return (int) tell_after(&told, address ? syscall(SYS_bind, fd, address, size) : -1);
 }
 
 int shutdown(int fd, int how)
@@ -117,6 +148,14 @@ int shutdown(int fd, int how)
 int connect(int fd, const struct sockaddr *address, socklen_t size)
 {
     struct told told = TOLD_AT(connect, fd, .address = address, .address_size = size);
+    if (preload.root && address->sa_family == AF_UNIX && size <= sizeof(struct sockaddr_un)) {
+        struct sockaddr_un local = {.sun_family = AF_UNIX};
+        char path[sizeof local.sun_path + 1] = "";
+        memcpy(&local, address, size);
+        memcpy(path, local.sun_path, sizeof local.sun_path);
+        if (*path == '/')
+            return (int) at_path(SYS_connect, fd, path);
+    }
     if (preload.fd < 0 || !is_internet(address))
         return (int) syscall(SYS_connect, fd, address, size);
     if (!tell_before(&told))
@@ -126,10 +165,39 @@ int connect(int fd, const struct sockaddr *address, socklen_t size)
         errno = EINPROGRESS;
         return (int) tell_after(&told, is_stream(fd) ? -1 : 0);
     }
-    bind_source(fd, address);
+    if (!bind_source(fd, address))
+        return (int) tell_after(&told, -1);
     if (is_stream(fd))
         hurry(fd);
-    return (int) tell_after(&told, syscall(SYS_connect, fd, address, size));
+    struct sockaddr_storage real;
+    address = address_out(address, size, &real);
+    return (int) tell_after(&told, address ? syscall(SYS_connect, fd, address, size) : -1);
+}
+
+/* An IPv6 socket must take IPv4 addresses where they stand for others. */
+int setsockopt(int fd, int level, int name, const void *value, socklen_t size)
+{
+    if (level == IPPROTO_IPV6 && name == IPV6_V6ONLY && address_is_rewritten())
+        return 0;
+    return (int) syscall(SYS_setsockopt, fd, level, name, value, size);
+}
+
+int getsockname(int fd, struct sockaddr *address, socklen_t *size)
+{
+    socklen_t room = *size;
+    long result = syscall(SYS_getsockname, fd, address, size);
+    if (result == 0)
+        address_in(address, *size < room ? *size : room);
+    return (int) result;
+}
+
+int getpeername(int fd, struct sockaddr *address, socklen_t *size)
+{
+    socklen_t room = *size;
+    long result = syscall(SYS_getpeername, fd, address, size);
+    if (result == 0)
+        address_in(address, *size < room ? *size : room);
+    return (int) result;
 }
 
 int getsockopt(int fd, int level, int name, void *value, socklen_t *size)
@@ -148,9 +216,12 @@ int accept4(int fd, struct sockaddr *address, socklen_t *size, int flags)
     wait_until_ready(fd, POLLIN);
     if (!tell_before(&told))
         return (int) tell_after(&told, -1);
+    socklen_t room = size ? *size : 0;
     long got = syscall(SYS_accept4, fd, address, size, flags);
     if (got >= 0) {
         int saved = errno;
+        if (address && size)
+            address_in(address, *size < room ? *size : room);
         hurry((int) got);
         errno = saved;
     }
@@ -230,6 +301,10 @@ ssize_t sendmsg(int fd, const struct msghdr *header, int flags)
         cut.msg_iov = &one;
         cut.msg_iovlen = 1;
     }
+    struct sockaddr_storage real;
+    if (cut.msg_name && !(cut.msg_name = (void *) (uintptr_t) address_out(
+                              header->msg_name, header->msg_namelen, &real)))
+        return tell_after(&told, -1);
     return tell_after(&told, syscall(SYS_sendmsg, fd, &cut, flags));
 }
 
@@ -262,7 +337,11 @@ ssize_t recvmsg(int fd, struct msghdr *header, int flags)
         return tell_after(&told, -1);
     if (told.reply.flags & WIRE_RESETS)
         return tell_after(&told, reset(fd));
-    return tell_after(&told, syscall(SYS_recvmsg, fd, header, flags));
+    socklen_t room = header->msg_namelen;
+    long got = syscall(SYS_recvmsg, fd, header, flags);
+    if (got >= 0 && header->msg_name)
+        address_in(header->msg_name, header->msg_namelen < room ? header->msg_namelen : room);
+    return tell_after(&told, got);
 }
 
 ssize_t recvfrom(int fd, void *to, size_t size, int flags, struct sockaddr *address,

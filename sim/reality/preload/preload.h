@@ -11,8 +11,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/socket.h>
+#include <sys/types.h>
 
 #include "sim/kernel/kernel.h"
+#include "sim/reality/place.h"
 #include "sim/reality/wire.h"
 
 #define SILENT_MAX 64
@@ -22,6 +24,7 @@ struct preload {
     uint64_t calls; /* those that are told */
     uint32_t waits; /* counts them */
     const struct wire_page *page;
+    const char *root;       /* of the machine's files, where it has no root of its own; or NULL */
     struct silent {         /* sockets whose connection never comes about */
         int fd;             /* -1: free */
         long long until_ms; /* on the monotonic clock, when it fails */
@@ -81,6 +84,28 @@ void silent_add(int fd);
 void silent_forget(int fd);
 /* True with errno: the connection at fd is one that never comes about. */
 bool silent_is(int fd);
+
+/* calls_place.c: where a file really is (place.h); PLACED is good until the block ends. */
+struct passwd;
+struct stat;
+const char *placed(const char *path, char to[PLACE_MAX]);
+#define PLACED(path) placed((path), (char[PLACE_MAX]){0})
+/* A real path becomes the machine's. */
+void place_strip(char *path);
+/* The machine's path of the program, not NUL-terminated; its length, 0: it is not known. */
+size_t place_program(char *to, size_t size);
+/* A real owner becomes the machine's. */
+void place_owner(struct stat *status);
+/* The entry of `name`, or (NULL) of `uid`; NULL: there is none. */
+struct passwd *place_passwd(const char *name, uid_t uid);
+
+/* address.c: the real address of what a program names (in *to, or itself); NULL with errno: no
+ * machine has it. */
+const struct sockaddr *address_out(const struct sockaddr *address, socklen_t size,
+                                   struct sockaddr_storage *to);
+/* A real address becomes the scenario's, in place. */
+void address_in(struct sockaddr *address, socklen_t size);
+bool address_is_rewritten(void);
 
 /* Monotonic, as the process sees it. */
 int64_t faked_now_ms(void);

@@ -2,6 +2,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -142,9 +143,13 @@ static void connect_driver(const char *path)
     syscall(SYS_close, fd);
 }
 
-static void map_page(void)
+/* It is beside the socket at `path`. */
+static void map_page(const char *path)
 {
-    long fd = syscall(SYS_openat, AT_FDCWD, WIRE_PAGE, O_RDONLY | O_CLOEXEC, 0);
+    char beside[4096];
+    const char *slash = strrchr(path, '/');
+    snprintf(beside, sizeof beside, "%.*s/" WIRE_PAGE, slash ? (int) (slash - path) : 0, path);
+    long fd = syscall(SYS_openat, AT_FDCWD, beside, O_RDONLY | O_CLOEXEC, 0);
     if (fd < 0)
         return;
     void *page = mmap(NULL, sizeof *preload.page, PROT_READ, MAP_SHARED, (int) fd, 0);
@@ -165,12 +170,15 @@ void talk_begin(bool forked)
     if (preload.fd >= 0)
         syscall(SYS_close, preload.fd);
     connect_driver(path);
-    if (!forked)
-        map_page();
+    if (!forked) {
+        map_page(path);
+        preload.root = getenv(WIRE_ROOT);
+    }
     long length = syscall(SYS_readlinkat, AT_FDCWD, "/proc/self/exe", program, sizeof program - 1);
     program[length > 0 ? length : 0] = 0;
     if (syscall(SYS_getcwd, directory, sizeof directory) < 0)
         strcpy(directory, "/");
+    place_strip(directory);
     struct wire_note note = {.kind = WIRE_HELLO,
                              .path_size = (uint32_t) strlen(program) + 1,
                              .path2_size = (uint32_t) strlen(directory) + 1,
