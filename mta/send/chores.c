@@ -145,18 +145,35 @@ static void chore(struct send *send, struct message *message)
     message_not_due(&send->messages, message, DUE_CHORE);
 }
 
-bool chores_due(const struct send *send)
+int64_t chores_next(const struct send *send)
 {
     const struct message *message = message_first(&send->messages, DUE_CHORE);
-    if (!message || message->due[DUE_CHORE] > send->time.now)
-        return false;
-    /* When told to end, only what was nearly done is still done, and what else would be forgotten:
-     * each delivery that is waited for is time in which there may be room again. */
-    return !send->exit_asap || message->state == MESSAGE_ENDING || message->state == MESSAGE_MOVING;
+    if (!message || (send->chores_until && send->time.now >= send->chores_until))
+        return INT64_MAX;
+    return message->due[DUE_CHORE];
+}
+
+bool chores_due(const struct send *send)
+{
+    return chores_next(send) <= send->time.now;
+}
+
+/* When told to end, only what was nearly done is still done, and what else would be forgotten: each
+ * delivery that is waited for is time in which there may be room again.  A bounce is the next
+ * start's. */
+static bool is_left(const struct send *send, const struct message *message)
+{
+    return send->exit_asap &&
+           (message->state == MESSAGE_BOUNCING || message->state == MESSAGE_BOUNCE);
 }
 
 void chores_step(struct send *send)
 {
-    for (unsigned i = 0; i < CHORES_A_STEP && chores_due(send); i++)
-        chore(send, message_first(&send->messages, DUE_CHORE));
+    for (unsigned i = 0; i < CHORES_A_STEP && chores_due(send); i++) {
+        struct message *message = message_first(&send->messages, DUE_CHORE);
+        if (is_left(send, message)) /* it must not stand before others */
+            message_not_due(&send->messages, message, DUE_CHORE);
+        else
+            chore(send, message);
+    }
 }

@@ -241,7 +241,12 @@ void direct_exit(struct send *send)
 {
     for (size_t i = 0; i < send->messages.capacity; i++) {
         struct message *message = send->messages.table[i];
-        if (message && message->state == MESSAGE_DIRECT && message->direct->started)
+        if (!message)
+            continue;
+        if ((message->state == MESSAGE_DIRECT && message->direct->started) ||
+            message->state == MESSAGE_MOVING)
             direct_move(send, message);
+        else if (message->state == MESSAGE_DONE && message->at[DUE_CHORE]) /* clean could not */
+            direct_remove(send, message);
     }
 }

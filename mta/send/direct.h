@@ -54,7 +54,8 @@ void direct_deferred(struct send *send, const struct channel *channel, struct jo
 /* All recipients have it: asks clean to remove it. */
 void direct_remove(struct send *send, struct message *message);
 
-/* send is to end: messages whose results would be lost otherwise are moved. */
+/* send is to end: messages whose results would be lost otherwise are moved, and clean is asked
+ * again to remove those that all have. */
 void direct_exit(struct send *send);
 /* send ends at once, because a partner is gone: the same, as far as that goes without a sync if it
  * is clean.  Waits for clean. */

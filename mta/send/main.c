@@ -198,6 +198,17 @@ static bool is_given_up(const struct delivery *delivery)
     return has_result && (delivery->warned || delivery->job->message->state < MESSAGE_QUEUED);
 }
 
+/* Results that could not be saved are forgotten when we end, and two copies come of that: what has
+ * failed is tried once more.  True if there is something to wait for. */
+static bool tries_last_time(struct send *send)
+{
+    if (send->chores_until)
+        return false;
+    send->chores_until = send->time.now + EXIT_CHORES_MAX;
+    direct_exit(send);
+    return cleaner_busy(&send->cleaner);
+}
+
 /* Exit: nothing runs any more, and what was done is durable. */
 static bool may_exit(struct send *send)
 {
@@ -209,7 +220,7 @@ static bool may_exit(struct send *send)
             if (delivery->state != DELIVERY_FREE && !is_given_up(delivery))
                 return false;
         }
-    if (chores_due(send))
+    if (chores_due(send) || tries_last_time(send))
         return false;
     if (!send->dirty || send->last_sync_asked)
         return true;
@@ -234,6 +245,7 @@ static int64_t next_work(const struct send *send)
         next = earlier(next, now + PAUSE_TROUBLE); /* no memory for the question */
     if (chores_due(send) || todo_due(send) || cleanup_due(send) || send->failures_to_sync)
         return now;
+    next = earlier(next, chores_next(send));
     if (send->exit_asap)
         return next;
     for (int i = 0; i < CHANNEL_COUNT; i++) {
@@ -250,9 +262,6 @@ static int64_t next_work(const struct send *send)
         next = earlier(next, send->admin.accept_after);
     if (send->marked.next_look)
         next = earlier(next, send->marked.next_look);
-    const struct message *chore = message_first(&send->messages, DUE_CHORE);
-    if (chore)
-        next = earlier(next, chore->due[DUE_CHORE]);
     return earlier(next, earlier(send->todo.next_look, send->cleanup.next_look));
 }
 

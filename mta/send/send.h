@@ -32,6 +32,7 @@
 
 #define PAUSE_TROUBLE 10        /* s, after no memory, no descriptors, no room */
 #define PAUSE_CHORE 123         /* s, after a file could not be removed or a bounce not sent */
+#define EXIT_CHORES_MAX 60      /* s, for the last try of what failed, at exit */
 #define PAUSE_TODO 1500         /* s, between looks at todo while nothing comes */
 #define PAUSE_TODO_BUSY 60      /* s, after messages came of which queue told */
 #define PAUSE_CLEANUP 76431     /* s, between looks for left-overs */
@@ -86,6 +87,8 @@ struct send {
     bool first_sync_done; /* start-up */
     bool todo_finished;   /* the same: clean has removed the todo that was asked for */
     bool last_sync_asked; /* exit */
+    int64_t chores_until; /* the same: no chore is begun from then on (steady seconds); 0: the last
+                             try has not begun */
 };
 
 /* main.c */
@@ -162,6 +165,8 @@ void todo_close(struct send *send);
 /* chores.c: what is to be done to a message as a whole. */
 void chores_step(struct send *send);
 bool chores_due(const struct send *send);
+/* Steady seconds of the next chores_step that is to do something; INT64_MAX: none. */
+int64_t chores_next(const struct send *send);
 /* Goes on to the end of a message in S5 that has no channels, or that the admin deleted. */
 void message_check_done(struct send *send, struct message *message);
 /* A channel of the message is done; goes on to its end when it was the last. */
