@@ -4,11 +4,12 @@
  * DIR/current.  A file that has reached control/logsize bytes is renamed to its stamp (DIR/@...s),
  * and of those the newest control/lognum are kept.
  *
- * The reader never waits for the disk to have room: lines that cannot be written are kept in
- * memory, up to PENDING_LIMIT bytes; then the oldest go, and a line says how many.  Ends at the
- * end of input, after a last try to write what it holds; only then do signals matter.
+ * The reader waits for no disk: lines that cannot be written, for whatever reason, and be it from
+ * the start on, are kept in memory, up to PENDING_LIMIT bytes; then the oldest go, and a line says
+ * how many.  Were the pipe not read, nothing would be delivered any more.  Ends at the end of
+ * input, after a last try to write what it holds; only then do signals matter.
  *
- * Exit status: 0; 111 if something could not be written at the end, or at start-up.
+ * Exit status: 0; 111 if something could not be written at the end, or it has no home.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -355,6 +356,20 @@ static void ignore_signals(void)
         sigaction(ignored[i], &action, NULL);
 }
 
+static void read_controls(struct log *log)
+{
+    if (control_number("logsize", SIZE_DEFAULT, INT64_MAX, &log->size_limit) < 0) {
+        complain("cannot read", "control/logsize; it is as if it were not there");
+        log->size_limit = SIZE_DEFAULT;
+    }
+    if (control_number("lognum", KEEP_DEFAULT, 1000000, &log->keep) < 0) {
+        complain("cannot read", "control/lognum; it is as if it were not there");
+        log->keep = KEEP_DEFAULT;
+    }
+    if (log->size_limit < SIZE_SMALLEST)
+        log->size_limit = SIZE_SMALLEST;
+}
+
 static int start(struct log *log, char *const *environment)
 {
     struct buf home = BUF_INIT(PATH_SIZE);
@@ -364,17 +379,9 @@ static int start(struct log *log, char *const *environment)
         complain("cannot change to", "the home directory");
         return -1;
     }
-    if (control_number("logsize", SIZE_DEFAULT, INT64_MAX, &log->size_limit) < 0 ||
-        control_number("lognum", KEEP_DEFAULT, 1000000, &log->keep) < 0) {
-        complain("cannot read", "control/logsize and control/lognum");
-        return -1;
-    }
-    if (log->size_limit < SIZE_SMALLEST)
-        log->size_limit = SIZE_SMALLEST;
-    if (open_current(log) < 0 && errno != ENOSPC && errno != EDQUOT) {
-        complain("cannot open current in", log->directory);
-        return -1;
-    }
+    read_controls(log);
+    if (open_current(log) < 0) /* the first line tries again */
+        complain("cannot open current yet in", log->directory);
     return 0;
 }
 
@@ -392,7 +399,7 @@ int main(int argc, char **argv, char **environment)
     if (start(&log, environment) < 0)
         return 111;
     run(&log);
-    int status = log.pending.length ? 111 : 0;
+    int status = log.pending.length || log.fd < 0 ? 111 : 0;
     io_close(&log.fd);
     buf_free(&log.line);
     buf_free(&log.pending);

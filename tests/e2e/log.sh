@@ -23,6 +23,25 @@ check_status 100 "usage" "$log"
 check_status 111 "no such directory" "$log" "$tmp/nowhere"
 
 fresh
+rmdir "$dir"
+mkdir "$tmp/control/logsize" "$tmp/control/lognum" # cannot be read
+mkfifo "$tmp/early"
+"$log" "$dir" <"$tmp/early" 2>"$tmp/said" &
+pid=$!
+exec 3>"$tmp/early"
+check "it says that it cannot open its file" wait_for 10 grep -q "cannot open current" "$tmp/said"
+check "and what it cannot read" grep -q "control/logsize" "$tmp/said"
+timeout 100 bash -c 'awk "BEGIN {for (i = 1; i <= 5000; i++) print \"early\", i}" >&3'
+is "and reads on, past what a pipe holds" $? 0
+mkdir "$dir"
+check "when the file can be opened all is in it" wait_for 10 has 'early 5000$'
+is "from the first line on" "$(text "$dir/current" | head -1)" "early 1"
+exec 3>&-
+wait $pid
+is "exit 0 then" $? 0
+rmdir "$tmp/control/logsize" "$tmp/control/lognum"
+
+fresh
 head -c 40000 /dev/zero | tr '\0' x | "$log" "$dir"
 is "cuts a very long line" "$(wc -l <"$dir/current")" 3
 
