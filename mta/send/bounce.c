@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "mta/lib/bounce_file.h"
 #include "mta/lib/io.h"
 #include "mta/lib/submit.h"
 #include "mta/send/notice.h"
@@ -30,40 +31,59 @@ static int write_file(const char *path, const char *bytes, size_t size)
     return result;
 }
 
-/* Makes bounce/N hold these bytes, as a fresh file that is durable before it takes the old one's
- * place: with another power loss right now either may be found.  Waits for the disk.  0, or -1 with
- * errno. */
-static int replace(uint64_t number, const char *bytes, size_t size)
+static int copy_front(int from, int to, uint64_t size)
+{
+    char block[16384];
+    while (size > 0) {
+        ssize_t count = io_read(from, block, size < sizeof block ? (size_t) size : sizeof block);
+        if (count == 0)
+            errno = EIO; /* it was longer */
+        if (count <= 0 || io_write(to, block, (size_t) count) < 0)
+            return -1;
+        size -= (uint64_t) count;
+    }
+    return fsync(to);
+}
+
+/* Makes bounce/N hold its first `size` bytes only, as a fresh file that is durable before it takes
+ * the old one's place: with another power loss right now either may be found.  Waits for the disk.
+ * 0, or -1 with errno. */
+static int replace(uint64_t number, uint64_t size)
 {
     char path[SPOOL_PATH_SIZE], fresh[SPOOL_PATH_SIZE + 4];
     snprintf(fresh, sizeof fresh, "%s.new", spool_path(path, SPOOL_BOUNCE, number));
-    return io_replace_file(spool_directory(SPOOL_BOUNCE), path, fresh, bytes, size, 0600);
+    if (unlink(fresh) < 0 && errno != ENOENT)
+        return -1;
+    int from = spool_open(SPOOL_BOUNCE, number, O_RDONLY);
+    if (from < 0)
+        return -1;
+    int to = open(fresh, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    int result = to < 0 ? -1 : copy_front(from, to, size);
+    int saved = errno;
+    io_close(&from);
+    io_close(&to);
+    if (result == 0) {
+        result = rename(fresh, path);
+        saved = errno;
+    }
+    if (result == 0)
+        return io_sync_directory(spool_directory(SPOOL_BOUNCE));
+    unlink(fresh);
+    errno = saved;
+    return -1;
 }
 
 /* After a failed sync: a fresh file with what was durable before. */
 static int renew(struct message *message)
 {
-    struct buf content = BUF_INIT(0);
     uint64_t number = message->number;
-    int result;
     if (message->bounce_durable == 0) {
-        result = file_remove(SPOOL_BOUNCE, number);
-        if (result == 0)
-            message->has_bounce = false;
-    } else {
-        result = file_read(SPOOL_BOUNCE, number, &content);
-        if (result == 0 && content.length < message->bounce_durable) {
-            errno = EIO;
-            result = -1;
-        }
-        if (result == 0)
-            result = replace(number, content.data, message->bounce_durable);
-    }
-    int saved = errno;
-    buf_free(&content);
-    errno = saved;
-    if (result < 0)
+        if (file_remove(SPOOL_BOUNCE, number) < 0)
+            return -1;
+        message->has_bounce = false;
+    } else if (replace(number, message->bounce_durable) < 0) {
         return -1;
+    }
     message->bounce_length = message->bounce_durable;
     message->bounce_tainted = false;
     return 0;
@@ -143,6 +163,42 @@ static int hand_over(struct send *send, const struct notice *notice)
     return 0;
 }
 
+/* Adds whole pieces to the notice, as many as one tells of.  0, 1: there are more; -1 with errno.
+ */
+static int read_pieces(struct send *send, struct notice *notice, struct bounce_file *file)
+{
+    struct spool_bounce piece;
+    bool damaged = false;
+    int found;
+    while ((found = bounce_file_next(file, &piece)) != 0) {
+        size_t size = file->at - file->from;
+        if (found < 0 && errno != EBADMSG)
+            return -1;
+        if (found < 0) {
+            if (!damaged)
+                logline(&send->log, "warning: bounce/%n is damaged in part", notice->number);
+            notice->damaged = damaged = true;
+        } else if (notice->record.length > 0 && notice->record.length + size > NOTICE_RECORD_MAX) {
+            notice->end_at = bounce_file_begin(file);
+            return 1;
+        } else if (buf_add(&notice->record, file->window.data + file->from, size) < 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static int read_record(struct send *send, struct notice *notice)
+{
+    struct bounce_file file;
+    if (bounce_file_open(&file, notice->number, notice->begin_at) < 0)
+        return errno == EBADMSG || errno == ENOENT ? 0 : -1;
+    int result = read_pieces(send, notice, &file);
+    bounce_file_close(&file);
+    notice->more = result == 1;
+    return result < 0 ? -1 : 0;
+}
+
 /* Reads what the notice tells of.  0, or -1 after a warning. */
 static int read_files(struct send *send, struct notice *notice)
 {
@@ -152,12 +208,8 @@ static int read_files(struct send *send, struct notice *notice)
         file_warn(send, "trouble reading", SPOOL_INFO, notice->number);
         return -1;
     }
-    if (file_read(SPOOL_BOUNCE, notice->number, &notice->record) == 0)
+    if (read_record(send, notice) == 0)
         return 0;
-    if (errno == EBADMSG || errno == ENOENT) {
-        buf_reset(&notice->record);
-        return 0;
-    }
     file_warn(send, "trouble reading", SPOOL_BOUNCE, notice->number);
     return -1;
 }
@@ -166,6 +218,7 @@ int bounce_inject(struct send *send, struct message *message)
 {
     struct notice notice;
     notice_init(&notice, message->number, message->bounce_lost);
+    notice.begin_at = message->bounce_told;
     int result = read_files(send, &notice);
     if (result == 0 && strcmp(notice.info.sender, "#@[]") == 0) {
         logline(&send->log, "triple bounce: discarding bounce/%n", message->number);
@@ -175,6 +228,10 @@ int bounce_inject(struct send *send, struct message *message)
             result = hand_over(send, &notice);
         else
             file_warn(send, "trouble making the notice of", SPOOL_BOUNCE, message->number);
+        if (result == 0 && notice.more) {
+            message->bounce_told = notice.end_at;
+            result = 1;
+        }
     }
     notice_free(&notice);
     return result;

@@ -56,8 +56,9 @@ static void sync_marks(struct send *send, struct message *message)
 
 static void send_bounce(struct send *send, struct message *message)
 {
-    if (bounce_inject(send, message) < 0) {
-        later(send, message, PAUSE_CHORE);
+    int result = bounce_inject(send, message);
+    if (result != 0) {
+        later(send, message, result < 0 ? PAUSE_CHORE : 0);
         return;
     }
     message->has_bounce = false;

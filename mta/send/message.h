@@ -56,6 +56,7 @@ struct message {
     bool remove_now;         /* ... and as that is durable, it may go */
     uint64_t bounce_length;  /* bytes written */
     uint64_t bounce_durable; /* bytes known to be durable */
+    uint64_t bounce_told;    /* bytes that the bounces so far have told of */
     int64_t due[DUE_KINDS];  /* steady seconds */
     size_t at[DUE_KINDS];    /* place in the heap, from 1; 0: not in it */
 };

@@ -75,9 +75,12 @@ static int add_recipient(const struct send *send, struct notice *notice)
  * reader can tell.  No other message has this number and content. */
 static int add_message_id(const struct send *send, struct notice *notice)
 {
-    char id[64];
-    snprintf(id, sizeof id, "\nMessage-ID: <%llu.%016llx.bounce@",
-             (unsigned long long) notice->number, (unsigned long long) notice->info.mess_checksum);
+    char id[100], part[32] = "";
+    if (notice->begin_at)
+        snprintf(part, sizeof part, ".%llu", (unsigned long long) notice->begin_at);
+    snprintf(id, sizeof id, "\nMessage-ID: <%llu.%016llx%s.bounce@",
+             (unsigned long long) notice->number, (unsigned long long) notice->info.mess_checksum,
+             part);
     struct buf *to = &notice->begin;
     if (buf_add_text(to, id) < 0 ||
         buf_add(to, send->bounce_host.data, send->bounce_host.length) < 0)

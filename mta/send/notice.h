@@ -21,11 +21,15 @@ struct send;
 enum notice_type { NOTICE_BOUNCE, NOTICE_DOUBLE_BOUNCE };
 
 #define NOTICE_BOUNDARY_SIZE 72
+#define NOTICE_RECORD_MAX ((size_t) 4 << 20) /* bytes of bounce/N that one message tells of */
 
 struct notice {
     uint64_t number; /* of the message that bounces */
     bool damaged;    /* a part of its record was lost */
-    struct buf info_file, record;
+    struct buf info_file;
+    struct buf record;         /* whole pieces of bounce/N ... */
+    uint64_t begin_at, end_at; /* ... from there; and where the next message begins, ... */
+    bool more;                 /* ... if there is one */
     struct spool_message info; /* into info_file */
     /* Made by notice_build. */
     enum notice_type type;

@@ -71,18 +71,14 @@ static int add_paragraphs(struct send *send, struct notice *notice)
     struct spool_bounce piece;
     const struct buf *record = &notice->record;
     size_t at = 0;
-    int found;
-    while ((found = spool_bounce_next(record->data, record->length, notice->number, &at, &piece)) !=
-           0) {
-        if (found < 0) {
-            logline(&send->log, "warning: bounce/%n is damaged in part", notice->number);
-            notice->damaged = true;
-            continue;
-        }
+    while (spool_bounce_next(record->data, record->length, notice->number, &at, &piece) == 1) {
         notice->failures++;
         if (add_paragraph(send, &piece, &notice->text) < 0)
             return -1;
     }
+    if (notice->more &&
+        buf_add_text(&notice->text, "(Another message tells of more addresses.)\n\n") < 0)
+        return -1;
     if (!notice->damaged && record->length > 0)
         return 0;
     return buf_add_text(&notice->text, "(The record of the addresses was damaged.)\n\n");

@@ -181,8 +181,9 @@ bool message_is_busy(const struct send *send, const struct message *message);
 
 /* Adds one failed recipient's piece to the message's bounce.  Not synced.  0, or -1 with errno. */
 int bounce_append(struct message *message, const struct buf *piece);
-/* Hands the bounce of a message to the queue (waits for that).  Returns 0: accepted or rightly
- * discarded; -1: later. */
+/* Hands the bounce of a message to the queue (waits for that), or a part of it: so many failures
+ * are told of by several.  Returns 0: accepted or rightly discarded; 1: so far; -1: later.  What
+ * was told is in message->bounce_told: a crash in between has it told again. */
 int bounce_inject(struct send *send, struct message *message);
 
 #endif

@@ -132,6 +132,42 @@ Subject: hello
 body"
 is "its header says nothing of MIME" "$(grep -c -i '^mime-version\|^content-' "$home/rig/bounce.10/mess")" 0
 stop
+
+# --- more failures than one message tells of, found after a crash ------------------------------------
+count=310000
+make_home
+cat >"$home/rig/queue" <<'END'
+#!/bin/sh
+cd "$NIXIE_HOME/rig" || exit 61
+[ ! -e bounce.3 ] || [ -e failed ] || { : >failed && exit 53; }
+n=1
+while ! mkdir bounce.$n 2>/dev/null; do n=$((n + 1)); done
+grep -a '^Final-Recipient\|^Message-ID\|^Subject: hello\|^(' >bounce.$n/mess
+END
+(cd "$home" && "$tmp/send_rig" fail 20 $count)
+size=$(stat -c %s "$home/queue/bounce/20")
+check "the record is over 64 MiB ($size bytes)" test "$size" -gt $((64 << 20))
+start
+check "one that was not tried is" says 'starting delivery 1: msg 20 to local good@mail.example' 20
+check "a bounce that is not taken" says 'trouble injecting bounce message' 20
+memory=$(sed -n 's/^VmHWM:[[:space:]]*\([0-9]*\) kB/\1/p' "/proc/$(cat "$home/rig/pid")/status")
+is "nobody who has failed is tried again" "$(cat "$home/rig/deliveries")" "20 <joe@away.example> good@mail.example"
+check "memory does not grow with the record ($memory kB)" test "$memory" -lt 65536
+stop
+cat "$home"/rig/bounce.*/mess >"$tmp/told"
+is "three were taken" "$(grep -c '^(Another' "$tmp/told")" 3
+rm -r "$home"/rig/bounce.*
+start
+check "the message ends" says '^end msg 20$' 30
+cat "$home"/rig/bounce.*/mess >"$tmp/told"
+is "everybody is told of" "$(grep '^Final' "$tmp/told" | sort -u | wc -l)" $count
+is "once" "$(grep -c '^Final' "$tmp/told")" $count
+messages=$(find "$home/rig" -name 'bounce.*' | wc -l)
+is "by several messages ($messages)" "$(grep '^Message-ID' "$tmp/told" | sort -u | wc -l)" "$messages"
+is "each with a copy" "$(grep -c '^Subject' "$tmp/told")" "$messages"
+is "all but the last say that there are more" "$(grep -c '^(' "$tmp/told")" $((messages - 1))
+check "which are messages of some megabytes" test "$messages" -gt 10
+stop
 echo dsn >"$home/control/bounceformat"
 (cd "$home" && timeout 100 "$tmp/send_rig" run "$build/bin/nixie-send" >rig/log 2>&1)
 check "another form is none" said '^alert: cannot start: unable to read controls: control/bounceformat is neither'

@@ -3,9 +3,11 @@
  * Plays the partners of nixie-send for tests/e2e/send.sh.
  *
  *   send_rig put NUMBER BIRTH SENDER RECIPIENT...   writes mess/NUMBER (from fd 0) and todo/NUMBER
- *   send_rig run PROGRAM            starts PROGRAM with its descriptors: fd 0 is our fd 1; passes
- *                                   TERM, HUP and ALRM on
- *   send_rig clean | spawn | rspawn the partners that `run` starts
+ *   send_rig fail NUMBER COUNT      writes mess, info, local and bounce/NUMBER as a crash leaves
+ * them when f1@mail.example to fCOUNT@mail.example have failed: the last thousand are not marked,
+ * nor is good@mail.example send_rig run PROGRAM            starts PROGRAM with its descriptors: fd
+ * 0 is our fd 1; passes TERM, HUP and ALRM on send_rig clean | spawn | rspawn the partners that
+ * `run` starts
  *
  * The current directory is the home.  `spawn` writes a line "NUMBER SENDER RECIPIENT" to
  * rig/deliveries and answers with rig/answer.RECIPIENT, else rig/answer, else "Kok"; an answer
@@ -67,6 +69,54 @@ static int put(int argc, char **argv)
     buf_free(&mess);
     buf_free(&todo);
     buf_free(&recipients);
+    return 0;
+}
+
+#define UNMARKED 1000
+
+static void write_kind(enum spool_kind kind, uint64_t number, const struct buf *content)
+{
+    char path[SPOOL_PATH_SIZE];
+    int fd = open(spool_path(path, kind, number), O_WRONLY | O_CREAT | O_EXCL, 0644);
+    if (fd < 0 || io_write(fd, content->data, content->length) < 0 || close(fd) < 0)
+        die(path);
+}
+
+static int fail(uint64_t number, unsigned long count)
+{
+    static const char mess[] = "Subject: hello\n\nbody\n", sender[] = "joe@away.example";
+    struct buf files[4] = {BUF_INIT(0), BUF_INIT(0), BUF_INIT(0), BUF_INIT((size_t) 1 << 30)};
+    struct spool_message message = {.uid = 7,
+                                    .qp = number,
+                                    .birth = 1000000,
+                                    .mess_length = sizeof mess - 1,
+                                    .mess_checksum = checksum_of(mess, sizeof mess - 1),
+                                    .sender = sender,
+                                    .sender_size = sizeof sender - 1};
+    char address[64], text[200];
+    size_t start;
+    memset(text, 'x', sizeof text);
+    if (chdir("queue") < 0 || buf_set(&files[0], mess, sizeof mess - 1) < 0 ||
+        spool_info_build(&files[1], number, &message) < 0 ||
+        spool_channel_begin(&files[2], SPOOL_LOCAL, number, 0, &start) < 0)
+        die("fail");
+    for (unsigned long i = 1; i <= count; i++) {
+        size_t size = (size_t) snprintf(address, sizeof address, "f%lu@mail.example", i);
+        if (spool_channel_add(&files[2], address, size) < 0 ||
+            spool_bounce_build(&files[3], number, address, size, text, 130) < 0)
+            die("fail");
+        if (i + UNMARKED <= count)
+            files[2].data[files[2].length - size - 2] = 'D';
+    }
+    if (spool_channel_add(&files[2], "good@mail.example", 17) < 0)
+        die("fail");
+    spool_end(&files[2], start, SPOOL_LOCAL, number);
+    write_kind(SPOOL_MESS, number, &files[0]);
+    write_kind(SPOOL_INFO, number, &files[1]);
+    write_kind(SPOOL_LOCAL, number, &files[2]);
+    write_kind(SPOOL_BOUNCE, number, &files[3]);
+    for (size_t i = 0; i < 4; i++)
+        buf_free(&files[i]);
     return 0;
 }
 
@@ -295,6 +345,8 @@ int main(int argc, char **argv)
 {
     if (argc >= 6 && strcmp(argv[1], "put") == 0)
         return put(argc - 2, argv + 2);
+    if (argc == 4 && strcmp(argv[1], "fail") == 0)
+        return fail(strtoull(argv[2], NULL, 10), strtoul(argv[3], NULL, 10));
     if (argc >= 3 && strcmp(argv[1], "run") == 0)
         return run(argv[0], argv + 2);
     if (argc == 2 && strcmp(argv[1], "clean") == 0)
