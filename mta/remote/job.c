@@ -47,21 +47,6 @@ bool job_is_open(const struct job *job)
     return false;
 }
 
-void job_settle(struct job *job)
-{
-    for (size_t i = 0; i < job->count; i++)
-        if (job->recipients[i].fate == FATE_OPEN || job->recipients[i].fate == FATE_ACCEPTED)
-            job->recipients[i].fate = FATE_MESSAGE;
-}
-
-/* After trouble: who was accepted in vain waits for an answer again. */
-static void reopen(struct job *job)
-{
-    for (size_t i = 0; i < job->count; i++)
-        if (job->recipients[i].fate == FATE_ACCEPTED)
-            job->recipients[i].fate = FATE_OPEN;
-}
-
 /* --- addresses that cannot be said --------------------------------------------------------- */
 
 /* Whether an address can stand in a command: no byte that would end or change the line. */
@@ -84,7 +69,7 @@ static void check_addresses(struct job *job)
     if (!is_sayable(job->sender)) {
         job_verdict(job, 'D', "Sorry, the sender's address cannot be told to another server. ",
                     "(#5.1.7)\n");
-        job_settle(job);
+        answers_settle(job);
         return;
     }
     for (size_t i = 0; i < job->count; i++) {
@@ -116,9 +101,36 @@ static bool try_kept(struct job *job, struct settings *settings, struct connecti
     connection->timeout_ms = settings->remote_ms;
     if (session_transaction(connection, job) == OUTCOME_DONE || job->ends)
         return true;
-    reopen(job);
+    answers_reopen(job, true);
     job->verdict = 0;
     return !job_is_open(job);
+}
+
+static bool is_late(int64_t start)
+{
+    return clock_monotonic_ms() - start > TRIES_MS;
+}
+
+/* One address, up to some connections to it, if recipients make it break off.  With whom the next
+ * begins is left to chance, and the last names only those that were accepted: whatever a server
+ * does at some, the others get through, at this retry or another. */
+static enum outcome try_address(struct job *job, struct settings *settings,
+                                struct connection *connection, const struct smtp_target *target,
+                                int64_t start)
+{
+    job->lock_step = false;
+    for (unsigned again = 0;;) {
+        enum outcome outcome = session_begin(connection, settings, job, &target->address);
+        if (outcome == OUTCOME_DONE)
+            outcome = session_transaction(connection, job);
+        if (outcome != OUTCOME_AGAIN || again == RECONNECTS_MAX || is_late(start))
+            return outcome;
+        connection_quit(connection, connection->life_fd);
+        answers_reopen(job, false);
+        job->first = lookup_draw(NULL, (uint32_t) job->count);
+        if (++again == RECONNECTS_MAX)
+            answers_narrow(job);
+    }
 }
 
 static void try_targets(struct job *job, struct settings *settings, struct connection *connection,
@@ -126,14 +138,19 @@ static void try_targets(struct job *job, struct settings *settings, struct conne
 {
     int64_t start = clock_monotonic_ms();
     for (size_t i = 0; i < count && i < TRIES_MAX; i++) {
-        if (i > 0 && clock_monotonic_ms() - start > TRIES_MS)
+        if (i > 0 && is_late(start))
             break;
-        if (session_begin(connection, settings, job, &targets[i].address) == OUTCOME_DONE &&
-            session_transaction(connection, job) == OUTCOME_DONE)
+        enum outcome outcome = try_address(job, settings, connection, &targets[i], start);
+        bool last = i + 1 == count || i + 1 == TRIES_MAX;
+        if (outcome == OUTCOME_DONE && (last || !answers_wait(job)))
             return;
         connection_quit(connection, connection->life_fd);
-        reopen(job);
-        if (job->ends || !job_is_open(job))
+        if (job->ends)
+            return;
+        if (outcome == OUTCOME_DONE)
+            answers_keep(job);
+        answers_reopen(job, !last);
+        if (!job_is_open(job))
             return;
     }
 }
@@ -155,6 +172,6 @@ void job_run(struct job *job, struct settings *settings, struct connection *conn
             connection_quit(connection, connection->life_fd);
     }
     connection->transactions++;
-    job_settle(job);
+    answers_settle(job);
     buf_free(&key);
 }

@@ -174,7 +174,7 @@ static void search_end(struct search *search)
 
 /* --- decisions ----------------------------------------------------------------------------- */
 
-static uint32_t draw(void *context, uint32_t below)
+uint32_t lookup_draw(void *context, uint32_t below)
 {
     uint32_t number = 0, limit = UINT32_MAX - UINT32_MAX % below;
     (void) context;
@@ -200,7 +200,7 @@ static int decide(struct search *search, size_t *count)
         (found_nothing && search->mx_status == RESOLVE_NO_DATA))
         return no_host(job);
     *count = search->count;
-    switch (smtp_targets_order(search->targets, count, draw, NULL)) {
+    switch (smtp_targets_order(search->targets, count, lookup_draw, NULL)) {
     case SMTP_TARGETS_OK:
         return 0;
     case SMTP_TARGETS_LOOP:

@@ -28,6 +28,7 @@
 #define TRIES_MS (60 * 60 * 1000)       /* after which no further address is begun with */
 #define SESSION_MS (2 * 60 * 60 * 1000) /* of a session or transaction, up to the dot; and ... */
 #define SESSION_MS_PER_BYTE 10          /* ... so much for each byte of the message */
+#define RECONNECTS_MAX 5                /* to an address that breaks off at some recipients */
 #define KEEP_MS 5000                    /* that an idle connection is kept */
 #define KEEP_TRANSACTIONS_MAX 100       /* over a connection */
 #define QUIT_MS 5000                    /* that the answer to QUIT is waited for */
@@ -144,9 +145,11 @@ void connection_quit(struct connection *connection, int other_fd);
 /* --- job.c --- */
 
 enum fate {
-    FATE_OPEN,     /* no answer yet */
+    FATE_OPEN,     /* no answer yet; with a text: what put it off at an address before */
     FATE_ACCEPTED, /* at RCPT, in the transaction that runs */
+    FATE_CHARGED,  /* the server broke off at its RCPT: is not named at this address again */
     FATE_MESSAGE,  /* the verdict on the message is its own */
+    FATE_TAKEN,    /* in an earlier transaction than the last */
     FATE_HARD,
     FATE_SOFT,
 };
@@ -154,7 +157,8 @@ enum fate {
 struct recipient {
     const char *address; /* NUL-terminated */
     enum fate fate;
-    size_t text, text_size; /* in job->texts, for FATE_HARD and FATE_SOFT */
+    bool liked;             /* was accepted once, though perhaps in vain */
+    size_t text, text_size; /* in job->texts: its own answer; size 0: none, or no memory for it */
     size_t short_size;      /* of it, without "Giving up on ..." */
 };
 
@@ -163,6 +167,8 @@ struct job {
     const char *sender;
     struct recipient *recipients;
     size_t count;
+    size_t first;   /* with which recipient a transaction begins */
+    bool lock_step; /* without PIPELINING, until the next address */
     struct message message;
     struct buf texts;
     char verdict; /* K, Z or D, on the message */
@@ -178,8 +184,6 @@ void job_free(struct job *job);
 #define job_verdict(job, letter, ...)                                                              \
     job_set_verdict(job, letter, (const char *const[]){__VA_ARGS__, NULL})
 void job_set_verdict(struct job *job, char letter, const char *const *parts);
-/* Gives recipients without an answer of their own the verdict on the message. */
-void job_settle(struct job *job);
 /* True while a recipient waits for an answer. */
 bool job_is_open(const struct job *job);
 
@@ -187,11 +191,35 @@ bool job_is_open(const struct job *job);
  * ones; a connection that may serve again is left open in `connection`. */
 void job_run(struct job *job, struct settings *settings, struct connection *connection);
 
+/* --- answers.c: what each recipient is told --- */
+
+/* Gives a recipient an answer of its own: `parts` one after another up to NULL, the first
+ * `short_count` of which are the short one. */
+void answer_set(struct job *job, struct recipient *recipient, enum fate fate,
+                const char *const *parts, size_t short_count);
+/* The server broke off at this recipient, as the verdict says. */
+void answers_charge(struct job *job, struct recipient *recipient);
+/* Charges, with the verdict, all that were not accepted yet, if some were. */
+void answers_narrow(struct job *job);
+/* The verdict is that of all who are open or accepted, and no more the job's, which goes on. */
+void answers_keep(struct job *job);
+/* After trouble: who was accepted in vain waits for an answer again; who was charged, too, if
+ * `charged`: at the next address. */
+void answers_reopen(struct job *job, bool charged);
+/* Whether more than one recipient is open or accepted. */
+bool answers_several_wait(const struct job *job);
+/* Whether somebody was charged, and may be told to the next address. */
+bool answers_wait(const struct job *job);
+/* Gives recipients without an answer of their own the verdict on the message, and who was put off
+ * what put it off.  If somebody's was taken the verdict is K. */
+void answers_settle(struct job *job);
+
 /* --- session.c: greeting to QUIT --- */
 
 enum outcome {
     OUTCOME_DONE,    /* every recipient has its answer, or the verdict ends the job */
     OUTCOME_TROUBLE, /* before the dot: the next address is to be tried; the verdict says why */
+    OUTCOME_AGAIN, /* as it, but about a recipient, who was charged: others may fare better here */
 };
 
 /* Connects, up to the answer to EHLO or HELO. */
@@ -206,6 +234,8 @@ enum outcome session_transaction(struct connection *connection, struct job *job)
  * there are none, and ends the job. */
 int lookup_targets(const struct settings *settings, struct job *job,
                    struct smtp_target targets[TARGETS_MAX], size_t *count);
+/* A number by chance, 0 to `below` - 1; `context` is not used. */
+uint32_t lookup_draw(void *context, uint32_t below);
 
 /* --- report.c: results as qmail's rspawn reads them, or one a recipient --- */
 

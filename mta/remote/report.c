@@ -84,6 +84,10 @@ int report_each(const struct job *job, int fd)
         case FATE_SOFT:
             put_recipient(&writer, job, recipient, recipient->text_size, "DZ");
             break;
+        case FATE_TAKEN:
+            put(&writer, "K", 1);
+            put(&writer, job->texts.data + recipient->text, recipient->text_size);
+            break;
         default:
             put(&writer, &job->verdict, 1);
             put(&writer, job->verdict_text.data, job->verdict_text.length);

@@ -103,6 +103,7 @@ static enum outcome hello(struct connection *connection, const struct settings *
         return broke(connection, job);
     if (esmtp && smtp_reply_class(&connection->reply) == 2) {
         learn_extensions(connection);
+        connection->pipelining = connection->pipelining && !job->lock_step;
         return OUTCOME_DONE;
     }
     if (esmtp && smtp_reply_class(&connection->reply) != 5) {
@@ -191,6 +192,12 @@ static int put_recipient(struct connection *connection, const struct recipient *
     return connection_put(connection, "\r\n");
 }
 
+/* The recipients, in the order in which they are told now. */
+static struct recipient *in_order(const struct job *job, size_t i)
+{
+    return &job->recipients[(job->first + i) % job->count];
+}
+
 /* The reply to RSET: who refuses that is not fit for another message. */
 static int take_reset(struct connection *connection)
 {
@@ -212,10 +219,11 @@ static int put_envelope(struct connection *connection, const struct job *job)
         return -1;
     if (!connection->pipelining)
         return 0;
-    for (size_t i = 0; i < job->count; i++)
-        if (job->recipients[i].fate == FATE_OPEN &&
-            put_recipient(connection, &job->recipients[i]) < 0)
+    for (size_t i = 0; i < job->count; i++) {
+        const struct recipient *recipient = in_order(job, i);
+        if (recipient->fate == FATE_OPEN && put_recipient(connection, recipient) < 0)
             return -1;
+    }
     return connection_put(connection, "DATA\r\n");
 }
 
@@ -227,8 +235,8 @@ static int next_reply(struct connection *connection)
     return connection_reply(connection);
 }
 
-static void recipient_text(struct job *job, struct recipient *recipient,
-                           const struct connection *connection)
+static void set_answer(struct job *job, struct recipient *recipient, enum fate fate,
+                       const struct connection *connection)
 {
     const char *const parts[] = {connection->host,
                                  " does not like recipient.\n",
@@ -236,70 +244,94 @@ static void recipient_text(struct job *job, struct recipient *recipient,
                                  connection->reply.text,
                                  "Giving up on ",
                                  connection->host,
-                                 ".\n"};
-    size_t start = job->texts.length;
-    recipient->text = start;
-    recipient->text_size = recipient->short_size = 0;
-    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
-        if (i == 4)
-            recipient->short_size = job->texts.length - start;
-        if (buf_add_text(&job->texts, parts[i]) < 0) { /* told without words then */
-            job->texts.length = start;
-            recipient->short_size = 0;
-            return;
-        }
-    }
-    recipient->text_size = job->texts.length - start;
-}
-
-/* The reply to one RCPT. */
-static enum outcome take_recipient(struct connection *connection, struct job *job,
-                                   struct recipient *recipient)
-{
-    if (connection->reply.code == CLOSING)
-        return refused(connection, job, "", " does not like recipient.\n");
-    switch (smtp_reply_class(&connection->reply)) {
-    case 2:
-        recipient->fate = FATE_ACCEPTED;
-        return OUTCOME_DONE;
-    case 3:
-        connection_rubbish(connection);
-        return broke(connection, job);
-    case 4:
-        recipient->fate = FATE_SOFT;
-        break;
-    default:
-        recipient->fate = FATE_HARD;
-    }
-    recipient_text(job, recipient, connection);
-    return OUTCOME_DONE;
+                                 ".\n",
+                                 NULL};
+    answer_set(job, recipient, fate, parts, 4);
 }
 
 /* What came of the envelope. */
 struct envelope_result {
+    bool fresh;     /* it is the first on its connection */
+    bool pipelined; /* all of it was sent at once */
     bool sender_ok;
     size_t accepted; /* recipients */
     size_t in_vain;  /* of them, without a sender */
 };
+
+/* The server broke off at that recipient.  Where others wait it is charged to him: he must not hold
+ * them up, at each retry anew. */
+static enum outcome ended_at(struct job *job, struct recipient *recipient,
+                             const struct envelope_result *result)
+{
+    if (job->ends || !result->fresh || !answers_several_wait(job))
+        return OUTCOME_TROUBLE;
+    answers_charge(job, recipient);
+    return OUTCOME_AGAIN;
+}
+
+/* The connection broke in the envelope, after a command for that recipient, or (NULL) another one.
+ * With PIPELINING nobody knows at what the server broke off, with its replies unsent perhaps: what
+ * it has against whom is learned in lock step. */
+static enum outcome broke_at(struct connection *connection, struct job *job,
+                             struct recipient *recipient, const struct envelope_result *result)
+{
+    broke(connection, job);
+    if (result->pipelined && result->fresh && !job->ends && answers_several_wait(job)) {
+        job->lock_step = true;
+        return OUTCOME_AGAIN;
+    }
+    return recipient ? ended_at(job, recipient, result) : OUTCOME_TROUBLE;
+}
+
+/* The reply to one RCPT. */
+static enum outcome take_recipient(struct connection *connection, struct job *job,
+                                   struct recipient *recipient,
+                                   const struct envelope_result *result)
+{
+    if (connection->reply.code == CLOSING) {
+        refused(connection, job, "", " does not like recipient.\n");
+        return ended_at(job, recipient, result);
+    }
+    switch (smtp_reply_class(&connection->reply)) {
+    case 2:
+        recipient->fate = FATE_ACCEPTED;
+        recipient->liked = true;
+        return OUTCOME_DONE;
+    case 3:
+        connection_rubbish(connection);
+        return broke_at(connection, job, recipient, result);
+    case 4:
+        set_answer(job, recipient, FATE_SOFT, connection);
+        return OUTCOME_DONE;
+    default:
+        set_answer(job, recipient, FATE_HARD, connection);
+        return OUTCOME_DONE;
+    }
+}
 
 /* The replies to all RCPT. */
 static enum outcome recipients(struct connection *connection, struct job *job,
                                struct envelope_result *result)
 {
     for (size_t i = 0; i < job->count; i++) {
-        struct recipient *recipient = &job->recipients[i];
+        struct recipient *recipient = in_order(job, i);
         if (recipient->fate != FATE_OPEN)
             continue;
         if (!connection->pipelining && put_recipient(connection, recipient) < 0)
-            return broke(connection, job);
+            return broke_at(connection, job, recipient, result);
         if (next_reply(connection) < 0)
-            return result->sender_ok ? broke(connection, job) : OUTCOME_DONE;
+            return result->sender_ok ? broke_at(connection, job, recipient, result) : OUTCOME_DONE;
+        if (!connection->pipelining && connection_has_unread(connection)) {
+            connection_rubbish(connection); /* more than one reply: it is out of step from now on */
+            return broke_at(connection, job, recipient, result);
+        }
         if (!result->sender_ok) {
             result->in_vain += smtp_reply_class(&connection->reply) == 2;
             continue;
         }
-        if (take_recipient(connection, job, recipient) == OUTCOME_TROUBLE)
-            return OUTCOME_TROUBLE;
+        enum outcome outcome = take_recipient(connection, job, recipient, result);
+        if (outcome != OUTCOME_DONE)
+            return outcome;
         result->accepted += recipient->fate == FATE_ACCEPTED;
     }
     return OUTCOME_DONE;
@@ -451,20 +483,22 @@ static enum outcome take_mail(struct connection *connection, struct job *job, bo
 enum outcome session_transaction(struct connection *connection, struct job *job)
 {
     bool reset = connection->in_transaction && connection->pipelining;
-    struct envelope_result result = {.accepted = 0};
+    struct envelope_result result = {.fresh = connection->transactions == 0,
+                                     .pipelined = connection->pipelining};
     limit_time(connection, job);
     if (is_too_large(connection, job))
         return OUTCOME_DONE;
     if (put_envelope(connection, job) < 0 || (reset && take_reset(connection) < 0) ||
         next_reply(connection) < 0)
-        return broke(connection, job);
+        return broke_at(connection, job, NULL, &result);
     connection->in_transaction = true;
     if (take_mail(connection, job, &result.sender_ok) == OUTCOME_TROUBLE)
         return OUTCOME_TROUBLE;
     if (!result.sender_ok && !connection->pipelining)
         return OUTCOME_DONE;
-    if (recipients(connection, job, &result) == OUTCOME_TROUBLE)
-        return OUTCOME_TROUBLE;
+    enum outcome outcome = recipients(connection, job, &result);
+    if (outcome != OUTCOME_DONE)
+        return outcome;
     if (result.sender_ok && !result.accepted)
         job_verdict(job, 'D', "Giving up on ", connection->host, ".\n");
     if (!connection->pipelining && !result.accepted)
@@ -473,7 +507,7 @@ enum outcome session_transaction(struct connection *connection, struct job *job)
         return broke(connection, job);
     if (next_reply(connection) < 0) {
         if (result.accepted)
-            return broke(connection, job);
+            return broke_at(connection, job, NULL, &result);
         return OUTCOME_DONE; /* all have their answer already */
     }
     return take_data(connection, job, &result);

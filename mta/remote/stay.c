@@ -109,10 +109,10 @@ static void run(struct worker *worker, struct job *job)
     worker->message = -1;
     if (fd < 0 || message_open(&job->message, fd) < 0) {
         job_verdict(job, 'Z', "Unable to read message. (#4.3.0)\n");
-        job_settle(job);
+        answers_settle(job);
     } else if (settings_refresh(worker->settings) < 0) {
         job_verdict(job, 'Z', "Unable to read control files. (#4.3.0)\n");
-        job_settle(job);
+        answers_settle(job);
     } else {
         job_run(job, worker->settings, &worker->connection);
     }

@@ -82,6 +82,13 @@ static int add_recipient(struct buf *to, const char *address)
     return add_field(to, "Final-Recipient: rfc822; ", address, size);
 }
 
+/* What a server said may also be a yes at the wrong time, or no SMTP: that tells programs nothing.
+ */
+static bool is_refusal(const struct failure *failure)
+{
+    return failure->reply_size && (failure->reply[0] == '4' || failure->reply[0] == '5');
+}
+
 static int add_failure(const struct send *send, struct buf *to, const struct spool_bounce *piece)
 {
     struct failure failure;
@@ -91,7 +98,7 @@ static int add_failure(const struct send *send, struct buf *to, const struct spo
         buf_add_text(to, "Action: failed\nStatus: ") < 0 || buf_add_text(to, failure.status) < 0 ||
         buf_add_byte(to, '\n') < 0 || (failure.mta_size && add_remote(to, &failure) < 0))
         return -1;
-    if (failure.reply_size)
+    if (is_refusal(&failure))
         return add_field(to, "Diagnostic-Code: smtp; ", failure.reply, failure.reply_size);
     if (failure.text_size)
         return add_field(to, "Diagnostic-Code: x-nixie; ", failure.text, failure.text_size);

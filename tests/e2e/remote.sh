@@ -110,6 +110,26 @@ for extensions in PIPELINING NONE; do
         is "the message was taken" "$(took)" 1
     done
 done
+# A recipient at which the server breaks off does not hold up the others.
+for extensions in PIPELINING NONE; do
+    rules "extensions $extensions" 'RCPT *bad@* reply 421 4.3.2 going'
+    remote bad@away.example good@away.example
+    is "421 at one recipient ($extensions)" "$records" \
+        "s$ip does not like recipient.${said}421 4.3.2 going/|r|K$ip accepted message.${said}250 2.0.0 taken/|"
+    is "the others are sent over a new connection" "$(grep -c ' connect$' "$tmp/a/log") $(took)" "2 1"
+    rules "extensions $extensions" 'RCPT *bad@* close'
+    remote good@away.example bad@away.example late@away.example
+    is "a connection that breaks at one ($extensions)" "$records" \
+        "r|sConnected to $ip but connection died. (#4.4.2)/|r|K$ip accepted message.${said}250 2.0.0 taken/|"
+done
+rules 'extensions NONE' 'RCPT *bad@* raw 250 ok\r\n550 no\r\n'
+remote good@away.example bad@away.example late@away.example
+is "two replies to one" "$records" \
+    "r|sConnected to $ip but cannot understand what it says. (#4.5.0)${said}250 ok/|r|K$ip accepted message.${said}250 2.0.0 taken/|"
+rules 'RCPT * reply 421 4.3.2 going'
+remote {a,b,c,d,e,f,g,h,i}@away.example
+is "421 at everybody: so many connections, no more" "$(grep -c ' connect$' "$tmp/a/log") $(took)" "6 0"
+is "and all are put off" "$(tr '|' '\n' <<<"$records" | grep -c '^s.*421 4.3.2')$(tr '|' '\n' <<<"$records" | grep -c '^[hDK]')" "60"
 rules 'MAIL * reply 550 no' 'RCPT * reply 250 ok' 'DATA * reply 354 go on'
 remote a@away.example
 is "DATA accepted without a sender" "$records" "DConnected to $ip but sender was rejected.${said}550 no/|"
