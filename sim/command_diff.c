@@ -23,7 +23,8 @@ static const char use[] =
     "  --with NIXIE FILE runs it with this nixie and with another one\n"
     "  --slack SECONDS   times that differ by less are the same (2)\n"
     "  --all             tells of all, not of the first five only\n"
-    "exit status: 0 they do not part; 1 they do; 2 the command or a file is wrong\n";
+    "exit status: 0 they do not part; 1 they do; 2 the command or a file is wrong; 3 the scenario\n"
+    "             cannot be run here, or not for real\n";
 
 #define FIRST_FEW 5
 #define SLACK_S 2
@@ -36,6 +37,7 @@ struct diff_command {
     bool has_seeds, real;
     const char *with;
     struct part_options options;
+    int status; /* of a run that told no story */
 };
 
 static int complain(const char *what, const char *about)
@@ -109,13 +111,47 @@ static int read_arguments(struct diff_command *diff, int argc, char **argv)
 
 /* --- runs --------------------------------------------------------------------------------------*/
 
+/* Why the run was skipped, out of "skip  TITLE    REASON"; "" if it was not.  It begins with ": ".
+ */
+static void read_reason(FILE *from, char *reason, size_t size)
+{
+    char line[1000];
+
+    *reason = 0;
+    while (fgets(line, sizeof line, from)) {
+        const char *at = line, *next;
+
+        if (strncmp(line, "skip  ", 6) != 0)
+            continue;
+        while ((next = strstr(at, "    ")))
+            at = next + 4;
+        snprintf(reason, size, ": %.*s", (int) strcspn(at, "\n"), at);
+    }
+}
+
+/* The run has ended without a story. */
+static FILE *refuse(struct diff_command *diff, FILE *from, int status, bool real, const char *file)
+{
+    char reason[500] = "";
+
+    if (from)
+        read_reason(from, reason, sizeof reason);
+    if (from)
+        fclose(from);
+    diff->status = WIFEXITED(status) ? WEXITSTATUS(status) : STATUS_BROKEN;
+    complain(file, *reason ? reason : real ? ": is not run for real" : ": is not run");
+    return NULL;
+}
+
 /* Runs `nixie run -v ...`; what it prints, or NULL after saying why not. */
-static FILE *run_story(const char *nixie, const char *seed, bool real, const char *file)
+static FILE *run_story(struct diff_command *diff, const char *nixie, const char *seed, bool real,
+                       const char *file)
 {
     extern char **environ;
     const char *argv[] = {nixie, "run", "-v", "--seed", seed ? seed : "1", "--", file, NULL, NULL};
     posix_spawn_file_actions_t actions;
     int fd = memfd_create("story", MFD_CLOEXEC), status = 0, error;
+    FILE *from;
     pid_t pid;
 
     if (real) {
@@ -133,12 +169,11 @@ static FILE *run_story(const char *nixie, const char *seed, bool real, const cha
     }
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
         ;
-    if (!WIFEXITED(status) || WEXITSTATUS(status) > STATUS_FAILED) {
-        complain(file, real ? ": is not run for real" : ": is not run");
-        return NULL;
-    }
     lseek(fd, 0, SEEK_SET);
-    return fdopen(fd, "r");
+    from = fdopen(fd, "r");
+    if (!WIFEXITED(status) || WEXITSTATUS(status) > STATUS_FAILED)
+        return refuse(diff, from, status, real, file);
+    return from;
 }
 
 static FILE *open_run(struct diff_command *diff, size_t run)
@@ -148,11 +183,11 @@ static FILE *open_run(struct diff_command *diff, size_t run)
     FILE *from;
 
     if (diff->has_seeds)
-        return run_story(self, diff->seeds[run], false, word);
+        return run_story(diff, self, diff->seeds[run], false, word);
     if (diff->real)
-        return run_story(self, NULL, run == 1, word);
+        return run_story(diff, self, NULL, run == 1, word);
     if (diff->with)
-        return run_story(run == 0 ? self : diff->with, NULL, false, word);
+        return run_story(diff, run == 0 ? self : diff->with, NULL, false, word);
     word = diff->words[run];
     from = strcmp(word, "-") == 0 ? stdin : fopen(word, "r");
     if (!from)
@@ -213,5 +248,7 @@ int command_diff(int argc, char **argv)
     }
     for (size_t run = 0; run < 2; run++)
         story_free(&stories[run]);
-    return result < 0 ? STATUS_WRONG : parted > 0 ? STATUS_FAILED : STATUS_HELD;
+    if (result < 0)
+        return diff.status ? diff.status : STATUS_WRONG;
+    return parted > 0 ? STATUS_FAILED : STATUS_HELD;
 }

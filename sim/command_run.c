@@ -348,7 +348,7 @@ static void run_beside_base(const struct scenario *scenario, const struct run_op
 static void run_real(struct run_command *run, const struct scenario *scenario, size_t index,
                      struct report_item *item)
 {
-    const struct run_capture *capture = &run->capture;
+    struct run_capture *capture = &run->capture;
     const char *path = capture->directory ? pool_format(&run->pool, "%s/%s.pcap",
                                                         capture->directory, capture->names[index])
                                           : NULL;
@@ -357,7 +357,7 @@ static void run_real(struct run_command *run, const struct scenario *scenario, s
     if (why)
         item->skipped = pool_text(&run->pool, why);
     else
-        session_run(scenario, &run->options, path, &item->result);
+        session_run(scenario, &run->options, path, &capture->recorded, &item->result);
 }
 
 /* A title, or a file's name, as one line of a report: bytes that control a terminal are blanks. */
@@ -409,6 +409,12 @@ static void run_all(struct run_command *run, struct scenario **scenarios)
         if (!run->real)
             run_capture_hook(&run->capture, i, &run->options);
         run_one(run, scenarios[i], i, item);
+        if (run->real && session_is_interrupted()) {
+            run_result_free(&item->result);
+            run->report.count--;
+            run->report.planned = run->file_count;
+            return;
+        }
         if (run->hash)
             print_hash(item);
         if (!quiet)
@@ -444,8 +450,7 @@ static int finish(struct run_command *run)
     int status = status_of(&run->report);
     bool quiet = run->tap || run->hash;
 
-    if (!run->real && run_capture_finish(&run->capture, quiet ? NULL : stdout) < 0 &&
-        status < STATUS_WRONG)
+    if (run_capture_finish(&run->capture, quiet ? NULL : stdout) < 0 && status < STATUS_WRONG)
         status = STATUS_WRONG;
     if (run->tap)
         tap_print(stdout, &run->report);
@@ -455,7 +460,7 @@ static int finish(struct run_command *run)
         fprintf(stderr, "%s: cannot write it: %s\n", run->junit, strerror(errno));
         status = STATUS_WRONG;
     }
-    return status;
+    return run->report.planned > 0 ? STATUS_INTERRUPTED : status;
 }
 
 int command_run(int argc, char **argv)
@@ -492,10 +497,10 @@ int command_run(int argc, char **argv)
     }
     run_all(&run, scenarios);
     status = finish(&run);
-    for (size_t i = 0; i < run.file_count; i++) {
+    for (size_t i = 0; i < run.report.count; i++)
         run_result_free(&run.report.items[i].result);
+    for (size_t i = 0; i < run.file_count; i++)
         scenario_free(scenarios[i]);
-    }
     pool_free(&run.pool);
     return status;
 }

@@ -169,7 +169,7 @@ int run_capture_finish(struct run_capture *capture, FILE *out)
         fprintf(out, "%zu capture%s, %llu packets in %s\n", recorded->files,
                 recorded->files == 1 ? "" : "s", (unsigned long long) recorded->packets,
                 capture->directory);
-    if (result < 0)
+    if (result < 0 && recorded->error) /* else it has been said */
         fprintf(stderr, "%s: cannot write it: %s\n", recorded->failed, strerror(recorded->error));
     free(capture->recorded.failed);
     capture->recorded.failed = NULL;

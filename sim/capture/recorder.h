@@ -19,7 +19,7 @@ struct recorded {
     size_t files;
     uint64_t packets;
     char *failed; /* the path of the first file that could not be written, malloc'd; or NULL */
-    int error;    /* why */
+    int error;    /* why; 0: that has been told */
 };
 
 /* While the kernel still is; the recorder is gone then.  Adds to the counts of `recorded`, and

@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 
 #include "sim/reality/reality.h"
+#include "sim/reality/session.h"
 #include "sim/world/pool.h"
 
 #define BUSY_MAX_NS (20 * NANOSECONDS) /* of real time without a word, and it counts as hanging */
@@ -253,6 +254,10 @@ enum kernel_end loop_run(struct reality *reality, int64_t until_ns)
         if (backend_is_stopped(kernel)) {
             backend_take_stop(kernel);
             return KERNEL_STOPPED;
+        }
+        if (session_is_interrupted() && !reality->is_broken) {
+            reality->is_broken = true;
+            strcpy(reality->trouble, "interrupted");
         }
         if (reality->is_broken) {
             backend_accuse(kernel, reality->trouble);

@@ -24,6 +24,7 @@
 
 #define BROKEN 4 /* exit statuses */
 #define INTERRUPTED 130
+#define PATIENCE_S 10
 #define KEPT "kept" /* in the directory of a run that is to stay */
 
 static char directory[PATH_MAX - 200];
@@ -57,17 +58,23 @@ static void clear_away(void)
         if (lstat(path, &status) < 0)
             break;
         snprintf(kept, sizeof kept, "%s/" KEPT, path);
-        if (interrupted || lstat(kept, &status) < 0)
+        if (lstat(kept, &status) < 0)
             remove_tree(path);
     }
     rmdir(directory);
 }
 
+/* The one inside ends its run and sums up; it is killed if that takes long, or one is impatient. */
 static void on_signal(int signal)
 {
-    interrupted = signal;
+    bool is_first = !interrupted;
+
+    if (signal != SIGALRM)
+        interrupted = signal;
     if (inside > 0)
-        kill(inside, SIGKILL);
+        kill(inside, is_first ? SIGTERM : SIGKILL);
+    if (is_first)
+        alarm(PATIENCE_S);
 }
 
 /* Until that one has ended, whose status it returns, or (-1) all have: those who are left are ours
@@ -121,14 +128,29 @@ static void catch_signals(void)
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGHUP, &action, NULL);
+    sigaction(SIGALRM, &action, NULL);
 }
 
-static void be_default(void)
+static void on_end(int signal)
 {
-    signal(SIGINT, SIG_IGN); /* the one outside hears it */
-    signal(SIGTERM, SIG_DFL);
-    signal(SIGHUP, SIG_DFL);
+    interrupted = signal;
+}
+
+/* The one outside hears the signals, and says when it is over. */
+static void be_inside(void)
+{
+    struct sigaction action = {.sa_handler = on_end};
+
+    signal(SIGINT, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
+    signal(SIGALRM, SIG_DFL);
     signal(SIGPIPE, SIG_IGN);
+    sigaction(SIGTERM, &action, NULL);
+}
+
+bool session_is_interrupted(void)
+{
+    return interrupted;
 }
 
 /* Programs with a sanitizer want it to be the first library. */
@@ -193,13 +215,13 @@ const char *session_begin(void)
     if (child != 0) {
         inside = child;
         if (interrupted && child > 0)
-            kill(child, SIGKILL);
+            kill(child, SIGTERM);
         stay_outside(child);
     }
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != outside)
         _exit(INTERRUPTED);
-    be_default();
+    be_inside();
     return isolate();
 }
 
@@ -267,57 +289,77 @@ static void fail_to_open(const struct reality *reality, int error, struct run_re
 
 /* --- captures ----------------------------------------------------------------------------------*/
 
+/* One that is empty, or not whole, does not stay. */
 static _Noreturn void capture_all(const char *path, int told)
 {
     struct live_options options = {
         .interface = "lo", .path = path, .snaplen = LIVE_SNAPLEN, .to = fdopen(told, "w")};
     struct live_result result;
+    enum live_end end;
 
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (live_capture(&options, &result) != LIVE_DONE) {
+    unlink(path); /* of an earlier run */
+    end = live_capture(&options, &result);
+    if (end != LIVE_DONE || result.packets == 0)
+        unlink(path);
+    if (end != LIVE_DONE)
         fprintf(stderr, "nixie run: %s\n", result.problem);
-        _exit(1);
-    }
-    _exit(0);
+    else if (options.to)
+        fprintf(options.to, "%llu\n", (unsigned long long) result.packets);
+    if (options.to)
+        fflush(options.to);
+    _exit(end == LIVE_DONE ? 0 : 1);
 }
 
-/* Captures what goes over the loopback interface, from here on; 0: it could not be started. */
-static pid_t start_capture(const char *path)
-{
-    int ends[2];
-    char line[200];
-    pid_t pid;
+struct capturer {
+    pid_t pid;  /* 0: there is none */
+    FILE *from; /* what it says: a line when it begins, and how many packets there were */
+};
 
+/* Captures what goes over the loopback interface, from here on. */
+static void start_capture(struct capturer *capturer, const char *path)
+{
+    int ends[2], c;
+
+    capturer->pid = -1;
     if (pipe2(ends, O_CLOEXEC) < 0)
-        return 0;
+        return;
     fflush(NULL);
-    pid = fork();
-    if (pid == 0)
+    capturer->pid = fork();
+    if (capturer->pid == 0)
         capture_all(path, ends[1]);
     close(ends[1]);
-    while (pid > 0 && read(ends[0], line, sizeof line) < 0 && errno == EINTR)
+    capturer->from = fdopen(ends[0], "r");
+    while (capturer->from && (c = getc(capturer->from)) != EOF && c != '\n')
         ; /* it listens, or has ended */
-    close(ends[0]);
-    return pid > 0 ? pid : 0;
 }
 
-static void end_capture(pid_t capturer)
+static void end_capture(struct capturer *capturer, const char *path, struct recorded *recorded)
 {
-    int status;
+    unsigned long long packets = 0;
+    int status = -1;
+    bool is_whole;
 
-    if (capturer == 0)
-        return;
-    kill(capturer, SIGTERM);
-    while (waitpid(capturer, &status, 0) < 0 && errno == EINTR)
-        ;
+    if (capturer->pid > 0) {
+        kill(capturer->pid, SIGTERM);
+        while (waitpid(capturer->pid, &status, 0) < 0 && errno == EINTR)
+            ;
+    }
+    is_whole = status == 0 && capturer->from && fscanf(capturer->from, "%llu", &packets) == 1;
+    if (capturer->from)
+        fclose(capturer->from);
+    recorded->files += packets > 0;
+    recorded->packets += packets;
+    if (!is_whole && !recorded->failed)
+        recorded->failed = must_copy(path, strlen(path));
 }
 
 void session_run(const struct scenario *scenario, const struct run_options *options,
-                 const char *capture, struct run_result *result)
+                 const char *capture, struct recorded *recorded, struct run_result *result)
 {
     struct reality *reality = must_zeroed(sizeof *reality);
     struct run_options real = *options;
-    pid_t capturer = 0;
+    struct capturer capturer = {0};
     char path[PATH_MAX];
 
     snprintf(path, sizeof path, "%s/%u", directory, ++run_number);
@@ -330,10 +372,11 @@ void session_run(const struct scenario *scenario, const struct run_options *opti
     }
     real.backend = &reality->backend;
     if (capture)
-        capturer = start_capture(capture);
+        start_capture(&capturer, capture);
     scenario_run(scenario, &real, result);
-    end_capture(capturer);
-    if (result->verdict != VERDICT_HELD)
+    if (capture)
+        end_capture(&capturer, capture, recorded);
+    if (result->verdict != VERDICT_HELD && !session_is_interrupted())
         keep(reality);
     reality_close(reality);
     free(reality);

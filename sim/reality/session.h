@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 
+#include "sim/capture/recorder.h"
 #include "sim/scenario/run.h"
 
 /* Real runs do not happen before this: the caller goes on in a process of its own, inside of
@@ -19,10 +20,14 @@ const char *session_note(void);
  * call; NULL: it can. */
 const char *session_cannot(const struct scenario *scenario, bool captures);
 
-/* Runs it.  `capture`: the file for a capture of all its packets, with real times,
- * or NULL.  The directory of a run that failed is
- * kept and told of on standard error. */
+/* Runs it.  `capture`: the file for a capture of all its packets, with real times, which is added
+ * to `recorded` (as failed, after saying why, if it cannot be written); or NULL.  The directory of
+ * a run that failed is kept and told of on standard error. */
 void session_run(const struct scenario *scenario, const struct run_options *options,
-                 const char *capture, struct run_result *result);
+                 const char *capture, struct recorded *recorded, struct run_result *result);
+
+/* One has said ^C, or the like: the run that was under way has come to an end that says nothing,
+ * and no other should begin. */
+bool session_is_interrupted(void);
 
 #endif

@@ -20,6 +20,7 @@ struct report_item {
 struct report {
     struct report_item *items;
     size_t count;
+    size_t planned;      /* how many there would be, were the command not interrupted; else 0 */
     const char *replay;  /* options that mattered, with a leading blank: " --seed 1 -D n=5" */
     const char *note;    /* a sentence on all runs, or NULL */
     const char *command; /* of nixie, that replays it; NULL: "run" */

@@ -62,7 +62,7 @@ static void print_failure(FILE *to, const struct report_item *item, const struct
 
 void tap_print(FILE *to, const struct report *report)
 {
-    fprintf(to, "TAP version 13\n1..%zu\n", report->count);
+    fprintf(to, "TAP version 13\n1..%zu\n", report->planned ? report->planned : report->count);
     if (report->note)
         print_comment(to, report->note);
     for (size_t i = 0; i < report->count; i++) {
@@ -90,4 +90,6 @@ void tap_print(FILE *to, const struct report *report)
             free(file);
         }
     }
+    if (report->planned)
+        fprintf(to, "Bail out! interrupted: %zu of %zu were run\n", report->count, report->planned);
 }

@@ -104,6 +104,8 @@ void terminal_end(FILE *to, const struct report *report)
     if (skipped > 0)
         fprintf(to, ", %zu skipped", skipped);
     fprintf(to, "; %s simulated in %.2f s\n", time_format_length(time, simulated), seconds);
+    if (report->planned)
+        fprintf(to, "interrupted: %zu of %zu were run\n", report->count, report->planned);
     if (report->note)
         fprintf(to, "%s\n", report->note);
     for (size_t i = 0; i < report->count; i++)

@@ -66,15 +66,40 @@ check "they leave nothing" test -z "$(left)"
 check_status 3 "without libfaketime everything is skipped" env NIXIE_FAKETIME="$tmp/none" "$nixie" run --real --tap scenarios/first/01-maildir.scenario
 check "the reason is told" grep -q "^ok 1 - .* # SKIP libfaketime" <<<"$output"
 
-# Interrupted in the middle.
-"$nixie" run --real tests/real/week.scenario tests/real/week.scenario >"$tmp/interrupted" 2>&1 &
+# A capture for which there is no room.  (A small file system of a namespace's own.)
+cat >"$tmp/full" <<'SCRIPT'
+mount -t tmpfs -o size=64k nixie "$1" && { head -c 65536 /dev/zero >"$1/fill" || true; } 2>/dev/null
+shift
+for mode in --seed=1 --real; do
+    "$@" ${mode/=/ } --pcap captures/p scenarios/out/14-lost-in-data.scenario 2>&1
+    echo "status $? left $(ls captures/p | wc -l)"
+done
+SCRIPT
+mkdir "$tmp/captures" && cp -r scenarios "$tmp/" || exit 1
+as=(unshare -m)
+[ "$(id -u)" = 0 ] || as=(unshare -Urm)
+if "${as[@]}" mount -t tmpfs nixie "$tmp/captures" 2>/dev/null; then
+    (cd "$tmp" && timeout 60 "${as[@]}" bash ./full "$tmp/captures" "$nixie" run >"$tmp/full.out")
+    is "a capture for which there is no room: 2, and no file" "$(grep '^status' "$tmp/full.out" | sort -u)" "status 2 left 0"
+    is "the runs hold all the same" "$(grep -c '^1 passed, 0 failed' "$tmp/full.out")" 2 || sed 's/^/# /' "$tmp/full.out"
+    is "that is told" "$(grep -c 'cannot write.*No space left' "$tmp/full.out")" 2
+else
+    skip "a capture for which there is no room" "no small file system can be mounted here"
+fi
+check "a run without a network" "$nixie" run --real --pcap "$tmp/none" scenarios/first/01-maildir.scenario
+is "nothing on the network: no capture" "$(ls "$tmp/none")" ""
+
+# Interrupted in the middle: what has been run is told, and nothing of it is left.
+"$nixie" run --real --tap --junit "$tmp/interrupted.xml" "$tmp/faults.scenario" tests/real/week.scenario >"$tmp/interrupted" 2>&1 &
 pid=$!
-is_running() { compgen -G "$tmp/nixie-real.*/1/mail/var/nixie/run/start.pid"; }
-check "it runs" wait_for 20 is_running
+is_running() { compgen -G "$tmp/nixie-real.*/2/mail/var/nixie/run/start.pid"; }
+check "it runs" wait_for 30 is_running
 inside=$(pgrep -P $pid | head -1)
 kill -INT $pid
 wait $pid
 is "interrupted" $? 130
+is "the one that had ended is told" "$(grep -cE '^1..2|^ok 1 - |^Bail out! interrupted: 1 of 2 were run' "$tmp/interrupted")" 3
+is "and no other" "$(grep -c '^not ok' "$tmp/interrupted") $(grep -c '<testcase' "$tmp/interrupted.xml")" "0 1"
 check "no process is left" test ! -e "/proc/$inside"
 check "nothing of it is left" test -z "$(left)"
 is "nor in shared memory" "$(find /dev/shm -name '*faketime*' 2>/dev/null | wc -l)" 0
