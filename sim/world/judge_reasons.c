@@ -35,11 +35,15 @@ static bool was_ended(const struct world *world, size_t machine, int64_t from, i
     return false;
 }
 
-/* nixie-send began anew behind it. */
+/* nixie-send began anew behind it, or exited and could not begin again for longer. */
 static bool ends_send(const struct world *world, const struct upset *upset)
 {
     bool ends = upset->kind <= UPSET_KILL;
 
+    for (size_t i = 0; i < world->send_exit_count && upset->kind == UPSET_FAULT && !ends; i++)
+        ends = world->send_exits[i].machine == upset->machine &&
+               world->send_exits[i].time_ns >= upset->time_ns &&
+               world->send_exits[i].time_ns <= upset->time_ns + DIES_NS;
     for (size_t i = 0; i < world->send_start_count && upset->kind == UPSET_FAULT && !ends; i++)
         ends = world->send_starts[i].machine == upset->machine &&
                world->send_starts[i].time_ns >= upset->time_ns &&

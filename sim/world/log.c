@@ -336,6 +336,15 @@ static void note_writer(struct machine *machine, pid_t writer, const char *data,
     start->time_ns = kernel_now(world->kernel);
 }
 
+void log_note_exit(struct machine *machine)
+{
+    struct world *world = machine->world;
+    struct send_start *end = LIST_ADD(world->send_exits, world->send_exit_count);
+
+    end->machine = machine->index;
+    end->time_ns = kernel_now(world->kernel);
+}
+
 void log_note_write(struct machine *machine, pid_t writer, const char *data, size_t size)
 {
     struct log_state *log = &machine->log;

@@ -68,6 +68,8 @@ static int before_call(void *context, const struct call *call)
         entries_foresee(machine, call);
     if (call->id == CALL_exit && is_program(call, "nixie-queue"))
         entries_note_exit(machine, call);
+    if (call->id == CALL_exit && is_program(call, "nixie-send"))
+        log_note_exit(machine);
     return 0;
 }
 

@@ -255,6 +255,7 @@ static void free_records(struct world *world)
     }
     free(world->attempts);
     free(world->send_starts);
+    free(world->send_exits);
     for (size_t i = 0; i < world->line_count; i++)
         free(world->lines[i].text);
     free(world->lines);

@@ -204,7 +204,7 @@ struct attempt {
     char *text;
 };
 
-/* A nixie-send began its work: its first line. */
+/* A nixie-send began its work: its first line; or one has exited, be it without a line. */
 struct send_start {
     size_t machine;
     int64_t time_ns;
@@ -416,8 +416,8 @@ struct world {
     size_t mbox_count;
     struct program_run *runs;
     size_t run_count;
-    struct send_start *send_starts;
-    size_t send_start_count;
+    struct send_start *send_starts, *send_exits;
+    size_t send_start_count, send_exit_count;
     struct log_line *lines;
     size_t line_count;
     struct taking *takings;
