@@ -5,8 +5,9 @@
  * descriptor 1: `+` done, `!` failed, `x` not understood.  Ends with 0 at the end of its input.
  *
  *   sync          makes everything on the queue's file system durable; what lock/journal holds is
- *                 then covered.  Fails while messages of an earlier boot are in it: nixie-queue
- *                 --stay, which is just starting, makes them again
+ *                 then covered.  Waits, and fails in the end, while messages of an earlier boot are
+ *                 in it, or such as were there before this program: of write-back errors till then
+ *                 it may not be told.  nixie-queue --stay makes them again, or covers them
  *   todo/N        unlinks intd/N, then todo/N
  *   mess/N        unlinks intd/N, then mess/N
  *   done/N        todo/N, then mess/N: of a message that all recipients got
@@ -35,13 +36,16 @@
 #define COMMAND_MAX 64
 #define OLD_SECONDS (36 * 3600)
 #define JOURNAL_WAIT_MS 50 /* between looks whether nixie-queue is done with the journal ... */
-#define JOURNAL_WAITS 60   /* ... so many times */
+#define JOURNAL_WAITS 120  /* ... so many times: it looks every five seconds */
 
 enum { EXIT_HOME = 111 };
 
 struct clean {
     int queue_fd; /* opened at start, so that syncfs tells of every write-back error since */
     struct journal journal;
+    bool knows_old; /* records that were in the journal at start: up to old_last of that generation
+                     */
+    uint64_t old_generation, old_last;
     char command[COMMAND_MAX];
     size_t length;
     bool too_long;
@@ -172,30 +176,57 @@ static int look_at_journal(struct clean *clean)
     return error == EBADMSG ? 0 : -1;
 }
 
+/* -1 if they cannot all be read. */
+static int pass_records(struct journal *journal)
+{
+    struct journal_record record;
+    int found;
+    do
+        found = journal_next(journal, &record, NULL);
+    while (found > 0);
+    return found;
+}
+
+/* What is recorded already. */
+static void note_old(struct clean *clean)
+{
+    struct journal *journal = &clean->journal;
+    int found = look_at_journal(clean);
+    if (found < 0 || (found > 0 && pass_records(journal) < 0))
+        return;
+    clean->knows_old = true;
+    clean->old_generation = journal->slot.generation;
+    clean->old_last = found > 0 ? journal->last : 0;
+}
+
 /* Whether it holds messages that nixie-queue must make again before anybody looks at the spool; or
  * may hold such, if that cannot be told. */
 static bool is_of_other_boot(struct journal *journal)
 {
     uint64_t boot;
-    struct journal_record record;
     if (boot_id(&boot) == 1 && journal->slot.boot == boot)
         return false;
-    int found;
-    do
-        found = journal_next(journal, &record, NULL);
-    while (found > 0);
-    return found < 0 || journal->last > journal->slot.covered;
+    return pass_records(journal) < 0 || journal->last > journal->slot.covered;
+}
+
+/* Whether it holds messages of whose write-back errors this program may not be told. */
+static bool is_older(const struct clean *clean)
+{
+    const struct journal_slot *slot = &clean->journal.slot;
+    return slot->generation == clean->old_generation && clean->old_last > slot->covered;
 }
 
 static char make_durable(struct clean *clean)
 {
     for (int i = 0; i < JOURNAL_WAITS; i++) {
+        if (!clean->knows_old)
+            note_old(clean);
         int found = look_at_journal(clean);
-        if (found < 0)
+        if (found < 0 || !clean->knows_old)
             return '!';
         if (found == 0)
             return io_sync_all(clean->queue_fd) < 0 ? '!' : '+';
-        if (!is_of_other_boot(&clean->journal))
+        if (!is_of_other_boot(&clean->journal) && !is_older(clean))
             return journal_cover(&clean->journal, clean->queue_fd) < 0 ? '!' : '+';
         poll(NULL, 0, JOURNAL_WAIT_MS);
     }
@@ -218,16 +249,12 @@ static int set_mess_aside(uint64_t number)
     return spool_aside(SPOOL_MESS, number);
 }
 
-static char obey(struct clean *clean)
+static char remove_or_move(struct clean *clean)
 {
     static const char aside[] = "aside/";
     const size_t aside_size = sizeof aside - 1;
     enum spool_kind kind;
     uint64_t number;
-    if (clean->too_long)
-        return 'x';
-    if (is_word(clean, "sync"))
-        return make_durable(clean);
     if (is_word(clean, "sweep"))
         return sweep();
     if (is_numbered(clean, "done/", &number)) {
@@ -244,6 +271,27 @@ static char obey(struct clean *clean)
     if (parse_path(clean->command, clean->length, &kind, &number) < 0 || kind == SPOOL_INTD)
         return 'x';
     return remove_both(kind, number);
+}
+
+/* nixie-queue, which makes messages again, must not bring back half of one. */
+static char remove_or_move_locked(struct clean *clean)
+{
+    const struct journal *journal = &clean->journal;
+    int found = journal->fd < 0 ? look_at_journal(clean) : 1;
+    if (found == 0)
+        return remove_or_move(clean);
+    if (found < 0 || journal_lock(journal) < 0)
+        return '!';
+    char result = remove_or_move(clean);
+    journal_unlock(journal);
+    return result;
+}
+
+static char obey(struct clean *clean)
+{
+    if (clean->too_long)
+        return 'x';
+    return is_word(clean, "sync") ? make_durable(clean) : remove_or_move_locked(clean);
 }
 
 /* --- the dialogue --- */
@@ -306,6 +354,7 @@ int main(int argc, char **argv, char **environment)
     clean.queue_fd = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (clean.queue_fd < 0)
         return EXIT_HOME;
+    note_old(&clean); /* if that fails, again with the first sync */
     int status = serve(&clean);
     close(clean.queue_fd);
     journal_close(&clean.journal);

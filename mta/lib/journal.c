@@ -140,13 +140,20 @@ void journal_close(struct journal *journal)
     io_close(&journal->fd);
 }
 
-static int lock(int fd, int operation)
+int journal_lock(const struct journal *journal)
 {
     int result;
     do
-        result = flock(fd, operation);
+        result = flock(journal->fd, LOCK_EX);
     while (result < 0 && errno == EINTR);
     return result;
+}
+
+void journal_unlock(const struct journal *journal)
+{
+    int saved = errno;
+    flock(journal->fd, LOCK_UN);
+    errno = saved;
 }
 
 int journal_make_slot(struct journal *journal, uint64_t boot)
@@ -191,12 +198,10 @@ static int replace_slot(struct journal *journal, struct journal_slot *slot)
 
 int journal_write_slot(struct journal *journal, struct journal_slot slot)
 {
-    if (lock(journal->fd, LOCK_EX) < 0)
+    if (journal_lock(journal) < 0)
         return -1;
     int result = replace_slot(journal, &slot);
-    int saved = errno;
-    lock(journal->fd, LOCK_UN);
-    errno = saved;
+    journal_unlock(journal);
     return result;
 }
 

@@ -59,6 +59,11 @@ struct journal_record {
 int journal_open(struct journal *journal);
 void journal_close(struct journal *journal);
 
+/* Held while a message is looked for and made again, and by who removes files that this might bring
+ * back.  Blocks; not nested, nor around journal_write_slot.  0, or -1 with errno. */
+int journal_lock(const struct journal *journal);
+void journal_unlock(const struct journal *journal); /* errno stays */
+
 /* Reads the slots again; the records of another generation are looked for anew.  A taint that is
  * owed is written, or counts at least here.  0, or -1 with errno (EBADMSG). */
 int journal_refresh(struct journal *journal);

@@ -87,10 +87,21 @@ static int make(struct early *early)
 
 /* --- making messages again ------------------------------------------------------------------ */
 
-static bool is_there(enum spool_kind kind, uint64_t number)
+/* 1, 0, or -1 with errno: that cannot be told. */
+static int is_there(enum spool_kind kind, uint64_t number)
 {
     uint64_t length;
-    return spool_length(kind, number, &length) == 0;
+    if (spool_length(kind, number, &length) == 0)
+        return 1;
+    return errno == ENOENT ? 0 : -1;
+}
+
+/* Whether it waits in the spool as it was accepted.  In this boot one that does not has been
+ * delivered, or will be from info/N. */
+static int is_in_S4(uint64_t number)
+{
+    int mess = is_there(SPOOL_MESS, number);
+    return mess <= 0 ? mess : is_there(SPOOL_TODO, number);
 }
 
 /* Whether todo/N is these bytes. */
@@ -133,31 +144,43 @@ static int put(uint64_t number, enum spool_kind kind, const char *bytes, size_t 
     return result < 0 ? -1 : rename(from, to);
 }
 
+/* 1 if it is there, -1 with errno.  That the files of this boot are right says nothing: an error
+ * that others were told of may have kept them from the disk. */
+static int put_again(const struct early *early, const struct journal_record *record,
+                     const char *todo, const struct spool_message *message)
+{
+    const struct journal_slot *slot = &early->journal.slot;
+    uint64_t number = record->number;
+    if (slot->boot == early->boot) {
+        int there = is_in_S4(number);
+        if (there <= 0)
+            return there < 0 ? -1 : 1;
+    } else if (!slot->tainted && todo_is(number, todo, record->todo_size) &&
+               mess_is(number, message)) {
+        return 1;
+    }
+    if (put(number, SPOOL_MESS, todo + record->todo_size, record->mess_size) < 0 ||
+        put(number, SPOOL_TODO, todo, record->todo_size) < 0)
+        return -1;
+    return 1;
+}
+
 /* One message.  1: it is there; 0: it is not whole in the journal, so it was never accepted; -1
- * with errno. */
+ * with errno.  nixie-clean must not remove it between the look and the making. */
 static int make_again(const struct early *early, const struct journal_record *record,
                       const struct buf *content)
 {
-    const struct journal_slot *slot = &early->journal.slot;
     const char *mess = content->data + record->todo_size;
-    uint64_t number = record->number;
     struct spool_message message;
-    if (spool_todo_parse(content->data, record->todo_size, number, &message) < 0 ||
+    if (spool_todo_parse(content->data, record->todo_size, record->number, &message) < 0 ||
         message.mess_length != record->mess_size ||
         message.mess_checksum != checksum_of(mess, record->mess_size))
         return 0;
-    bool same_boot = slot->boot == early->boot;
-    /* In this boot what is gone has been delivered. */
-    if (same_boot &&
-        (!slot->tainted || !is_there(SPOOL_MESS, number) || !is_there(SPOOL_TODO, number)))
-        return 1;
-    if (!slot->tainted && todo_is(number, content->data, record->todo_size) &&
-        mess_is(number, &message))
-        return 1;
-    if (put(number, SPOOL_MESS, mess, record->mess_size) < 0 ||
-        put(number, SPOOL_TODO, content->data, record->todo_size) < 0)
+    if (journal_lock(&early->journal) < 0)
         return -1;
-    return 1;
+    int result = put_again(early, record, content->data, &message);
+    journal_unlock(&early->journal);
+    return result;
 }
 
 static int make_all_again(struct early *early)
@@ -331,6 +354,8 @@ static int commit_to_journal(struct early *early, struct entry *const *entries, 
         fdatasync(journal->fd) < 0) {
         early->is_usable = false; /* a failed sync is not repeated */
         commit_withdraw(entries, count);
+        journal_taint(
+            journal); /* the disk errs: the next syncfs may be the one that tells of others */
         forget_withdrawn(early, now_ms);
         return QUEUE_WRITE;
     }
