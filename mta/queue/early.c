@@ -354,8 +354,7 @@ static int commit_to_journal(struct early *early, struct entry *const *entries, 
         fdatasync(journal->fd) < 0) {
         early->is_usable = false; /* a failed sync is not repeated */
         commit_withdraw(entries, count);
-        journal_taint(
-            journal); /* the disk errs: the next syncfs may be the one that tells of others */
+        journal_taint(journal); /* the next syncfs may be the one that tells what others lost */
         forget_withdrawn(early, now_ms);
         return QUEUE_WRITE;
     }
