@@ -144,15 +144,15 @@ static int put(uint64_t number, enum spool_kind kind, const char *bytes, size_t 
     return result < 0 ? -1 : rename(from, to);
 }
 
-/* 1 if it is there, -1 with errno.  That the files of this boot are right says nothing: an error
- * that others were told of may have kept them from the disk. */
+/* 1 if it is there, -1 with errno.  In this boot files that are right say nothing once a sync has
+ * failed: they may not be on the disk. */
 static int put_again(const struct early *early, const struct journal_record *record,
                      const char *todo, const struct spool_message *message)
 {
     const struct journal_slot *slot = &early->journal.slot;
     uint64_t number = record->number;
     if (slot->boot == early->boot) {
-        int there = is_in_S4(number);
+        int there = slot->tainted ? is_in_S4(number) : 0;
         if (there <= 0)
             return there < 0 ? -1 : 1;
     } else if (!slot->tainted && todo_is(number, todo, record->todo_size) &&
@@ -229,6 +229,19 @@ static int is_covered(struct journal *journal)
     return found == 0 && journal->last <= journal->slot.covered ? 0 : -1;
 }
 
+/* Of an error that another program was told of before this one opened the file system it is told
+ * nothing.  So what was recorded in this boot and is not covered counts as if it had met one; first
+ * of all for nixie-clean, which must not cover what is being made again.  0, or -1 with errno. */
+static int distrust(struct early *early)
+{
+    struct journal *journal = &early->journal;
+    if (journal->slot.boot != early->boot || is_covered(journal) == 0)
+        return 0;
+    journal_taint(journal);
+    errno = EIO;
+    return journal->owes_taint ? -1 : 0;
+}
+
 int early_start(struct early *early, int commit_fd)
 {
     struct stat st;
@@ -248,7 +261,7 @@ int early_start(struct early *early, int commit_fd)
     }
     if (!known) /* what was delivered in this boot must not come back */
         return is_covered(&early->journal);
-    if (fstat(early->journal.fd, &st) < 0 || recover(early, commit_fd) < 0)
+    if (fstat(early->journal.fd, &st) < 0 || distrust(early) < 0 || recover(early, commit_fd) < 0)
         return -1;
     early->size = (uint64_t) st.st_size;
     early->is_usable = true;

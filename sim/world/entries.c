@@ -320,19 +320,22 @@ static bool is_in_doubt(const struct machine *machine)
     return false;
 }
 
-/* A call of queue's has failed since the message came into the spool, or the journal is in doubt,
- * and it is still in S4: queue makes its files anew. */
+/* A call of queue's has failed since the message came into the spool, or something was killed, or
+ * the journal is in doubt, and it is still in S4: queue makes its files anew. */
 static bool is_made_anew(const struct machine *machine, const struct entry *entry)
 {
     const struct world *world = machine->world;
 
     if (!(entry->bits & BIT_TODO) || entry->history_count == 0)
         return false;
-    for (size_t i = 0; i < world->upset_count; i++)
-        if (world->upsets[i].machine == machine->index && world->upsets[i].kind == UPSET_FAULT &&
-            world->upsets[i].time_ns >= entry->history[0].time_ns &&
-            upset_touches(&world->upsets[i], HIT_QUEUE))
+    for (size_t i = 0; i < world->upset_count; i++) {
+        const struct upset *upset = &world->upsets[i];
+
+        if (upset->machine == machine->index && upset->time_ns >= entry->history[0].time_ns &&
+            (upset->kind == UPSET_KILL ||
+             (upset->kind == UPSET_FAULT && upset_touches(upset, HIT_QUEUE))))
             return true;
+    }
     return is_in_doubt(machine);
 }
 
