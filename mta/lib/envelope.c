@@ -55,6 +55,8 @@ enum envelope_result envelope_resume(struct envelope_progress *progress, const c
         if (result != ENVELOPE_OK)
             return result;
         progress->recipient_count++;
+        if (progress->at + progress->recipient_count * ENVELOPE_ADDED > ENVELOPE_REWRITTEN_MAX)
+            return ENVELOPE_LONG;
     }
     if (progress->at >= size)
         return ENVELOPE_CUT;

@@ -12,6 +12,11 @@
 
 #define ENVELOPE_ADDRESS_MAX 1002 /* bytes of an address without its NUL */
 #define ENVELOPE_SIZE_MAX ((size_t) 16 << 20)
+/* Envelopes of many short recipients grow when nixie-send rewrites them: a host where there is
+ * none, a prefix of virtualdomains.  With so many bytes added to each recipient an envelope may
+ * have so many in all, and local/N and remote/N stay below BUF_LIMIT. */
+#define ENVELOPE_ADDED 64
+#define ENVELOPE_REWRITTEN_MAX ((size_t) 63 << 20)
 
 struct record {
     char letter;
@@ -27,7 +32,8 @@ int record_next(const char *bytes, size_t size, size_t *at, struct record *recor
 enum envelope_result {
     ENVELOPE_OK,
     ENVELOPE_CUT,     /* ends before its last NUL: more may come */
-    ENVELOPE_LONG,    /* an address is longer than ENVELOPE_ADDRESS_MAX */
+    ENVELOPE_LONG,    /* an address is longer than ENVELOPE_ADDRESS_MAX, or all are together than
+                         ENVELOPE_REWRITTEN_MAX */
     ENVELOPE_INVALID, /* a wrong letter */
 };
 

@@ -136,6 +136,8 @@ bool message_is_busy(const struct send *send, const struct message *message)
 /* All that is left of it is due now; what is under way is not. */
 static void hurry(struct send *send, struct message *message)
 {
+    if (message->state == MESSAGE_STUCK)
+        message_due(&send->messages, message, DUE_CHORE, send->time.now);
     if (message->state == MESSAGE_BOUNCING || message->state == MESSAGE_BOUNCE) {
         if (message->at[DUE_CHORE])
             message_due(&send->messages, message, DUE_CHORE, send->time.now);
@@ -217,6 +219,8 @@ static const char *act(struct send *send, enum admin_verb verb, struct message *
         return "it is being deleted";
     if (message->state >= MESSAGE_ENDING)
         return "it has ended";
+    if (message->state == MESSAGE_STUCK && (verb == ADMIN_HOLD || verb == ADMIN_EXPIRE))
+        return "its recipients are too long";
     if (message->state == MESSAGE_DIRECT)
         direct_move(send, message);
     if (message->state > MESSAGE_QUEUED && verb != ADMIN_DELETE && verb != ADMIN_RETRY)
@@ -264,6 +268,8 @@ static void deleted(struct send *send, struct message *message, bool done)
         return;
     }
     message->remove_now = true;
+    if (message->state == MESSAGE_STUCK)
+        message_due(&send->messages, message, DUE_CHORE, send->time.now);
     if (message->state >= MESSAGE_QUEUED && message->state < MESSAGE_ENDING)
         message_check_done(send, message);
 }

@@ -121,6 +121,9 @@ static void chore(struct send *send, struct message *message)
     case MESSAGE_DONE:
         direct_remove(send, message);
         return;
+    case MESSAGE_STUCK:
+        todo_unstick(send, message);
+        return;
     case MESSAGE_SYNCED:
         todo_remove(send, message);
         return;
@@ -164,8 +167,8 @@ bool chores_due(const struct send *send)
  * start's. */
 static bool is_left(const struct send *send, const struct message *message)
 {
-    return send->exit_asap &&
-           (message->state == MESSAGE_BOUNCING || message->state == MESSAGE_BOUNCE);
+    return send->exit_asap && (message->state == MESSAGE_BOUNCING ||
+                               message->state == MESSAGE_BOUNCE || message->state == MESSAGE_STUCK);
 }
 
 void chores_step(struct send *send)

@@ -82,11 +82,13 @@ static int take_signals(struct send *send)
         case SIGHUP:
             if (controls_reread(send) < 0)
                 return -1;
+            todo_unstick_all(send);
             break;
         case SIGALRM:
             for (int i = 0; i < CHANNEL_COUNT; i++)
                 messages_hurry(&send->messages, (enum due_kind) i, send->time.now);
             send->todo.wanted = true;
+            todo_unstick_all(send);
             break;
         default:
             exit_soon(send);

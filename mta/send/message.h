@@ -15,8 +15,10 @@ enum due_kind { DUE_LOCAL, DUE_REMOTE, DUE_CHORE };
 #define CHANNEL_COUNT 2
 
 enum message_state {
-    MESSAGE_DIRECT,   /* S4: it is delivered without being preprocessed (direct.c) */
-    MESSAGE_MOVING,   /* S4: that is to end, but info, local, remote could not be written (chore) */
+    MESSAGE_DIRECT, /* S4: it is delivered without being preprocessed (direct.c) */
+    MESSAGE_MOVING, /* S4: that is to end, but info, local, remote could not be written (chore) */
+    MESSAGE_STUCK,  /* S4: its recipients are too long for local and remote; it waits for the admin
+                       (chore: another try, or its end) */
     MESSAGE_PREPARED, /* S4: info, local, remote are written and wait for a sync */
     MESSAGE_SYNCED,   /* S4: todo is to be removed (chore, or clean was asked) */
     MESSAGE_QUEUED,   /* S5: recipients are left */

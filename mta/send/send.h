@@ -161,6 +161,10 @@ int todo_unwrite(uint64_t number);
 int todo_sync(struct send *send, struct message *message);
 void todo_remove(struct send *send, struct message *message);
 void todo_close(struct send *send);
+/* A message that is MESSAGE_STUCK: removes it if the admin deleted it, else looks at it again. */
+void todo_unstick(struct send *send, struct message *message);
+/* Those that are MESSAGE_STUCK are looked at again: control files may say something else now. */
+void todo_unstick_all(struct send *send);
 
 /* chores.c: what is to be done to a message as a whole. */
 void chores_step(struct send *send);

@@ -232,12 +232,68 @@ static int preprocess(struct send *send, struct message *message,
     return -1;
 }
 
+/* What local/N or remote/N would hold is longer than anybody reads: other control files may help, a
+ * time of waiting not.  It is known, so that the admin can have it tried again or deleted.  0 or -1
+ * with errno. */
+static int enter_stuck(struct send *send, uint64_t number)
+{
+    struct message *message = message_new(&send->messages, number);
+    if (!message)
+        return -1;
+    marked_apply(&send->marked, message);
+    message->state = MESSAGE_STUCK;
+    if (message->removed)
+        message_due(&send->messages, message, DUE_CHORE, send->time.now);
+    logline(&send->log,
+            "alert: unable to preprocess todo/%n: its recipients are too long as they are "
+            "rewritten; retry or delete msg %n",
+            number, number);
+    return 0;
+}
+
+static void stuck_removed(struct send *send, uint64_t number, bool done)
+{
+    struct message *message = message_find(&send->messages, number);
+    if (!message)
+        return;
+    send_dirty(send);
+    if (done) {
+        message_drop(&send->messages, message);
+        marked_gone(send, number);
+        return;
+    }
+    file_warn(send, "nixie-clean unable to clean up", SPOOL_TODO, number);
+    message_due(&send->messages, message, DUE_CHORE, send->time.now + PAUSE_CHORE);
+}
+
+void todo_unstick(struct send *send, struct message *message)
+{
+    message_not_due(&send->messages, message, DUE_CHORE);
+    if (message->removed) {
+        if (message->remove_now &&
+            cleaner_ask(&send->cleaner, "done", message->number, stuck_removed) < 0)
+            message_due(&send->messages, message, DUE_CHORE, send->time.now + PAUSE_TROUBLE);
+        return;
+    }
+    message_drop(&send->messages, message);
+    send->todo.wanted = true;
+}
+
+void todo_unstick_all(struct send *send)
+{
+    for (size_t i = 0; i < send->messages.capacity; i++) {
+        struct message *message = send->messages.table[i];
+        if (message && message->state == MESSAGE_STUCK && !message->removed)
+            message_due(&send->messages, message, DUE_CHORE, send->time.now);
+    }
+}
+
 /* 0 or -1 with errno. */
 static int enter(struct send *send, struct preparation *preparation, uint64_t number,
                  bool is_durable)
 {
     if (build(send, preparation, number) < 0)
-        return -1;
+        return errno == EMSGSIZE ? enter_stuck(send, number) : -1;
     struct message *message = message_new(&send->messages, number);
     if (!message)
         return -1;

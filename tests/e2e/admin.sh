@@ -193,6 +193,32 @@ rmdir "$home/control/locals"
 printf '%s\nnew.example\n' "$domain" >"$home/control/locals"
 mta delete all >/dev/null 2>&1
 
+# --- recipients that are too long when they are rewritten ----------------------------------------
+{ printf 'big.example:'; head -c 1000000 /dev/zero | tr '\0' x; echo; } >"$home/control/virtualdomains"
+kill -HUP "$(server_pids "$home" send)"
+sleep 0.2
+many=$(printf 'r%d@big.example ' {1..70})
+# shellcheck disable=SC2086
+submit big1 big1@big.example $many
+# shellcheck disable=SC2086
+submit big2 big2@big.example $many
+big1=$(number_of big1) big2=$(number_of big2)
+too_long="unable to preprocess todo/$big1: its recipients are too long"
+check "is told" log_says "alert: $too_long"
+is "the message is listed" "$(heads "$big1" | sed 's/[0-9]* bytes/N bytes/')" "$big1  N bytes, from <big1@big.example>, new"
+check_status 1 "it cannot be held" mta hold "$big1"
+is "which is told" "$output" "nixie-admin: message $big1: its recipients are too long
+0 messages held"
+check "nor delivered when it is retried" mta retry "$big1"
+check "it is looked at again" log_says "alert: $too_long" 2
+is "and not by itself" "$(log | grep -c "alert: $too_long")" 2
+check "but it can be deleted" mta delete "$big1"
+check "nothing is left of it" wait_for 15 no_files "$big1"
+echo 'big.example:alice' >"$home/control/virtualdomains"
+kill -HUP "$(server_pids "$home" send)"
+check "HUP, with other control files: the other one is delivered" log_says "to local alice-r70@big.example"
+mta delete all >/dev/null 2>&1
+
 # --- without a server ----------------------------------------------------------------------------
 check "the queue is empty" wait_for 20 queue_is_empty "$home"
 for who in hold expire delete retry; do submit $who $who@off.example slow; done

@@ -93,6 +93,26 @@ START_TEST(test_longest)
 }
 END_TEST
 
+/* Recipients that are short and too many, as they may grow when they are rewritten: refused at the
+ * first one that is too much, also when the end was not seen. */
+START_TEST(test_too_many)
+{
+    size_t most = (ENVELOPE_REWRITTEN_MAX - 3) / (ENVELOPE_ADDED + 3);
+    char *bytes = malloc(3 + (most + 1) * 3 + 1);
+    struct envelope envelope;
+    memcpy(bytes, "Fs", 3);
+    for (size_t i = 0; i <= most; i++)
+        memcpy(bytes + 3 + i * 3, "Tx", 3);
+    size_t end = 3 + most * 3;
+    ck_assert_int_eq(envelope_parse(bytes, end, &envelope), ENVELOPE_CUT);
+    ck_assert_int_eq(envelope_parse(bytes, end + 3, &envelope), ENVELOPE_LONG);
+    bytes[end] = 0;
+    ck_assert_int_eq(envelope_parse(bytes, end + 1, &envelope), ENVELOPE_OK);
+    ck_assert_uint_eq(envelope.recipient_count, most);
+    free(bytes);
+}
+END_TEST
+
 /* Every text of four bytes of this alphabet: no crash, nothing read beyond the end. */
 START_TEST(test_all_short)
 {
@@ -145,6 +165,7 @@ int main(void)
     tcase_add_loop_test(all, test_resumed, 0, count);
     tcase_add_test(all, test_longest);
     tcase_add_test(all, test_all_short);
+    tcase_add_test(all, test_too_many);
     tcase_add_test(all, test_records);
     suite_add_tcase(suite, all);
     SRunner *runner = srunner_create(suite);
