@@ -106,16 +106,19 @@ static int read_slots(int fd, struct journal_slot *slot, unsigned *place)
     return -1;
 }
 
-/* The slot that counts now.  0, or -1 with errno. */
+/* The slot that counts now.  0, or -1 with errno: all is as it was. */
 static int read_current(struct journal *journal)
 {
-    uint64_t generation = journal->slot.generation;
-    if (read_slots(journal->fd, &journal->slot, &journal->place) < 0)
+    struct journal_slot slot;
+    unsigned place;
+    if (read_slots(journal->fd, &slot, &place) < 0)
         return -1;
-    if (journal->end == 0 || journal->slot.generation != generation) {
+    if (journal->end == 0 || journal->slot.generation != slot.generation) {
         journal->last = 0;
         journal->end = JOURNAL_FIRST;
     }
+    journal->slot = slot;
+    journal->place = place;
     return 0;
 }
 
