@@ -33,9 +33,13 @@ int64_t steady_from_wall(const struct steady *steady, int64_t seconds)
     return seconds - steady->drift;
 }
 
-int64_t steady_from_birth(const struct steady *steady, int64_t seconds)
+int64_t steady_from_birth(struct steady *steady, int64_t seconds)
 {
     int64_t birth = steady_from_wall(steady, seconds);
+    if (birth > steady->now + 1) { /* a call may have stood still for long since the last look */
+        steady_refresh(steady);
+        birth = steady_from_wall(steady, seconds);
+    }
     return birth > steady->now + 1 ? steady->now : birth;
 }
 

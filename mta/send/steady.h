@@ -24,7 +24,7 @@ void steady_refresh(struct steady *steady);
 int64_t steady_from_wall(const struct steady *steady, int64_t seconds);
 /* The same for when a message was born: never in the future, but for the second that the wall clock
  * may have been ahead. */
-int64_t steady_from_birth(const struct steady *steady, int64_t seconds);
+int64_t steady_from_birth(struct steady *steady, int64_t seconds);
 int64_t steady_to_wall(const struct steady *steady, int64_t seconds);
 
 #endif
