@@ -93,8 +93,9 @@ static bool was_given_up(const struct world *world, const struct entry *entry,
     return false;
 }
 
-/* Faults at send or nixie-clean from soon after the result on, never far apart, and no syncfs that
- * ended well behind them: nothing has made the result durable until then. */
+/* Faults at send or nixie-clean, or failed syncs of queue's, from soon after the result on, never
+ * far apart, and no syncfs that ended well behind them: nothing has made the result durable until
+ * then, or the journal still has the message. */
 static bool was_unsynced_at(const struct world *world, const struct attempt *attempt,
                             int64_t time_ns)
 {
@@ -104,11 +105,11 @@ static bool was_unsynced_at(const struct world *world, const struct attempt *att
         const struct upset *upset = &world->upsets[i];
 
         if (upset->machine != attempt->machine || upset->kind != UPSET_FAULT ||
-            !(upset->hit & HIT_SEND) || upset->time_ns < attempt->end_ns ||
+            !(upset->hit & (HIT_SEND | HIT_SYNC)) || upset->time_ns < attempt->end_ns ||
             upset->time_ns > time_ns || upset->time_ns - FORGET_NS > last)
             continue;
-        if (upset->good_ns == 0 || upset->good_ns >= time_ns)
-            last = upset->time_ns;
+        if ((upset->hit & HIT_QUEUE) || upset->good_ns == 0 || upset->good_ns >= time_ns)
+            last = upset->time_ns; /* what others sync does not empty the journal */
     }
     return last > attempt->end_ns && time_ns - FORGET_NS <= last;
 }
