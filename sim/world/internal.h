@@ -9,6 +9,11 @@
 /* Starts watching calls and disks. */
 void watch_start(struct world *world);
 
+/* --- server.c --- */
+/* Notes that something happens to the server of machine `index` now; what kind does not say, the
+ * caller fills in.  Valid until the next is noted. */
+struct upset *upset_note(struct world *world, size_t index, enum upset_kind kind);
+
 /* --- entries.c --- */
 struct entry *entry_get(struct world *world, struct machine *machine, uint64_t number);
 /* The tree changed: a name came or went. */
