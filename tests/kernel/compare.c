@@ -4,7 +4,8 @@
  * As root twice: as root, and as an ordinary user.  Prints TAP, a test a sequence.
  *
  *   compare [--both]   prints both outputs to build/logs-like files "real.N", "simulated.N" too
- *   compare --once     only as the user who calls
+ *   compare --once [FILE]   only as the user who calls; FILE: what the real kernel did, which is
+ *                           written there if it is not there yet, else not done again
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -195,18 +196,43 @@ static void show_difference(const char *real, const char *simulated)
     show("simulated", simulated);
 }
 
-static void save(const char *kind, uid_t uid, const struct text *text)
+static void save_as(const char *path, const struct text *text)
 {
-    char path[100];
-    snprintf(path, sizeof path, "/tmp/nixie-%s.%u", kind, (unsigned) uid);
     FILE *file = fopen(path, "w");
     if (!file || fwrite(text->data, 1, text->length, file) != text->length || fclose(file) != 0)
         die(path);
 }
 
-static unsigned compare(const char *program, uid_t uid, bool both, unsigned *number)
+static void save(const char *kind, uid_t uid, const struct text *text)
 {
-    struct text real = run_real(program, uid);
+    char path[100];
+    snprintf(path, sizeof path, "/tmp/nixie-%s.%u", kind, (unsigned) uid);
+    save_as(path, text);
+}
+
+/* What the real kernel did, from `kept` if it is there. */
+static struct text take_real(const char *program, uid_t uid, const char *kept)
+{
+    struct text text = {NULL, 0};
+    char block[65536];
+    size_t count;
+    FILE *file = kept ? fopen(kept, "r") : NULL;
+    if (!file) {
+        text = run_real(program, uid);
+        if (kept)
+            save_as(kept, &text);
+        return text;
+    }
+    while ((count = fread(block, 1, sizeof block, file)) > 0)
+        text_add(&text, block, count);
+    fclose(file);
+    return text;
+}
+
+static unsigned compare(const char *program, uid_t uid, bool both, const char *kept,
+                        unsigned *number)
+{
+    struct text real = take_real(program, uid, kept);
     struct text simulated = run_simulated(uid);
     if (!simulated.data)
         text_add(&simulated, "", 0);
@@ -251,9 +277,9 @@ int main(int argc, char **argv)
     snprintf(command, sizeof command, "cp '%s' %s && chmod 755 %s", program, copy, copy);
     if (system(command) != 0)
         die("cp");
-    unsigned number = 0, failed = compare(copy, geteuid(), both, &number);
+    unsigned number = 0, failed = compare(copy, geteuid(), both, once ? argv[2] : NULL, &number);
     if (geteuid() == 0 && !once)
-        failed += compare(copy, ORDINARY_USER, both, &number);
+        failed += compare(copy, ORDINARY_USER, both, NULL, &number);
     unlink(copy);
     printf("1..%u\n", number);
     return failed ? 1 : 0;
