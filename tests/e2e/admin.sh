@@ -43,7 +43,7 @@ check "list waits" wait_for 5 waits_for_retry "$list"
 is "recipients: done or not" "$(mta list "$joe" | sed 1d | sed 's/next try in .*/next try/')" \
     "    local  slow@$domain, next try
     local  alice@$domain, done"
-check "sizes and ages" eval 'mta list "$joe" | head -1 | grep -qE "^$joe  [0-9]+ bytes, [0-9]+s old, from <joe@away.example>$"'
+check "sizes and ages" eval 'mta list "$joe" | head -1 | grep -qE "^$joe  [0-9]+ bytes, [0-9]+[sm] old, from <joe@away.example>$"'
 is "without a prefix of virtualdomains" "$(mta list "$list" | sed -n 's/^    local  \([^,]*\),.*/\1/p')" who@v.example
 is "by domain of the sender" "$(numbers from=other.example)" "$ann "
 is "by sender" "$(numbers from=J?E@away*)" "$joe "
