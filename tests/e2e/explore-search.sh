@@ -15,7 +15,7 @@ plain() { sed 's/ in [0-9.]* s, .*//'; }
 numbers() { sed -n 's/^explored: //p' | tr -cd '0-9 \n'; }
 
 small=(--crash all --faults eio,memory,short --states 2 --every 9)
-for how in "" "--depth 2 --every 40" "--sample 30 --seeds 1..3"; do
+for how in "" "--depth 2 --every 90" "--sample 30 --seeds 1..3"; do
     # shellcheck disable=SC2086
     explore "$story" "$remote" "${small[@]}" $how --jobs 1 --out one >one.txt 2>&1
     # shellcheck disable=SC2086

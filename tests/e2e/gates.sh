@@ -46,13 +46,15 @@ try() { # COMPILER OPTIMISATION FILE
     [ $result -eq 0 ] || { echo "status $status, want ${want:-none}"; cat "$box/said"; } | sed 's/^/# /'
 }
 try_all() { # COMPILER OPTIMISATION
-    local compiler=$1 optimisation=$2 box=$work/$1 file
+    local compiler=$1 optimisation=$2 box=$work/$1 file turn=0
     mkdir "$box"
     if ! command -v "$compiler" >/dev/null; then
         skip "$compiler" "it is not installed"
         return
     fi
     for file in tests/gates/refuse-*.c tests/gates/pass-*.c; do
+        turn=$((turn + 1)) # of the second compiler's every third will do
+        [ "$compiler" = gcc ] || [ -n "${CHECK_ALL-}" ] || [ $((turn % 3)) = 0 ] || continue
         try "$compiler" "$optimisation" "$file"
     done
 }

@@ -195,8 +195,12 @@ static const char *const cut_stories[] = {
     HOST "at 0s alice sends m1 to nobody@example.com bob@example.com\n",
 };
 
+/* Each disk at every third call (strict at all, with half of the choices), or with CHECK_ALL all.
+ */
 START_TEST(nothing_is_lost_at_any_call)
 {
+    const char *full_size = getenv("CHECK_ALL");
+    bool all = full_size && *full_size;
     struct scenario *scenario = parse(cut_stories[_i]);
     struct changes changes = {NULL, 0};
     struct kernel_watch watch = {NULL, note_change, &changes};
@@ -209,10 +213,13 @@ START_TEST(nothing_is_lost_at_any_call)
     ck_assert_uint_gt(changes.count, 20);
     for (size_t i = 0; i < changes.count; i++)
         for (const struct disk_model *const *disk = disk_models; *disk; disk++) {
+            bool strict = strcmp(disk_model_name(*disk), "strict") == 0;
+
+            if (!all && !strict && (i + (size_t) (disk - disk_models)) % 3 != 0)
+                continue;
             cut(scenario, *disk, changes.calls[i], &choose_none, false);
             cut(scenario, *disk, changes.calls[i], &choose_all, false);
-            for (uint64_t seed = 2; strcmp(disk_model_name(*disk), "strict") == 0 && seed < 10;
-                 seed++) {
+            for (uint64_t seed = 2 + (!all && i % 2); strict && seed < 10; seed += all ? 1 : 2) {
                 struct choose_random chance; /* as nixie run --cut CALL,SEED */
 
                 choose_random_start(&chance, seed, changes.calls[i]);
