@@ -62,10 +62,10 @@ bool answers_several_wait(const struct job *job)
     return count > 1;
 }
 
-bool answers_wait(const struct job *job)
+bool answers_have(const struct job *job, enum fate fate)
 {
     for (size_t i = 0; i < job->count; i++)
-        if (job->recipients[i].fate == FATE_CHARGED)
+        if (job->recipients[i].fate == fate)
             return true;
     return false;
 }
@@ -79,7 +79,7 @@ void answers_charge(struct job *job, struct recipient *recipient)
 void answers_narrow(struct job *job)
 {
     bool some = false;
-    for (size_t i = 0; i < job->count; i++)
+    for (size_t i = 0; i < job->count && job->verdict; i++)
         some = some || (job->recipients[i].fate == FATE_OPEN && job->recipients[i].liked);
     for (size_t i = 0; some && i < job->count; i++)
         if (job->recipients[i].fate == FATE_OPEN && !job->recipients[i].liked)
@@ -97,7 +97,8 @@ void answers_reopen(struct job *job, bool charged)
 {
     for (size_t i = 0; i < job->count; i++) {
         struct recipient *recipient = &job->recipients[i];
-        if (recipient->fate == FATE_ACCEPTED || (charged && recipient->fate == FATE_CHARGED))
+        if (recipient->fate == FATE_ACCEPTED || recipient->fate == FATE_LEFT ||
+            (charged && recipient->fate == FATE_CHARGED))
             recipient->fate = FATE_OPEN;
     }
 }
@@ -114,7 +115,7 @@ static const struct recipient *find_taken(const struct job *job)
 /* Whether he was put off, and the verdict is not about him. */
 static bool is_put_off(const struct job *job, const struct recipient *recipient)
 {
-    return recipient->fate == FATE_CHARGED ||
+    return recipient->fate == FATE_CHARGED || recipient->fate == FATE_LEFT ||
            (recipient->fate == FATE_OPEN && (!job->verdict || job->verdict == 'K'));
 }
 

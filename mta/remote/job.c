@@ -39,14 +39,6 @@ void job_set_verdict(struct job *job, char letter, const char *const *parts)
         buf_add_text(&job->verdict_text, *parts);
 }
 
-bool job_is_open(const struct job *job)
-{
-    for (size_t i = 0; i < job->count; i++)
-        if (job->recipients[i].fate == FATE_OPEN)
-            return true;
-    return false;
-}
-
 /* --- addresses that cannot be said --------------------------------------------------------- */
 
 /* Whether an address can stand in a command: no byte that would end or change the line. */
@@ -81,11 +73,48 @@ static void check_addresses(struct job *job)
         if (buf_add_text(&job->texts, text) == 0)
             recipient->text_size = recipient->short_size = sizeof text - 1;
     }
-    if (!job_is_open(job))
+    if (!answers_have(job, FATE_OPEN))
         job_verdict(job, 'D', text);
 }
 
 /* --- connections --------------------------------------------------------------------------- */
+
+static bool is_late(int64_t start)
+{
+    return clock_monotonic_ms() - start > TRIES_MS;
+}
+
+/* Those who are left over behind a transaction: whether a further one is for them, in *outcome what
+ * to do if not.  Where it took nobody the limit was the connection's. */
+static bool go_on(struct job *job, struct connection *connection, enum outcome *outcome)
+{
+    bool took = job->verdict == 'K';
+    if (!answers_have(job, FATE_LEFT) || (!took && answers_have(job, FATE_ACCEPTED)))
+        return false; /* they have their answer */
+    if (took)
+        answers_keep(job);
+    job->verdict = 0;
+    answers_reopen(job, false);
+    *outcome = OUTCOME_AGAIN;
+    return took && connection->fd >= 0 && ++connection->transactions < KEEP_TRANSACTIONS_MAX;
+}
+
+/* Transactions over a connection, as long as each takes somebody. */
+static enum outcome run_transactions(struct job *job, struct connection *connection)
+{
+    int64_t start = 0;
+    for (;;) {
+        enum outcome outcome = session_transaction(connection, job);
+        if (outcome != OUTCOME_DONE)
+            return start && !job->ends ? OUTCOME_AGAIN : outcome;
+        if (!go_on(job, connection, &outcome))
+            return outcome;
+        if (!start)
+            start = clock_monotonic_ms();
+        if (is_late(start))
+            return OUTCOME_AGAIN;
+    }
+}
 
 /* Tries the connection that was kept.  True if the job has its answers. */
 static bool try_kept(struct job *job, struct settings *settings, struct connection *connection,
@@ -99,16 +128,11 @@ static bool try_kept(struct job *job, struct settings *settings, struct connecti
         return false;
     }
     connection->timeout_ms = settings->remote_ms;
-    if (session_transaction(connection, job) == OUTCOME_DONE || job->ends)
+    if (run_transactions(job, connection) == OUTCOME_DONE || job->ends)
         return true;
     answers_reopen(job, true);
     job->verdict = 0;
-    return !job_is_open(job);
-}
-
-static bool is_late(int64_t start)
-{
-    return clock_monotonic_ms() - start > TRIES_MS;
+    return !answers_have(job, FATE_OPEN);
 }
 
 /* One address, up to some connections to it, if recipients make it break off.  With whom the next
@@ -122,7 +146,7 @@ static enum outcome try_address(struct job *job, struct settings *settings,
     for (unsigned again = 0;;) {
         enum outcome outcome = session_begin(connection, settings, job, &target->address);
         if (outcome == OUTCOME_DONE)
-            outcome = session_transaction(connection, job);
+            outcome = run_transactions(job, connection);
         if (outcome != OUTCOME_AGAIN || again == RECONNECTS_MAX || is_late(start))
             return outcome;
         connection_quit(connection, connection->life_fd);
@@ -142,7 +166,7 @@ static void try_targets(struct job *job, struct settings *settings, struct conne
             break;
         enum outcome outcome = try_address(job, settings, connection, &targets[i], start);
         bool last = i + 1 == count || i + 1 == TRIES_MAX;
-        if (outcome == OUTCOME_DONE && (last || !answers_wait(job)))
+        if (outcome == OUTCOME_DONE && (last || !answers_have(job, FATE_CHARGED)))
             return;
         connection_quit(connection, connection->life_fd);
         if (job->ends)
@@ -150,7 +174,7 @@ static void try_targets(struct job *job, struct settings *settings, struct conne
         if (outcome == OUTCOME_DONE)
             answers_keep(job);
         answers_reopen(job, !last);
-        if (!job_is_open(job))
+        if (!answers_have(job, FATE_OPEN))
             return;
     }
 }
@@ -161,7 +185,7 @@ void job_run(struct job *job, struct settings *settings, struct connection *conn
     struct buf key = BUF_INIT(0);
     size_t count;
     check_addresses(job);
-    if (!job_is_open(job))
+    if (!answers_have(job, FATE_OPEN))
         return;
     if (smtp_routes_key(&settings->routes, job->host, strlen(job->host), &key) < 0) {
         job_verdict(job, 'Z', "Out of memory. (#4.3.0)\n");

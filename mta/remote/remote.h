@@ -25,7 +25,7 @@
 #define REQUEST_MAX (1 << 20)           /* bytes of a job from rspawn */
 #define TARGETS_MAX 100                 /* addresses that are looked at */
 #define TRIES_MAX 20                    /* addresses that are tried */
-#define TRIES_MS (60 * 60 * 1000)       /* after which no further address is begun with */
+#define TRIES_MS (60 * 60 * 1000)       /* after which nothing further is begun */
 #define SESSION_MS (2 * 60 * 60 * 1000) /* of a session or transaction, up to the dot; and ... */
 #define SESSION_MS_PER_BYTE 10          /* ... so much for each byte of the message */
 #define RECONNECTS_MAX 5                /* to an address that breaks off at some recipients */
@@ -148,6 +148,7 @@ enum fate {
     FATE_OPEN,     /* no answer yet; with a text: what put it off at an address before */
     FATE_ACCEPTED, /* at RCPT, in the transaction that runs */
     FATE_CHARGED,  /* the server broke off at its RCPT: is not named at this address again */
+    FATE_LEFT,     /* one too many for the transaction or the connection */
     FATE_MESSAGE,  /* the verdict on the message is its own */
     FATE_TAKEN,    /* in an earlier transaction than the last */
     FATE_HARD,
@@ -184,8 +185,6 @@ void job_free(struct job *job);
 #define job_verdict(job, letter, ...)                                                              \
     job_set_verdict(job, letter, (const char *const[]){__VA_ARGS__, NULL})
 void job_set_verdict(struct job *job, char letter, const char *const *parts);
-/* True while a recipient waits for an answer. */
-bool job_is_open(const struct job *job);
 
 /* Delivers the job, as far as it can be, over `connection` if that fits and is alive, else over new
  * ones; a connection that may serve again is left open in `connection`. */
@@ -199,17 +198,18 @@ void answer_set(struct job *job, struct recipient *recipient, enum fate fate,
                 const char *const *parts, size_t short_count);
 /* The server broke off at this recipient, as the verdict says. */
 void answers_charge(struct job *job, struct recipient *recipient);
-/* Charges, with the verdict, all that were not accepted yet, if some were. */
+/* If there is trouble, as the verdict says: charges all that were not accepted yet, if some were.
+ */
 void answers_narrow(struct job *job);
 /* The verdict is that of all who are open or accepted, and no more the job's, which goes on. */
 void answers_keep(struct job *job);
-/* After trouble: who was accepted in vain waits for an answer again; who was charged, too, if
- * `charged`: at the next address. */
+/* After trouble: who was accepted in vain, or left over, waits for an answer again; who was
+ * charged, too, if `charged`: at the next address. */
 void answers_reopen(struct job *job, bool charged);
+/* Whether somebody's fate is that one. */
+bool answers_have(const struct job *job, enum fate fate);
 /* Whether more than one recipient is open or accepted. */
 bool answers_several_wait(const struct job *job);
-/* Whether somebody was charged, and may be told to the next address. */
-bool answers_wait(const struct job *job);
 /* Gives recipients without an answer of their own the verdict on the message, and who was put off
  * what put it off.  If somebody's was taken the verdict is K. */
 void answers_settle(struct job *job);

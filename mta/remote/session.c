@@ -283,6 +283,18 @@ static enum outcome broke_at(struct connection *connection, struct job *job,
     return recipient ? ended_at(job, recipient, result) : OUTCOME_TROUBLE;
 }
 
+/* Behind recipients that were accepted, or were named on this connection before, this is about
+ * their number (RFC 5321 4.5.3.1.10; 552 is what older servers say), unless the enhanced code of a
+ * 452 says otherwise. */
+static bool is_one_too_many(const struct smtp_reply *reply)
+{
+    static const char coded[] = "4.5.3";
+    if (reply->code == 552)
+        return true;
+    return reply->code == 452 && (strncmp(reply->text + 4, coded, 2) != 0 ||
+                                  strncmp(reply->text + 4, coded, sizeof coded - 1) == 0);
+}
+
 /* The reply to one RCPT. */
 static enum outcome take_recipient(struct connection *connection, struct job *job,
                                    struct recipient *recipient,
@@ -292,6 +304,7 @@ static enum outcome take_recipient(struct connection *connection, struct job *jo
         refused(connection, job, "", " does not like recipient.\n");
         return ended_at(job, recipient, result);
     }
+    enum fate fate;
     switch (smtp_reply_class(&connection->reply)) {
     case 2:
         recipient->fate = FATE_ACCEPTED;
@@ -301,12 +314,15 @@ static enum outcome take_recipient(struct connection *connection, struct job *jo
         connection_rubbish(connection);
         return broke_at(connection, job, recipient, result);
     case 4:
-        set_answer(job, recipient, FATE_SOFT, connection);
-        return OUTCOME_DONE;
+        fate = FATE_SOFT;
+        break;
     default:
-        set_answer(job, recipient, FATE_HARD, connection);
-        return OUTCOME_DONE;
+        fate = FATE_HARD;
     }
+    if ((result->accepted || !result->fresh) && is_one_too_many(&connection->reply))
+        fate = FATE_LEFT;
+    set_answer(job, recipient, fate, connection);
+    return OUTCOME_DONE;
 }
 
 /* The replies to all RCPT. */

@@ -19,16 +19,35 @@ static bool says(const struct attempt *attempt, const char *words)
     return attempt->text && strstr(attempt->text, words);
 }
 
+/* It was said to a recipient behind others, of the transaction or of the connection: it may be
+ * about their number, which is no refusal for good (RFC 5321 4.5.3.1.10). */
+static bool is_one_too_many(const struct dialogue *dialogue, const struct transaction *transaction,
+                            const struct asked *asked)
+{
+    if (!asked->reply || strncmp(asked->reply, "552", 3) != 0)
+        return false;
+    for (const struct asked *before = transaction->recipients; before < asked; before++)
+        if (reply_class(before->reply) == 2)
+            return true;
+    for (const struct transaction *before = dialogue->transactions; before < transaction; before++)
+        if (before->connection == transaction->connection)
+            return true;
+    return false;
+}
+
 /* The worst class of reply that it got for that recipient; 0: none.  What came behind a no to the
  * recipient is about others. */
-static unsigned worst_reply(const struct transaction *transaction, const char *recipient)
+static unsigned worst_reply(const struct dialogue *dialogue, const struct transaction *transaction,
+                            const char *recipient)
 {
-    const char *const replies[] = {transaction->mail_reply,
-                                   transaction_for(transaction, recipient)->reply,
-                                   transaction->data_reply, transaction->end_reply};
+    const struct asked *asked = transaction_for(transaction, recipient);
+    const char *const replies[] = {transaction->mail_reply, asked->reply, transaction->data_reply,
+                                   transaction->end_reply};
     size_t count = reply_class(replies[1]) > 2 ? 2 : sizeof replies / sizeof *replies;
     unsigned worst = 0;
 
+    if (is_one_too_many(dialogue, transaction, asked))
+        return 4;
     for (size_t i = 0; i < count; i++)
         if (reply_class(replies[i]) > worst)
             worst = reply_class(replies[i]);
@@ -56,7 +75,7 @@ static struct replies find_replies(const struct world *world, const struct attem
         if (transaction->host != attempt->machine ||
             !transaction_for(transaction, attempt->recipient))
             continue;
-        class = worst_reply(transaction, attempt->recipient);
+        class = worst_reply(dialogue, transaction, attempt->recipient);
         replies.count++;
         if (class > replies.worst)
             replies.worst = class;

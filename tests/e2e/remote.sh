@@ -126,6 +126,15 @@ rules 'extensions NONE' 'RCPT *bad@* raw 250 ok\r\n550 no\r\n'
 remote good@away.example bad@away.example late@away.example
 is "two replies to one" "$records" \
     "r|sConnected to $ip but cannot understand what it says. (#4.5.0)${said}250 ok/|r|K$ip accepted message.${said}250 2.0.0 taken/|"
+# One too many for a transaction, or for a connection.
+for extensions in PIPELINING NONE; do
+    for code in 452 552; do
+        rules "extensions $extensions" "limit 2 $code"
+        remote {a,b,c,d,e}@away.example
+        is "$code behind two recipients ($extensions)" "$records" "r|r|r|r|r|K$ip accepted message.${said}250 2.0.0 taken/|"
+        is "further transactions, one connection" "$(grep -c ' connect$' "$tmp/a/log") $(took)" "1 3"
+    done
+done
 rules 'RCPT * reply 421 4.3.2 going'
 remote {a,b,c,d,e,f,g,h,i}@away.example
 is "421 at everybody: so many connections, no more" "$(grep -c ' connect$' "$tmp/a/log") $(took)" "6 0"

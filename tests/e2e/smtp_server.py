@@ -9,6 +9,7 @@ does is in DIRECTORY/rules, read anew for each command; the first line that fits
 
     VERB PATTERN ACTION...      VERB: connect EHLO HELO MAIL RCPT DATA EOD RSET QUIT any
     extensions NAME...          of EHLO, `_` for a blank
+    limit N CODE                to the recipients behind the N-th of a transaction
 
 PATTERN is matched with the argument (a whole command behind its verb).  ACTION: `reply TEXT` (with
 \\n for more lines), `last TEXT` (replies and closes), `raw BYTES`, `close`, `reset`, `silence`,
@@ -48,12 +49,15 @@ class Session:
 
     def read_rules(self):
         self.rules = []
+        self.limit = (1000, "452")
         self.extensions = ["PIPELINING", "SIZE 10000000", "8BITMIME"]
         path = os.path.join(directory, "rules")
         for line in open(path, encoding="latin-1") if os.path.exists(path) else []:
             words = line.rstrip("\n").split(" ", 3)
             if words[0] == "extensions":
                 self.extensions = [w.replace("_", " ") for w in line.split()[1:]]
+            elif words[0] == "limit":
+                self.limit = (int(words[1]), words[2])
             elif len(words) > 2:
                 self.rules.append(words + [""])
 
@@ -138,7 +142,11 @@ class Session:
                 if self.obey(verb, argument, "250 sender ok"):
                     sender, recipients = argument, []
             elif verb == "RCPT":
-                if self.obey(verb, argument, "250 recipient ok" if sender else "503 no MAIL"):
+                self.read_rules()
+                usual = "250 recipient ok" if sender else "503 no MAIL"
+                if len(recipients) >= self.limit[0]:
+                    usual = self.limit[1] + " too many recipients"
+                if self.obey(verb, argument, usual):
                     recipients.append(argument)
             elif verb == "DATA":
                 if self.obey(verb, argument, "354 go on" if recipients else "554 no recipients"):

@@ -97,6 +97,49 @@ START_TEST(a_refused_connection_is_tried_again)
 }
 END_TEST
 
+/* --- one recipient too many --------------------------------------------------------------------*/
+
+/* 552 to bob, behind the answer to another RCPT, and what became of the try. */
+static const struct {
+    const char *before; /* to carol; NULL: bob is the only one */
+    bool earlier;       /* the connection had a transaction before */
+    char result;
+    const char *want;
+} too_many[] = {
+    {NULL, false, 'D', ""},
+    {NULL, false, 'Z', "VERDICT"},
+    {"550 5.1.1 no", false, 'D', ""},
+    {"550 5.1.1 no", false, 'Z', "VERDICT"},
+    {"250 ok", false, 'D', "VERDICT"},
+    {"250 ok", false, 'Z', ""},
+    {NULL, true, 'D', "VERDICT"},
+    {NULL, true, 'Z', ""},
+};
+
+static void say_twice(struct world *world, double time, const char *command, const char *reply)
+{
+    say(world, time, true, command);
+    say(world, time, false, reply);
+}
+
+START_TEST(a_552_may_be_about_their_number)
+{
+    struct world *world = make_world(1);
+
+    set_text(add_attempt(world, "bob@away.example", 1.5, too_many[_i].result),
+             "x_does_not_like_recipient./Remote_host_said:_552_too_many/");
+    add_connection(world);
+    if (too_many[_i].earlier)
+        say_twice(world, 1.50, "MAIL FROM:<>", "250 ok");
+    say_twice(world, 1.51, "MAIL FROM:<robot@app.example>", "250 ok");
+    if (too_many[_i].before)
+        say_twice(world, 1.51, "RCPT TO:<carol@away.example>", too_many[_i].before);
+    say_twice(world, 1.52, "RCPT TO:<bob@away.example>", "552 too many");
+    world->entries[0].stage = STAGE_S5;
+    judge_all(world, true, too_many[_i].want);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("judge_verdict");
@@ -110,6 +153,8 @@ int main(void)
                         sizeof refusals / sizeof *refusals);
     tcase_add_loop_test(tests, a_refused_connection_is_tried_again, 0,
                         sizeof turned_away / sizeof *turned_away);
+    tcase_add_loop_test(tests, a_552_may_be_about_their_number, 0,
+                        sizeof too_many / sizeof *too_many);
     suite_add_tcase(suite, tests);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
