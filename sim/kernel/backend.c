@@ -184,6 +184,8 @@ static bool read_address(const struct sockaddr *from, struct in6_addr *to)
     return true;
 }
 
+#define UNSAID_NS 100000 /* the delay of a path of which nothing is said (net.h) */
+
 enum backend_way backend_way(struct host *from, const struct sockaddr *address)
 {
     struct in6_addr to;
@@ -205,6 +207,22 @@ enum backend_way backend_way(struct host *from, const struct sockaddr *address)
         break;
     }
     return other->off ? WAY_SILENT : WAY_OPEN;
+}
+
+int64_t backend_path_ns(struct host *host, const struct sockaddr *address, bool listened,
+                        size_t size, unsigned delays)
+{
+    struct in6_addr to;
+    if (!read_address(address, &to))
+        return 0;
+    struct net_host *self = net_host_of(host), *other = net_find(self, &to);
+    if (!other || other == self)
+        return 0;
+    struct link *link = listened ? net_link(other, self) : net_link(self, other);
+    int64_t now = host->kernel->now_ns, delay = link->path.delay_ns;
+    if (delay <= UNSAID_NS && !link->path.bandwidth)
+        return 0;
+    return net_arrival(link, listened, size, 0) - delay - now + (int64_t) delays * delay;
 }
 
 struct host *backend_host(const struct kernel *kernel, size_t index)

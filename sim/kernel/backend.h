@@ -86,6 +86,12 @@ enum backend_way {
     WAY_SILENT /* also: nobody answers there */
 };
 enum backend_way backend_way(struct host *from, const struct sockaddr *to);
+/* How long a sender of `size` bytes waits until they are over there, nanoseconds: as long as they
+ * take at the path's rate, which is taken up by them, and `delays` times its delay.  The path is
+ * that of connections which `host` opens to the address, or (`listened`) which come from there.  0
+ * of a path of which a scenario has said nothing. */
+int64_t backend_path_ns(struct host *host, const struct sockaddr *address, bool listened,
+                        size_t size, unsigned delays);
 
 /* Told what a process asks of the world (sim/world/declared.c): malloc'd answer, or NULL. */
 char *backend_ask(struct kernel *kernel, struct process *process, const char *question, size_t size,

@@ -23,6 +23,8 @@ void clock_open(struct reality *reality)
         close(fd);
     if (reality->page == MAP_FAILED)
         reality->page = NULL;
+    if (reality->page)
+        reality->page->takes_time = reality->takes_time;
     reality->clock_ns = -1;
     reality->wall_base_ns = kernel_wall(reality->kernel) - kernel_now(reality->kernel);
     clock_publish(reality);

@@ -95,9 +95,18 @@ static bool tell_change(struct real_process *process, const struct note *note)
 
 /* --- calls -------------------------------------------------------------------------------------*/
 
+/* Where paths take time: see WIRE_SENDS. */
+static bool is_sending(const struct note *note)
+{
+    return (note->head.call == CALL_write || note->head.call == CALL_sendmsg ||
+            note->head.call == CALL_connect) &&
+           note->head.argument[2] == WIRE_SENDS;
+}
+
 static void fill_call(struct real_process *process, const struct note *note, struct call *call)
 {
     bool named = note->head.call == CALL_write || note->head.call == CALL_ftruncate;
+    bool sends = is_sending(note);
 
     *call = (struct call){
         .id = (enum call_id) note->head.call,
@@ -111,6 +120,13 @@ static void fill_call(struct real_process *process, const struct note *note, str
         .address = note->address,
         .address_size = note->head.address_size,
         .result = note->head.result};
+    if (!sends)
+        return;
+    memset(call->argument, 0, sizeof call->argument);
+    if (note->head.call != CALL_connect) {
+        call->address = NULL;
+        call->address_size = 0;
+    }
 }
 
 /* The reply goes now, or when the run goes on, or later. */
@@ -158,6 +174,40 @@ static void decide_way(struct real_process *process, const struct note *note,
     }
 }
 
+/* How often the path's delay stands before what is sent: there and back before a connection is
+ * there; the rest of that handshake before the first that a listening side says; for an answer of
+ * a datagram the question has waited. */
+static unsigned delays_of(const struct note *note)
+{
+    bool listened = note->head.argument[1];
+
+    if (note->head.call == CALL_connect)
+        return 2;
+    switch (note->head.argument[0]) {
+    case WIRE_TURN:
+        return 1;
+    case WIRE_FIRST_TURN:
+        return listened ? 2 : 1;
+    case WIRE_QUESTION:
+        return listened ? 0 : 2;
+    default:
+        return 0;
+    }
+}
+
+static int64_t path_ns(const struct real_process *process, const struct note *note,
+                       const struct wire_reply *reply)
+{
+    size_t size = note->head.data_size;
+
+    if (!is_sending(note) || !note->address || reply->error || (reply->flags & WIRE_SILENT))
+        return 0;
+    if (reply->limit && reply->limit < size)
+        size = reply->limit;
+    return backend_path_ns(process->machine->host, note->address, note->head.argument[1], size,
+                           delays_of(note));
+}
+
 static bool is_sync(enum call_id id)
 {
     return id == CALL_fsync || id == CALL_fdatasync || id == CALL_syncfs;
@@ -180,6 +230,7 @@ static void hear_before(struct real_process *process, const struct note *note)
         decide_way(process, note, &reply);
     if (call.id == CALL_spawn && !reply.error)
         process->machine->coming++;
+    verdict.slow_ns += path_ns(process, note, &reply);
     if (is_sync(call.id))
         verdict.slow_ns += backend_sync_ns(kernel);
     answer(process, &reply, verdict.slow_ns);

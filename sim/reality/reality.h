@@ -95,6 +95,7 @@ struct reality {
     char trouble[160];
     bool is_broken;
     bool limits_disks; /* some scenario fills one up */
+    bool takes_time;   /* paths of the network do */
 };
 
 /* What this machine lacks for any run, in words; NULL: nothing. */

@@ -275,6 +275,21 @@ static bool fills_disks(const struct scenario *scenario)
     return fills;
 }
 
+static bool has_slow_paths(const struct scenario *scenario)
+{
+    bool found = false;
+
+    for (size_t i = 0; i < scenario->network_count; i++)
+        found |= scenario->networks[i].sets_delay || scenario->networks[i].sets_bandwidth;
+    for (size_t i = 0; i < scenario->event_count; i++) {
+        const struct action *action = &scenario->events[i].action;
+
+        found |= action->kind == ACTION_NETWORK &&
+                 (action->network.sets_delay || action->network.sets_bandwidth);
+    }
+    return found;
+}
+
 static void fail_to_open(const struct reality *reality, int error, struct run_result *result)
 {
     char text[300];
@@ -365,6 +380,7 @@ void session_run(const struct scenario *scenario, const struct run_options *opti
     snprintf(path, sizeof path, "%s/%u", directory, ++run_number);
     reality->extra_calls = calls_of_faults(scenario);
     reality->limits_disks = fills_disks(scenario);
+    reality->takes_time = has_slow_paths(scenario);
     if (reality_open(reality, path) < 0) {
         fail_to_open(reality, errno, result);
         free(reality);

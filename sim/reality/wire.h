@@ -68,9 +68,21 @@ struct wire_reply {
 #define WIRE_PORTS 1024
 #define WIRE_PORT_SHIFT 31000
 
+/* Where paths of the network take time, `argument` of a call that sends to an internet address
+ * (CALL_connect of TCP, CALL_write, CALL_sendmsg): how it is sent, whether this side has listened,
+ * and WIRE_SENDS; `address` is the other side's. */
+enum wire_turn {
+    WIRE_ON,   /* on what went before */
+    WIRE_TURN, /* the first after something has come */
+    WIRE_FIRST_TURN,
+    WIRE_QUESTION /* the first datagram of some */
+};
+#define WIRE_SENDS 0x73656e64
+
 /* What all processes see: a file that is mapped. */
 struct wire_page {
     int64_t wall_step_ns; /* the wall clock is so much ahead of the monotonic one */
+    uint32_t takes_time;  /* paths of the network do: see WIRE_SENDS */
     uint32_t network;     /* in host order; 0: addresses are real */
     uint32_t address_count;
     uint8_t addresses[WIRE_ADDRESSES][16]; /* the scenario's; IPv4 as ::ffff:192.0.2.1 */

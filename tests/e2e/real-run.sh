@@ -66,6 +66,28 @@ check "they leave nothing" test -z "$(left)"
 check_status 3 "without libfaketime everything is skipped" env NIXIE_FAKETIME="$tmp/none" "$nixie" run --real --tap scenarios/first/01-maildir.scenario
 check "the reason is told" grep -q "^ok 1 - .* # SKIP libfaketime" <<<"$output"
 
+# Paths that take time: the same times as simulated, to two seconds.
+{ printf 'Subject: long\n\n' && for ((i = 0; i < 800; i++)); do echo "line $i of some that take their time"; done; } >"$tmp/long.eml"
+cat >"$tmp/slow.scenario" <<'SCENARIO'
+host mail example.com
+    user alice
+    user bob
+remote away
+    serves away.example
+client outside
+file m1 long.eml
+network mail to away delay 20s bandwidth 1000 bytes
+network outside to mail delay 7s
+at 0s alice sends m1 to bob@away.example
+at 10s outside sends m2 to bob@example.com
+at 1h network mail to away delay 0s bandwidth 1000000 bytes
+at 1h alice sends m3 to bob@away.example
+expect m1 delivered once
+expect m2 delivered once
+expect m3 delivered once by 1h1s
+SCENARIO
+check_status 0 "paths that take time" "$nixie" diff --real "$tmp/slow.scenario"
+
 # A capture for which there is no room.  (A small file system of a namespace's own.)
 cat >"$tmp/full" <<'SCRIPT'
 mount -t tmpfs -o size=64k nixie "$1" && { head -c 65536 /dev/zero >"$1/fill" || true; } 2>/dev/null

@@ -113,7 +113,10 @@ ssize_t read(int fd, void *to, size_t size)
     wait_until_ready(fd, POLLIN);
     if (!tell_before(&told))
         return tell_after(&told, -1);
-    return tell_after(&told, syscall(SYS_read, fd, to, limited(&told, size)));
+    ssize_t got = syscall(SYS_read, fd, to, limited(&told, size));
+    if (got > 0)
+        turn_receive(fd);
+    return tell_after(&told, got);
 }
 
 ssize_t __read_chk(int fd, void *to, size_t size, size_t room);
@@ -126,7 +129,10 @@ ssize_t __read_chk(int fd, void *to, size_t size, size_t room)
 ssize_t readv(int fd, const struct iovec *parts, int count)
 {
     wait_until_ready(fd, POLLIN);
-    return syscall(SYS_readv, fd, parts, count);
+    ssize_t got = syscall(SYS_readv, fd, parts, count);
+    if (got > 0)
+        turn_receive(fd);
+    return got;
 }
 
 /* A pipe or socket without O_NONBLOCK. */
@@ -179,12 +185,15 @@ static ssize_t write_waiting(int fd, const char *from, size_t size)
 ssize_t write(int fd, const void *from, size_t size)
 {
     struct told told = TOLD_AT(write, fd, .data = from, .size = size);
+    struct sockaddr_storage other;
     char name[4096];
     int saved = errno;
     if (!is_told(CALL_write))
         return syscall(SYS_write, fd, from, size);
     told.path2 = name_of(fd, name);
     errno = saved;
+    if (!told.path2)
+        turn_send(&told, NULL, &other);
     if (!tell_before(&told))
         return tell_after(&told, -1);
     if (told.reply.flags & WIRE_DISCARDS)

@@ -158,6 +158,8 @@ int connect(int fd, const struct sockaddr *address, socklen_t size)
     }
     if (preload.fd < 0 || !is_internet(address))
         return (int) syscall(SYS_connect, fd, address, size);
+    if (is_stream(fd))
+        told.argument[2] = WIRE_SENDS;
     if (!tell_before(&told))
         return (int) tell_after(&told, -1);
     if (told.reply.flags & WIRE_SILENT) {
@@ -167,8 +169,10 @@ int connect(int fd, const struct sockaddr *address, socklen_t size)
     }
     if (!bind_source(fd, address))
         return (int) tell_after(&told, -1);
-    if (is_stream(fd))
+    if (is_stream(fd)) {
         hurry(fd);
+        preload.turn = WIRE_TURN;
+    }
     struct sockaddr_storage real;
     address = address_out(address, size, &real);
     return (int) tell_after(&told, address ? syscall(SYS_connect, fd, address, size) : -1);
@@ -223,6 +227,7 @@ int accept4(int fd, struct sockaddr *address, socklen_t *size, int flags)
         if (address && size)
             address_in(address, *size < room ? *size : room);
         hurry((int) got);
+        preload.turn = WIRE_FIRST_TURN;
         errno = saved;
     }
     return (int) tell_after(&told, got);
@@ -280,14 +285,17 @@ ssize_t sendmsg(int fd, const struct msghdr *header, int flags)
 {
     struct told told = TOLD_AT(sendmsg, fd);
     char bytes[GATHER_MAX];
+    struct sockaddr_storage other;
     struct msghdr cut = *header;
     struct iovec one;
     if (silent_is(fd))
         return (ssize_t) whole_size(header);
     if (!(flags & MSG_DONTWAIT))
         wait_until_ready(fd, POLLOUT);
-    if (is_told(CALL_sendmsg))
+    if (is_told(CALL_sendmsg)) {
         gather(&told, header, bytes);
+        turn_send(&told, header, &other);
+    }
     if (!tell_before(&told))
         return tell_after(&told, -1);
     if (told.reply.flags & WIRE_DISCARDS)
@@ -339,6 +347,8 @@ ssize_t recvmsg(int fd, struct msghdr *header, int flags)
         return tell_after(&told, reset(fd));
     socklen_t room = header->msg_namelen;
     long got = syscall(SYS_recvmsg, fd, header, flags);
+    if (got > 0)
+        turn_receive(fd);
     if (got >= 0 && header->msg_name)
         address_in(header->msg_name, header->msg_namelen < room ? header->msg_namelen : room);
     return tell_after(&told, got);

@@ -20,9 +20,10 @@
 #define SILENT_MAX 64
 
 struct preload {
-    int fd;         /* to the driver; -1: there is none, and calls go straight through */
-    uint64_t calls; /* those that are told */
-    uint32_t waits; /* counts them */
+    int fd;              /* to the driver; -1: there is none, and calls go straight through */
+    uint64_t calls;      /* those that are told */
+    uint32_t waits;      /* counts them */
+    enum wire_turn turn; /* of the next call that sends */
     const struct wire_page *page;
     const char *root;       /* of the machine's files, where it has no root of its own; or NULL */
     struct silent {         /* sockets whose connection never comes about */
@@ -106,6 +107,11 @@ const struct sockaddr *address_out(const struct sockaddr *address, socklen_t siz
 /* A real address becomes the scenario's, in place. */
 void address_in(struct sockaddr *address, socklen_t size);
 bool address_is_rewritten(void);
+
+/* turn.c, where paths take time (wire.h): a call that sends to an internet address says so, the
+ * other side's address stands in *to; and one has received. */
+void turn_send(struct told *told, const struct msghdr *header, struct sockaddr_storage *to);
+void turn_receive(int fd);
 
 /* Monotonic, as the process sees it. */
 int64_t faked_now_ms(void);

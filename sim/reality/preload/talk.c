@@ -16,7 +16,7 @@
 
 #define LOW_FD 900 /* below the usual limit of 1024, above what programs use */
 
-struct preload preload = {.fd = -1};
+struct preload preload = {.fd = -1, .turn = WIRE_FIRST_TURN};
 
 void *behind(const char *name)
 {
