@@ -36,7 +36,7 @@
 #define PAUSE_FIRST_MS 1000
 #define PAUSE_MAX_MS 60000
 #define RAN_WELL_MS 60000        /* a unit that ran for so long starts again with the first pause */
-#define REST_MS 60000            /* for the rest of a broken tree to end by itself; then TERM ... */
+#define REST_MS 60000            /* for the rest of a tree to end when one has; then TERM ... */
 #define REST_KILL_MS 120000      /* ... and KILL */
 #define LOG_PATIENCE_MS 10000    /* for the log to see the end of its input */
 #define LISTEN_PATIENCE_MS 30000 /* longer than it gives its sessions */
@@ -222,8 +222,11 @@ static void note_end(struct start *start, enum member member, int status)
     struct unit_state *unit = &start->units[member_kinds[member].unit];
     int64_t now = clock_monotonic_ms();
     start->pids[member] = 0;
-    if (start->ending)
+    if (start->ending) {
+        if (!unit->failed)
+            unit->failed = now;
         return;
+    }
     tell_end(start, member_kinds[member].name, status);
     if (unit->failed)
         return;
@@ -362,8 +365,11 @@ static bool end_step(struct start *start, int64_t now, int64_t *wake)
             *wake = start->ending_since + LISTEN_PATIENCE_MS;
         return false;
     }
-    if (unit_runs(start, UNIT_TREE))
+    if (unit_runs(start, UNIT_TREE)) {
+        if (start->units[UNIT_TREE].failed) /* send first, if all is well */
+            *wake = end_rest(start, now);
         return false;
+    }
     if (unit_runs(start, UNIT_QUEUE)) {
         if (!start->units[UNIT_QUEUE].told)
             signal_member(start, MEMBER_QUEUE, SIGTERM);
