@@ -46,7 +46,8 @@ struct todo {
     DIR *directory;    /* open while being gone through */
     bool wanted;       /* something was added since `directory` was opened */
     int64_t next_look; /* steady seconds */
-    bool files_left;   /* of a message that could not be preprocessed */
+    bool
+        files_left; /* perhaps, of a message that could not be preprocessed: others are looked at */
     int trigger_read, trigger_write;
     char told[TOLD_SIZE]; /* read from the trigger; told_at to told_size is not taken yet */
     size_t told_at, told_size;

@@ -208,6 +208,12 @@ static void take_back(struct send *send, uint64_t number)
         send->todo.files_left = true;
 }
 
+/* Nothing of S5 is beside todo/N, as far as we know. */
+static bool has_no_files(const struct send *send, uint64_t number)
+{
+    return !send->todo.files_left || todo_unwrite(number) == 0;
+}
+
 /* Whether the message is delivered before it is preprocessed. */
 static bool may_be_direct(const struct send *send, const struct message *message,
                           const struct preparation *preparation)
@@ -215,7 +221,7 @@ static bool may_be_direct(const struct send *send, const struct message *message
     return send->direct_count < DIRECT_MAX && preparation->recipients > 0 &&
            preparation->recipients <= DIRECT_RECIPIENTS &&
            preparation->todo.length <= DIRECT_BYTES && !message->held && !message->expired &&
-           !message->removed && !send->todo.files_left;
+           !message->removed && has_no_files(send, message->number);
 }
 
 /* Writes the files and waits for the sync. */
