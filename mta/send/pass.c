@@ -58,13 +58,12 @@ bool channel_works_on(const struct channel *channel, const struct message *messa
     return channel_job(channel, message);
 }
 
-/* A file that says for whom the message is, or from whom, is damaged: all that is left of it is
- * set aside, as soon as the other channel has let go of it. */
+/* A file that says for whom the message is, or from whom, is damaged, or somebody took it away: all
+ * that is left of it is set aside, as soon as the other channel has let go of it. */
 static void message_aside(struct send *send, struct channel *channel, struct message *message,
-                          enum spool_kind kind)
+                          enum spool_kind kind, const char *why)
 {
-    logline(&send->log, "warning: %s/%n does not check out", spool_directory(kind),
-            message->number);
+    logline(&send->log, "warning: %s/%n %s", spool_directory(kind), message->number, why);
     if (channel_works_on(&send->channels[1 - channel->index], message)) {
         message_due(&send->messages, message, channel->index, send->time.now + PAUSE_TROUBLE);
         return;
@@ -91,15 +90,16 @@ static void open_failed(struct send *send, struct channel *channel, struct messa
                         enum spool_kind kind, int error)
 {
     if (error == EBADMSG) {
-        message_aside(send, channel, message, kind);
+        message_aside(send, channel, message, kind, "does not check out");
         return;
     }
-    if (error == ENOENT && kind == channel->kind) { /* nobody is left in it */
-        message_channel_done(send, message, channel->index);
-        return;
-    }
-    if (error == ENOENT && kind == SPOOL_MESS && message->found) {
+    if (error == ENOENT && message->found && !file_is_there(SPOOL_MESS, message->number) &&
+        errno == ENOENT) {
         message_withdrawn(send, channel, message);
+        return;
+    }
+    if (error == ENOENT && kind == channel->kind) { /* recipients were left in it */
+        message_aside(send, channel, message, kind, "is gone");
         return;
     }
     file_warn(send, "unable to open", kind, message->number);

@@ -255,6 +255,16 @@ check "a damaged info is set aside" said '^warning: info/26 does not check out'
 check "with its message" exists queue/corrupt/mess.26
 check "and its recipients" exists queue/corrupt/local.26
 check "the delivery that was cut off is done again" says '^end msg 25$'
+put 27 "$(now)" s@x.example b@mail.example c@away.example
+answer c@away.example 'Zlater\n'
+signal ALRM
+wait_for 5 eval '[ "$(grep -c "deferral: later" "$home/rig/log")" = 2 ]'
+rm "$home/queue/local/27"
+signal ALRM
+check "recipients that somebody took away are told" says '^warning: local/27 is gone'
+check "and their message is set aside" wait_for 5 exists queue/corrupt/mess.27
+check "with all that is left of it" exists queue/corrupt/info.27
+check "it did not just end" eval '! said "^end msg 27"'
 stop
 
 # --- a torn bounce -------------------------------------------------------------------------------
