@@ -76,6 +76,15 @@ void answers_charge(struct job *job, struct recipient *recipient)
     tell(recipient, FATE_CHARGED, start, size);
 }
 
+void answers_doubt(struct job *job)
+{
+    for (size_t i = 0; i < job->count; i++) {
+        struct recipient *recipient = &job->recipients[i];
+        if (recipient->transaction == job->transactions && recipient->fate != FATE_CHARGED)
+            tell(recipient, FATE_OPEN, 0, 0);
+    }
+}
+
 void answers_narrow(struct job *job)
 {
     bool some = false;

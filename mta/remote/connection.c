@@ -254,9 +254,22 @@ bool connection_has_unread(const struct connection *connection)
     return unread(connection) > 0;
 }
 
+bool connection_is_ahead(struct connection *connection)
+{
+    if (connection->fd >= 0 && !unread(connection) && !connection->ended &&
+        connection_has_input(connection))
+        fill(connection);
+    return unread(connection) > 0;
+}
+
 int connection_rubbish(struct connection *connection)
 {
     return fail(connection, TROUBLE_RUBBISH);
+}
+
+int connection_out_of_step(struct connection *connection)
+{
+    return fail(connection, TROUBLE_OUT_OF_STEP);
 }
 
 bool connection_is_unwanted(const struct connection *connection)

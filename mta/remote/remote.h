@@ -82,10 +82,11 @@ int message_next(struct message *message, struct buf *out);
 
 enum connection_trouble {
     TROUBLE_NONE,
-    TROUBLE_LOST,    /* closed or reset */
-    TROUBLE_SILENT,  /* too long */
-    TROUBLE_RUBBISH, /* what it sends is no SMTP */
-    TROUBLE_GONE,    /* nobody waits for the result any more */
+    TROUBLE_LOST,        /* closed or reset */
+    TROUBLE_SILENT,      /* too long */
+    TROUBLE_RUBBISH,     /* what it sends is no SMTP */
+    TROUBLE_OUT_OF_STEP, /* there are more replies than commands */
+    TROUBLE_GONE,        /* nobody waits for the result any more */
     TROUBLE_MEMORY,
 };
 
@@ -134,8 +135,12 @@ int connection_reply(struct connection *connection);
 bool connection_has_input(struct connection *connection);
 /* As it, of what was read already. */
 bool connection_has_unread(const struct connection *connection);
+/* As connection_has_input, but of bytes only. */
+bool connection_is_ahead(struct connection *connection);
 /* Says that what the server sends is no SMTP: closes it, returns -1. */
 int connection_rubbish(struct connection *connection);
+/* Says that it has sent more than it was asked: as before. */
+int connection_out_of_step(struct connection *connection);
 /* Whether nobody waits for the result any more: looks without waiting. */
 bool connection_is_unwanted(const struct connection *connection);
 
@@ -159,6 +164,7 @@ struct recipient {
     const char *address; /* NUL-terminated */
     enum fate fate;
     bool liked;             /* was accepted once, though perhaps in vain */
+    unsigned transaction;   /* the number of the one in which it was answered */
     size_t text, text_size; /* in job->texts: its own answer; size 0: none, or no memory for it */
     size_t short_size;      /* of it, without "Giving up on ..." */
 };
@@ -168,7 +174,8 @@ struct job {
     const char *sender;
     struct recipient *recipients;
     size_t count;
-    size_t first;   /* with which recipient a transaction begins */
+    size_t first; /* with which recipient a transaction begins */
+    unsigned transactions;
     bool lock_step; /* without PIPELINING, until the next address */
     struct message message;
     struct buf texts;
@@ -206,6 +213,9 @@ void answers_keep(struct job *job);
 /* After trouble: who was accepted in vain, or left over, waits for an answer again; who was
  * charged, too, if `charged`: at the next address. */
 void answers_reopen(struct job *job, bool charged);
+/* The server was out of step in the transaction that ends: what it answered to recipients may have
+ * been meant for others, and they wait for an answer again. */
+void answers_doubt(struct job *job);
 /* Whether somebody's fate is that one. */
 bool answers_have(const struct job *job, enum fate fate);
 /* Whether more than one recipient is open or accepted. */

@@ -38,6 +38,10 @@ static enum outcome broke(struct connection *connection, struct job *job)
         verdict_reply(connection, job, 'Z', "Connected to ",
                       " but cannot understand what it says. (#4.5.0)\n");
         break;
+    case TROUBLE_OUT_OF_STEP:
+        job_verdict(job, 'Z', "Connected to ", connection->host,
+                    " but it says more than it was asked. (#4.5.0)\n");
+        break;
     default:
         job_verdict(job, 'Z', "Connected to ", connection->host,
                     " but connection died. (#4.4.2)\n");
@@ -72,7 +76,7 @@ static enum outcome greeting(struct connection *connection, struct job *job)
 static int say(struct connection *connection, const char *verb, const char *argument)
 {
     if (connection_has_unread(connection))
-        return connection_rubbish(connection);
+        return connection_out_of_step(connection);
     if (connection_put(connection, verb) < 0 || connection_put(connection, argument) < 0 ||
         connection_put(connection, "\r\n") < 0)
         return -1;
@@ -210,7 +214,7 @@ static int take_reset(struct connection *connection)
 static int put_envelope(struct connection *connection, const struct job *job)
 {
     if (connection_has_unread(connection))
-        return connection_rubbish(connection);
+        return connection_out_of_step(connection);
     if (connection->in_transaction && connection_put(connection, "RSET\r\n") < 0)
         return -1;
     if (connection->in_transaction && !connection->pipelining && take_reset(connection) < 0)
@@ -231,7 +235,7 @@ static int put_envelope(struct connection *connection, const struct job *job)
 static int next_reply(struct connection *connection)
 {
     if (!connection->pipelining && connection_has_unread(connection))
-        return connection_rubbish(connection);
+        return connection_out_of_step(connection);
     return connection_reply(connection);
 }
 
@@ -269,6 +273,12 @@ static enum outcome ended_at(struct job *job, struct recipient *recipient,
     return OUTCOME_AGAIN;
 }
 
+/* What the server says is not what we think it is. */
+static bool is_confused(const struct connection *connection)
+{
+    return connection->trouble == TROUBLE_RUBBISH || connection->trouble == TROUBLE_OUT_OF_STEP;
+}
+
 /* The connection broke in the envelope, after a command for that recipient, or (NULL) another one.
  * With PIPELINING nobody knows at what the server broke off, with its replies unsent perhaps: what
  * it has against whom is learned in lock step. */
@@ -276,6 +286,8 @@ static enum outcome broke_at(struct connection *connection, struct job *job,
                              struct recipient *recipient, const struct envelope_result *result)
 {
     broke(connection, job);
+    if (is_confused(connection))
+        answers_doubt(job);
     if (result->pipelined && result->fresh && !job->ends && answers_several_wait(job)) {
         job->lock_step = true;
         return OUTCOME_AGAIN;
@@ -300,11 +312,12 @@ static enum outcome take_recipient(struct connection *connection, struct job *jo
                                    struct recipient *recipient,
                                    const struct envelope_result *result)
 {
+    enum fate fate;
     if (connection->reply.code == CLOSING) {
         refused(connection, job, "", " does not like recipient.\n");
         return ended_at(job, recipient, result);
     }
-    enum fate fate;
+    recipient->transaction = job->transactions;
     switch (smtp_reply_class(&connection->reply)) {
     case 2:
         recipient->fate = FATE_ACCEPTED;
@@ -338,7 +351,7 @@ static enum outcome recipients(struct connection *connection, struct job *job,
         if (next_reply(connection) < 0)
             return result->sender_ok ? broke_at(connection, job, recipient, result) : OUTCOME_DONE;
         if (!connection->pipelining && connection_has_unread(connection)) {
-            connection_rubbish(connection); /* more than one reply: it is out of step from now on */
+            connection_out_of_step(connection); /* more than one reply */
             return broke_at(connection, job, recipient, result);
         }
         if (!result->sender_ok) {
@@ -444,7 +457,8 @@ static void send_nothing(struct connection *connection, const struct envelope_re
         connection_close(connection);
 }
 
-/* The reply to DATA. */
+/* The reply to DATA.  A 2yz is none to it; nor is a refusal, if behind all that was sent at
+ * once there is still something that the server said: then it was one reply ahead all the time. */
 static enum outcome take_data(struct connection *connection, struct job *job,
                               const struct envelope_result *result)
 {
@@ -455,15 +469,16 @@ static enum outcome take_data(struct connection *connection, struct job *job,
         send_nothing(connection, result);
         return OUTCOME_DONE;
     }
-    if (!result->accepted) {
-        if (kind == 2 || connection->reply.code == CLOSING)
-            connection_close(connection);
-        return OUTCOME_DONE;
+    if (result->sender_ok &&
+        (kind == 2 || (result->pipelined && connection_is_ahead(connection)))) {
+        connection_out_of_step(connection);
+        return broke_at(connection, job, NULL, result);
     }
-    enum outcome outcome = refused(connection, job, "", " failed on DATA command.\n");
-    if (kind == 2)
+    if (result->accepted)
+        return refused(connection, job, "", " failed on DATA command.\n");
+    if (kind == 2 || connection->reply.code == CLOSING)
         connection_close(connection);
-    return outcome;
+    return OUTCOME_DONE;
 }
 
 /* --- a transaction ------------------------------------------------------------------------- */
@@ -502,6 +517,7 @@ enum outcome session_transaction(struct connection *connection, struct job *job)
     struct envelope_result result = {.fresh = connection->transactions == 0,
                                      .pipelined = connection->pipelining};
     limit_time(connection, job);
+    job->transactions++;
     if (is_too_large(connection, job))
         return OUTCOME_DONE;
     if (put_envelope(connection, job) < 0 || (reset && take_reset(connection) < 0) ||
@@ -522,7 +538,7 @@ enum outcome session_transaction(struct connection *connection, struct job *job)
     if (!connection->pipelining && connection_put(connection, "DATA\r\n") < 0)
         return broke(connection, job);
     if (next_reply(connection) < 0) {
-        if (result.accepted)
+        if (result.accepted || (result.sender_ok && is_confused(connection)))
             return broke_at(connection, job, NULL, &result);
         return OUTCOME_DONE; /* all have their answer already */
     }

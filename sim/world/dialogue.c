@@ -25,6 +25,14 @@ unsigned reply_class(const char *reply)
     return (unsigned) (*reply - '0');
 }
 
+bool reply_is_several(const char *reply)
+{
+    for (const char *end; reply && (end = strchr(reply, '\n')) != NULL; reply = end + 1)
+        if (end - reply > 3 && reply[3] == ' ')
+            return true;
+    return false;
+}
+
 /* The address in "RCPT TO:<"a b"@x> SIZE=1" as it was before it was quoted. */
 static const char *unquote_path(struct pool *pool, const char *command)
 {

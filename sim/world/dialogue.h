@@ -56,5 +56,7 @@ size_t taking_source(const struct world *world, size_t taking);
 
 /* The class of a reply, 2 to 5; 0: it is none. */
 unsigned reply_class(const char *reply);
+/* A line of it that is not its last has a blank behind its code: more than one reply was said. */
+bool reply_is_several(const char *reply);
 
 #endif

@@ -240,7 +240,10 @@ static void compare_transactions(struct comparison *comparison)
         compare_with(comparison, transaction->connection, asked->reply);
         compare_with(comparison, transaction->connection, transaction->data_reply);
         compare_with(comparison, transaction->connection, transaction->end_reply);
-        comparison->refusal = count++ == 0 && reply_class(asked->reply) == 5 ? asked->reply : NULL;
+        comparison->refusal =
+            count++ == 0 && reply_class(asked->reply) == 5 && !reply_is_several(asked->reply)
+                ? asked->reply
+                : NULL;
     }
 }
 

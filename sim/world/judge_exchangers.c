@@ -104,7 +104,7 @@ static bool is_all_yes(const struct world *world, const struct transaction *tran
     const char *end = world->connections[transaction->connection].end;
 
     return reply_class(transaction->mail_reply) == 2 && reply_class(asked->reply) == 2 &&
-           reply_class(transaction->data_reply) == 3 &&
+           !reply_is_several(asked->reply) && reply_class(transaction->data_reply) == 3 &&
            (!transaction->end_reply || reply_class(transaction->end_reply) == 2) &&
            (!end || strcmp(end, "client") == 0);
 }

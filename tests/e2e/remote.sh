@@ -125,7 +125,13 @@ done
 rules 'extensions NONE' 'RCPT *bad@* raw 250 ok\r\n550 no\r\n'
 remote good@away.example bad@away.example late@away.example
 is "two replies to one" "$records" \
-    "r|sConnected to $ip but cannot understand what it says. (#4.5.0)${said}250 ok/|r|K$ip accepted message.${said}250 2.0.0 taken/|"
+    "r|sConnected to $ip but it says more than it was asked. (#4.5.0)/|r|K$ip accepted message.${said}250 2.0.0 taken/|"
+rules 'RCPT *bad@* raw 250 ok\r\n550 no\r\n'
+remote bad@away.example good@away.example late@away.example
+is "with PIPELINING: its refusals are not believed, and who it was is learned in lock step" "$records" \
+    "sConnected to $ip but it says more than it was asked. (#4.5.0)/|r|r|K$ip accepted message.${said}250 2.0.0 taken/|"
+remote bad@away.example
+is "nor is what DATA seems to be answered" "$records" "ZConnected to $ip but it says more than it was asked. (#4.5.0)/|"
 # One too many for a transaction, or for a connection.
 for extensions in PIPELINING NONE; do
     for code in 452 552; do

@@ -38,6 +38,28 @@ START_TEST(a_yes_to_another_message_is_none)
 }
 END_TEST
 
+/* --- more replies than one --------------------------------------------------------------------*/
+
+/* To RCPT; the server says DATA's 354, and hears no message. */
+static const struct {
+    const char *reply, *want;
+} replies[] = {
+    {"250 ok", "VERDICT"},
+    {"250-it is\n250 ok", "VERDICT"},
+    {"250 ok\n550 5.1.1 no", ""},
+};
+
+START_TEST(two_replies_are_no_yes)
+{
+    struct world *world = make_world(1);
+
+    set_text(add_attempt(world, "bob@away.example", 1.5, 'Z'), DIED);
+    talk(world, 1.51, replies[_i].reply, "354 go ahead", NULL);
+    world->entries[0].stage = STAGE_S5;
+    judge_all(world, true, replies[_i].want);
+}
+END_TEST
+
 /* --- a sender that is refused before a recipient is named ------------------------------------*/
 
 /* The connection to the first mail exchanger breaks, the second answers MAIL. */
@@ -149,6 +171,7 @@ int main(void)
 
     tcase_add_loop_test(tests, a_yes_to_another_message_is_none, 0,
                         sizeof puts_off / sizeof *puts_off);
+    tcase_add_loop_test(tests, two_replies_are_no_yes, 0, sizeof replies / sizeof *replies);
     tcase_add_loop_test(tests, a_refused_sender_is_a_failure, 0,
                         sizeof refusals / sizeof *refusals);
     tcase_add_loop_test(tests, a_refused_connection_is_tried_again, 0,
