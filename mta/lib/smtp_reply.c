@@ -7,7 +7,7 @@
 void smtp_reply_begin(struct smtp_reply *reply)
 {
     reply->code = 0;
-    reply->text_length = reply->line_length = reply->byte_count = 0;
+    reply->text_length = reply->whole_length = reply->line_length = reply->byte_count = 0;
     reply->carriage_return = reply->last = false;
     reply->text[0] = 0;
 }
@@ -49,7 +49,10 @@ static bool add_to_line(struct smtp_reply *reply, char byte)
 
 static enum smtp_reply_state end_line(struct smtp_reply *reply)
 {
+    bool fits = reply->text_length < SMTP_REPLY_TEXT_MAX;
     keep(reply, '\n');
+    if (fits)
+        reply->whole_length = reply->text_length;
     if (reply->line_length < 3)
         return SMTP_REPLY_RUBBISH;
     if (reply->line_length == 3 || reply->last)
@@ -96,7 +99,8 @@ const char *smtp_reply_extension(const struct smtp_reply *reply, const char *key
 {
     size_t length = strlen(keyword);
     const char *line = strchr(reply->text, '\n'); /* the first line is the greeting */
-    while (line && line[1]) {
+    const char *whole = reply->text + reply->whole_length;
+    while (line && line + 1 < whole) {
         line++;
         const char *end = strchr(line, '\n');
         if (!end)

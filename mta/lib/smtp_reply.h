@@ -23,9 +23,10 @@
 enum smtp_reply_state { SMTP_REPLY_MORE, SMTP_REPLY_WHOLE, SMTP_REPLY_RUBBISH };
 
 struct smtp_reply {
-    unsigned code;      /* 200 to 599, or what rubbish had; 0 before the first */
-    size_t text_length; /* kept of it */
-    size_t line_length; /* of the line being read, without its end */
+    unsigned code;       /* 200 to 599, or what rubbish had; 0 before the first */
+    size_t text_length;  /* kept of it */
+    size_t whole_length; /* of that, in lines that are there to their end */
+    size_t line_length;  /* of the line being read, without its end */
     size_t byte_count;
     bool carriage_return; /* the last byte was one */
     bool last;            /* the line being read is the last */
@@ -46,8 +47,8 @@ size_t smtp_reply_add(struct smtp_reply *reply, const char *bytes, size_t size,
 unsigned smtp_reply_class(const struct smtp_reply *reply);
 
 /* Looks up an extension in the text of a reply to EHLO (RFC 5321 4.1.1.1), without regard to case;
- * a '=' counts as a blank.  Returns its parameters, up to the LF, in *size bytes, or NULL if the
- * server does not offer it. */
+ * a '=' counts as a blank; a line of which not all was kept is none.  Returns its parameters, up to
+ * the LF, in *size bytes, or NULL if the server does not offer it. */
 const char *smtp_reply_extension(const struct smtp_reply *reply, const char *keyword, size_t *size);
 
 #endif

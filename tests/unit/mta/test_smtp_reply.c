@@ -130,6 +130,40 @@ START_TEST(extensions)
 }
 END_TEST
 
+/* SIZE stands where the text that is kept ends: `room` bytes before that. */
+START_TEST(cut_extensions)
+{
+    static const char line[] = "250-SIZE 33554432\r\n", last[] = "250 HELP\r\n";
+    static struct smtp_reply reply;
+    enum smtp_reply_state state;
+    for (size_t room = 0; room < 40; room++) {
+        char wire[SMTP_REPLY_TEXT_MAX + 200];
+        size_t size = 0, kept = 0, extension;
+        while (kept + room < SMTP_REPLY_TEXT_MAX) {
+            size_t left = SMTP_REPLY_TEXT_MAX - kept - room;
+            size_t length = left < 100 ? left : left < 110 ? 50 : 60; /* with LF; at least 50 */
+            memcpy(wire + size, "250-", 4);
+            memset(wire + size + 4, 'x', length - 5);
+            memcpy(wire + size + length - 1, "\r\n", 2);
+            size += length + 1;
+            kept += length;
+        }
+        memcpy(wire + size, line, sizeof line - 1);
+        size += sizeof line - 1;
+        memcpy(wire + size, last, sizeof last - 1);
+        size += sizeof last - 1;
+        feed(&reply, wire, size, size, &state);
+        ck_assert_int_eq(state, SMTP_REPLY_WHOLE);
+        const char *found = smtp_reply_extension(&reply, "SIZE", &extension);
+        ck_assert_int_eq(found != NULL, room >= sizeof "250-SIZE 33554432");
+        if (found)
+            ck_assert_uint_eq(extension, strlen("33554432"));
+        found = smtp_reply_extension(&reply, "HELP", &extension);
+        ck_assert_int_eq(found != NULL, room >= sizeof "250-SIZE 33554432" + sizeof "250 HELP");
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("smtp_reply");
@@ -137,6 +171,7 @@ int main(void)
     tcase_add_loop_test(tests, replies, 0, sizeof rows / sizeof *rows);
     tcase_add_test(tests, bounds);
     tcase_add_test(tests, extensions);
+    tcase_add_test(tests, cut_extensions);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
