@@ -99,7 +99,8 @@ void backend_before(struct kernel *kernel, struct call *call, struct backend_ver
                                         .limit = process->transfer_limit,
                                         .slow_ns = process->slow_ns,
                                         .discards = process->discards,
-                                        .resets = process->resets};
+                                        .resets = process->resets,
+                                        .resets_after = process->resets_after};
     kernel->current = NULL;
     backend_changing(kernel, NULL);
 }
@@ -223,6 +224,17 @@ int64_t backend_path_ns(struct host *host, const struct sockaddr *address, bool 
     if (delay <= UNSAID_NS && !link->path.bandwidth)
         return 0;
     return net_arrival(link, listened, size, 0) - delay - now + (int64_t) delays * delay;
+}
+
+void backend_cuts(struct host *from, const struct sockaddr *address, uint64_t bytes[2])
+{
+    struct cut ways[2] = {{UINT64_MAX, NET_CUT_RESET}, {UINT64_MAX, NET_CUT_RESET}};
+    struct in6_addr to;
+    struct net_host *self = net_host_of(from), *other;
+    if (read_address(address, &to) && (other = net_find(self, &to)))
+        net_take_cuts(self->net, from, other->host, ways);
+    bytes[0] = ways[0].at;
+    bytes[1] = ways[1].at;
 }
 
 struct host *backend_host(const struct kernel *kernel, size_t index)

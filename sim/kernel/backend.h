@@ -51,11 +51,12 @@ void backend_gone(struct process *process, int status);
 
 /* What is to become of a call that is about to be made. */
 struct backend_verdict {
-    int error;       /* it fails with that errno; 0: it does not */
-    uint64_t limit;  /* it moves so many bytes at most; 0: as many as it can */
-    int64_t slow_ns; /* it takes effect so much later */
-    bool discards;   /* it says success, and nothing arrives */
-    bool resets;     /* its connection is reset */
+    int error;             /* it fails with that errno; 0: it does not */
+    uint64_t limit;        /* it moves so many bytes at most; 0: as many as it can */
+    int64_t slow_ns;       /* it takes effect so much later */
+    bool discards;         /* it says success, and nothing arrives */
+    bool resets;           /* its connection is reset */
+    uint64_t resets_after; /* when so many more bytes of this side have arrived; 0: now */
 };
 /* Tells the watchers of a call: time goes on by what a call costs, and call->number and times are
  * set.  kernel_stop may have been called when they return. */
@@ -92,6 +93,10 @@ enum backend_way backend_way(struct host *from, const struct sockaddr *to);
  * of a path of which a scenario has said nothing. */
 int64_t backend_path_ns(struct host *host, const struct sockaddr *address, bool listened,
                         size_t size, unsigned delays);
+
+/* The connection that `from` opens to the address is the next one: how many bytes of its client
+ * and its server arrive before it is reset; UINT64_MAX: it is not. */
+void backend_cuts(struct host *from, const struct sockaddr *address, uint64_t bytes[2]);
 
 /* Told what a process asks of the world (sim/world/declared.c): malloc'd answer, or NULL. */
 char *backend_ask(struct kernel *kernel, struct process *process, const char *question, size_t size,

@@ -49,6 +49,7 @@ int kernel_reset(struct kernel *kernel, int fd, uint64_t bytes)
 {
     if (kernel->backend) {
         kernel->current->resets = true;
+        kernel->current->resets_after = bytes;
         return 0;
     }
     struct file *file = file_at(kernel->current, fd);

@@ -114,6 +114,7 @@ struct process {
     void *ended_context;
     void *real;  /* of a backend */
     bool resets; /* of the call, with a backend: see kernel_reset */
+    uint64_t resets_after;
 };
 
 struct host {

@@ -215,25 +215,35 @@ void net_cut(struct kernel *kernel, struct host *from, struct host *to, uint64_t
                              .how = how};
 }
 
-void net_apply_cuts(struct connection *connection)
+void net_take_cuts(struct net *net, const struct host *from, const struct host *to,
+                   struct cut ways[2])
 {
-    struct cut_rule **at = &connection->net->cuts;
+    struct cut_rule **at = &net->cuts;
     while (*at) {
         struct cut_rule *rule = *at;
-        bool meant = (!rule->from || rule->from == connection->host[0]->host) &&
-                     (!rule->to || rule->to == connection->host[1]->host);
+        bool meant = (!rule->from || rule->from == from) && (!rule->to || rule->to == to);
         bool now = meant && (rule->every || --rule->nth == 0);
-        struct flow *flow = &connection->flow[rule->by_client ? 0 : 1];
-        if (now && rule->bytes < flow->cut_at) {
-            flow->cut_at = rule->bytes;
-            flow->cut_how = rule->how;
-        }
+        struct cut *way = &ways[rule->by_client ? 0 : 1];
+        if (now && rule->bytes < way->at)
+            *way = (struct cut){rule->bytes, rule->how};
         if (now && !rule->every) {
             *at = rule->next;
             free(rule);
         } else {
             at = &rule->next;
         }
+    }
+}
+
+void net_apply_cuts(struct connection *connection)
+{
+    struct cut ways[2];
+    for (unsigned way = 0; way < 2; way++)
+        ways[way] = (struct cut){connection->flow[way].cut_at, connection->flow[way].cut_how};
+    net_take_cuts(connection->net, connection->host[0]->host, connection->host[1]->host, ways);
+    for (unsigned way = 0; way < 2; way++) {
+        connection->flow[way].cut_at = ways[way].at;
+        connection->flow[way].cut_how = ways[way].how;
     }
 }
 

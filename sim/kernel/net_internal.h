@@ -226,6 +226,16 @@ int64_t net_arrival(struct link *link, unsigned way, size_t size, int64_t last_n
 /* A listener has taken it up. */
 void net_apply_cuts(struct connection *connection);
 
+/* Where the bytes of one direction end, and how. */
+struct cut {
+    uint64_t at; /* UINT64_MAX: no cut */
+    enum net_cut how;
+};
+/* The rules that mean the next connection from one host to another, which are counted down: lowers
+ * `ways` of its client's and its server's bytes. */
+void net_take_cuts(struct net *net, const struct host *from, const struct host *to,
+                   struct cut ways[2]);
+
 /* --- net_name.c --------------------------------------------------------------------------------*/
 bool name_is_any(const struct in6_addr *address);
 bool name_is_mapped(const struct in6_addr *address);

@@ -34,8 +34,8 @@ static const char *cannot_crash(const struct scenario *scenario)
 
 static const char *cannot_network(const struct network *network)
 {
-    if (network->cut != CUT_NONE)
-        return "a connection that breaks at a byte";
+    if (network->cut == CUT_SILENT)
+        return "a connection that turns silent at a byte";
     return NULL;
 }
 
@@ -68,8 +68,6 @@ static const char *cannot_fault(const struct scenario *scenario)
             return "users that are looked up: all programs run as one user";
         if (rule->kind == FAULT_MEMORY)
             return "an allocation that fails";
-        if (rule->kind == FAULT_NET && rule->amount > 0)
-            return "a connection that breaks at a byte";
     }
     return NULL;
 }

@@ -95,6 +95,13 @@ static bool tell_change(struct real_process *process, const struct note *note)
 
 /* --- calls -------------------------------------------------------------------------------------*/
 
+static void set_cuts(struct wire_reply *reply, uint64_t own, uint64_t other)
+{
+    reply->flags |= WIRE_CUTS;
+    reply->cuts[0] = own;
+    reply->cuts[1] = other;
+}
+
 /* Where paths take time: see WIRE_SENDS. */
 static bool is_sending(const struct note *note)
 {
@@ -208,6 +215,19 @@ static int64_t path_ns(const struct real_process *process, const struct note *no
                            delays_of(note));
 }
 
+/* Whether the connection that is opened breaks at a byte. */
+static void decide_cuts(struct real_process *process, const struct note *note,
+                        struct wire_reply *reply)
+{
+    uint64_t bytes[2];
+
+    if (!is_sending(note) || !note->address || reply->error || (reply->flags & WIRE_SILENT))
+        return;
+    backend_cuts(process->machine->host, note->address, bytes);
+    if (bytes[0] < UINT64_MAX || bytes[1] < UINT64_MAX)
+        set_cuts(reply, bytes[0], bytes[1]);
+}
+
 static bool is_sync(enum call_id id)
 {
     return id == CALL_fsync || id == CALL_fdatasync || id == CALL_syncfs;
@@ -225,9 +245,15 @@ static void hear_before(struct real_process *process, const struct note *note)
     process->leaves = call.id == CALL_exec && !verdict.error;
     reply.error = verdict.error;
     reply.limit = verdict.limit;
-    reply.flags = (verdict.discards ? WIRE_DISCARDS : 0) | (verdict.resets ? WIRE_RESETS : 0);
+    reply.flags = verdict.discards ? WIRE_DISCARDS : 0;
+    if (verdict.resets && verdict.resets_after == 0)
+        reply.flags |= WIRE_RESETS;
+    else if (verdict.resets)
+        set_cuts(&reply, verdict.resets_after, UINT64_MAX);
     if (call.id == CALL_connect)
         decide_way(process, note, &reply);
+    if (call.id == CALL_connect)
+        decide_cuts(process, note, &reply);
     if (call.id == CALL_spawn && !reply.error)
         process->machine->coming++;
     verdict.slow_ns += path_ns(process, note, &reply);

@@ -51,11 +51,14 @@ struct wire_reply {
     uint32_t flags;
     uint64_t limit;
     uint64_t calls; /* HELLO: the set of calls to tell of, bits of enum call_id */
-    uint64_t size;  /* bytes behind this: an answer */
+    uint64_t
+        cuts[2];   /* CUTS: bytes that this side and the other send before the reset; UINT64_MAX */
+    uint64_t size; /* bytes behind this: an answer */
 };
 
 #define WIRE_DISCARDS 1u
 #define WIRE_RESETS 2u
+#define WIRE_CUTS 8u   /* the connection is reset when so many more bytes have arrived */
 #define WIRE_SILENT 4u /* a connection that never comes about */
 
 /* Where no network of its own can be had, addresses are rewritten: number i of `addresses` is

@@ -87,6 +87,7 @@ expect m2 delivered once
 expect m3 delivered once by 1h1s
 SCENARIO
 check_status 0 "paths that take time" "$nixie" diff --real "$tmp/slow.scenario"
+check_status 0 "connections that are reset at a byte" "$nixie" diff --real tests/real/cuts.scenario
 
 # A capture for which there is no room.  (A small file system of a namespace's own.)
 cat >"$tmp/full" <<'SCRIPT'

@@ -173,6 +173,8 @@ int connect(int fd, const struct sockaddr *address, socklen_t size)
         hurry(fd);
         preload.turn = WIRE_TURN;
     }
+    cut_forget(fd);
+    cut_begin(fd, &told.reply);
     struct sockaddr_storage real;
     address = address_out(address, size, &real);
     return (int) tell_after(&told, address ? syscall(SYS_connect, fd, address, size) : -1);
@@ -309,6 +311,11 @@ ssize_t sendmsg(int fd, const struct msghdr *header, int flags)
         cut.msg_iov = &one;
         cut.msg_iovlen = 1;
     }
+    cut_begin(fd, &told.reply);
+    if (cut_find(fd) && whole_size(&cut) <= sizeof bytes) {
+        gather(&told, &cut, bytes);
+        return tell_after(&told, cut_write(cut_find(fd), bytes, told.size));
+    }
     struct sockaddr_storage real;
     if (cut.msg_name && !(cut.msg_name = (void *) (uintptr_t) address_out(
                               header->msg_name, header->msg_namelen, &real)))
@@ -346,7 +353,10 @@ ssize_t recvmsg(int fd, struct msghdr *header, int flags)
     if (told.reply.flags & WIRE_RESETS)
         return tell_after(&told, reset(fd));
     socklen_t room = header->msg_namelen;
-    long got = syscall(SYS_recvmsg, fd, header, flags);
+    cut_begin(fd, &told.reply);
+    struct cut *cut = header->msg_iovlen > 0 && !(flags & MSG_PEEK) ? cut_find(fd) : NULL;
+    long got = cut ? cut_read(cut, header->msg_iov[0].iov_base, header->msg_iov[0].iov_len)
+                   : syscall(SYS_recvmsg, fd, header, flags);
     if (got > 0)
         turn_receive(fd);
     if (got >= 0 && header->msg_name)

@@ -18,6 +18,14 @@
 #include "sim/reality/wire.h"
 
 #define SILENT_MAX 64
+#define CUT_MAX 64
+
+/* A connection that is reset when so many bytes of this side, or the other, have arrived. */
+struct cut {
+    bool is_used, is_broken, has_told;
+    int fd;
+    uint64_t left[2]; /* UINT64_MAX: no end */
+};
 
 struct preload {
     int fd;              /* to the driver; -1: there is none, and calls go straight through */
@@ -30,6 +38,8 @@ struct preload {
         int fd;             /* -1: free */
         long long until_ms; /* on the monotonic clock, when it fails */
     } silents[SILENT_MAX];
+    bool has_cuts;
+    struct cut cuts[CUT_MAX];
 };
 extern struct preload preload;
 
@@ -112,6 +122,14 @@ bool address_is_rewritten(void);
  * other side's address stands in *to; and one has received. */
 void turn_send(struct told *told, const struct msghdr *header, struct sockaddr_storage *to);
 void turn_receive(int fd);
+
+/* cut.c: as the reply to a call on `fd` says.  NULL: the connection is not one of these. */
+void cut_begin(int fd, const struct wire_reply *reply);
+struct cut *cut_find(int fd);
+void cut_forget(int fd);
+/* As write and read. */
+ssize_t cut_write(struct cut *cut, const void *from, size_t size);
+ssize_t cut_read(struct cut *cut, void *to, size_t size);
 
 /* Monotonic, as the process sees it. */
 int64_t faked_now_ms(void);
