@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/*
- * Which .qmail file tells what to do: .qmail DASH EXT, else for ever less of EXT, cut at dashes,
- * .qmail DASH PART default.  The current directory is the home.
- */
+/* The .qmail file that tells what to do (dotqmail_name.h).  The current directory is the home. */
 #include "mta/local/local.h"
 
 #include <errno.h>
@@ -11,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "mta/lib/dotqmail_name.h"
 #include "mta/lib/error.h"
 #include "mta/lib/io.h"
 
@@ -72,22 +70,6 @@ static int try_path(struct local *local, const char *path, bool *found)
     return code;
 }
 
-/* ".qmail" + the first `kept` bytes of the file part + `end`; NULL without memory. */
-static const char *make_path(const struct local *local, struct buf *path, size_t kept,
-                             const char *end)
-{
-    if (buf_set_text(path, ".qmail") < 0 || buf_add(path, local->file_part.data, kept) < 0 ||
-        buf_add_text(path, end) < 0)
-        return NULL;
-    return buf_text(path);
-}
-
-static int try(struct local *local, struct buf *path, size_t kept, const char *end, bool *found)
-{
-    const char *text = make_path(local, path, kept, end);
-    return text ? try_path(local, text, found) : local_fail_memory();
-}
-
 static int set_default(struct local *local, size_t from)
 {
     local->has_default = true;
@@ -97,36 +79,32 @@ static int set_default(struct local *local, size_t from)
                                                                            : LOCAL_OK;
 }
 
-/* The -default files, the longest first. */
-static int search_defaults(struct local *local, struct buf *path, bool *found)
+/* The file has been found.  An address that itself ends in "default" stands for all of these. */
+static int found_name(struct local *local, const struct dotqmail_name *name)
 {
-    size_t dash = strlen(local->dash);
-    for (size_t kept = local->file_part.length; kept >= dash; kept--) { /* dash > 0 */
-        if (kept > dash && local->file_part.data[kept - 1] != '-')
-            continue;
-        int code = try(local, path, kept, "default", found);
-        if (code != LOCAL_OK)
-            return code;
-        if (*found)
-            return set_default(local, kept - dash);
-    }
+    static const char word[] = "default";
+    size_t size = local->file_part.length, dash = name->dash;
+    if (name->is_default)
+        return set_default(local, name->kept - dash);
+    if (size >= dash + sizeof word - 1 &&
+        memcmp(local->file_part.data + size - (sizeof word - 1), word, sizeof word - 1) == 0)
+        return set_default(local, size - (sizeof word - 1) - dash);
     return LOCAL_OK;
 }
 
 static int search(struct local *local, struct buf *path, bool *found)
 {
-    static const char word[] = "default";
-    int code = try(local, path, local->file_part.length, "", found);
-    if (code != LOCAL_OK)
-        return code;
-    if (!*found)
-        return *local->dash ? search_defaults(local, path, found) : LOCAL_OK;
-    /* an address that itself ends in "default" */
-    size_t size = local->file_part.length, dash = strlen(local->dash);
-    if (size >= dash + sizeof word - 1 &&
-        memcmp(local->file_part.data + size - (sizeof word - 1), word, sizeof word - 1) == 0)
-        return set_default(local, size - (sizeof word - 1) - dash);
-    return LOCAL_OK;
+    struct dotqmail_name name;
+    int more;
+    dotqmail_name_begin(&name, &local->file_part, strlen(local->dash));
+    while ((more = dotqmail_name_next(&name, "", path)) == 1) {
+        int code = try_path(local, path->data, found);
+        if (code != LOCAL_OK)
+            return code;
+        if (*found)
+            return found_name(local, &name);
+    }
+    return more < 0 ? local_fail_memory() : LOCAL_OK;
 }
 
 int find_instructions(struct local *local)
@@ -156,7 +134,11 @@ static int check_owner(const struct local *local, const char *end, bool *found)
     struct stat st;
     int code = LOCAL_OK;
     *found = false;
-    const char *text = make_path(local, &path, local->file_part.length, end);
+    const char *text = NULL;
+    if (buf_set_text(&path, ".qmail") == 0 &&
+        buf_add(&path, local->file_part.data, local->file_part.length) == 0 &&
+        buf_add_text(&path, end) == 0)
+        text = buf_text(&path);
     if (!text)
         code = local_fail_memory();
     else if (stat(text, &st) == 0)

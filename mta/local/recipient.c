@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "mta/lib/clock.h"
+#include "mta/lib/dotqmail_name.h"
 #include "mta/lib/io.h"
 #include "mta/lib/mbox_text.h"
 
@@ -60,21 +61,6 @@ static int add_quoted_address(struct buf *line, const char *address)
     return add_address(line, address + size);
 }
 
-/* DASH and EXTENSION in file names: lower case, and no dots, so that no `..` comes about. */
-static int make_file_part(struct local *local)
-{
-    if (buf_set_text(&local->file_part, local->dash) < 0)
-        return -1;
-    for (const char *from = local->extension; *from; from++) {
-        char c = *from;
-        if (c >= 'A' && c <= 'Z')
-            c = (char) (c + 32);
-        if (buf_add_byte(&local->file_part, c == '.' ? ':' : c) < 0)
-            return -1;
-    }
-    return buf_text(&local->file_part) ? 0 : -1;
-}
-
 static int make_lines(struct local *local)
 {
     if (buf_set_text(&local->recipient, local->local) < 0 ||
@@ -92,7 +78,7 @@ static int make_lines(struct local *local)
     int64_t now = clock_wall();
     if (mbox_from_line(&local->from_line, local->sender, now) < 0 || !buf_text(&local->from_line))
         return -1;
-    return make_file_part(local);
+    return dotqmail_name_part(&local->file_part, local->dash, local->extension);
 }
 
 int recipient_prepare(struct local *local)

@@ -6,11 +6,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/stat.h>
 #include <sys/types.h>
 
-#include "mta/lib/assign.h"
 #include "mta/lib/buf.h"
+#include "mta/lib/users.h"
 
 #define LSPAWN_SLOTS 500      /* deliveries at once */
 #define LSPAWN_FIELD_MAX 5000 /* bytes of an address in a request */
@@ -31,34 +30,6 @@ void request_init(struct request *request);
 bool request_add(struct request *request, char byte);
 void request_reset(struct request *request);
 void request_free(struct request *request);
-
-/* --- user.c: whose mail it is --- */
-
-struct recipient_user {
-    struct buf user;
-    uid_t uid;
-    gid_t gid;
-    struct buf home;
-    struct buf dash;
-    struct buf extension;
-};
-
-struct users {
-    const char *server_home;
-    bool single_user;
-    struct assign assign;
-    bool assign_known; /* `seen` is the state of the file that `assign` was made from */
-    struct stat seen;
-};
-
-void users_init(struct users *users, const char *server_home, bool single_user);
-/* Finds the user of a local part (NUL-terminated): users/assign, the system's users, alias.
- * Returns NULL, or the report that says why not: "Z..." (constant, or in `trouble`).  May block in
- * the system's user database. */
-const char *users_find(struct users *users, const char *local, struct recipient_user *user,
-                       struct buf *trouble);
-void users_free(struct users *users);
-void recipient_user_free(struct recipient_user *user);
 
 /* --- worker.c: processes that stay --- */
 

@@ -202,14 +202,16 @@ static const char *take_recipient(struct session *session, const char *address, 
     if (size + suffix > ENVELOPE_ADDRESS_MAX)
         return "501 5.1.3 address too long";
     size_t before = list->length;
+    const char *reply = "452 4.3.1 out of memory";
     if (buf_add(list, address, size) == 0 &&
         buf_add(list, session->relay ? session->relay : "", suffix) == 0 &&
-        buf_add_byte(list, 0) == 0) {
+        buf_add_byte(list, 0) == 0)
+        reply = known_refusal(session->settings, session->users, list->data + before);
+    if (reply)
+        list->length = before;
+    else
         session->recipient_count++;
-        return NULL;
-    }
-    list->length = before;
-    return "452 4.3.1 out of memory";
+    return reply;
 }
 
 static int do_rcpt(struct session *session, struct argument argument)

@@ -29,6 +29,7 @@ struct smtpd {
     struct buf home;
     char *const *environment;
     struct settings settings;
+    struct users users;
     int queue; /* connection kept to the staying queue */
     char *input;
 };
@@ -69,7 +70,9 @@ static void serve(struct smtpd *smtpd, struct session *session)
         }
         return;
     }
+    smtpd->users.single_user = smtpd->settings.single_user;
     session->settings = &smtpd->settings;
+    session->users = &smtpd->users;
     session->home = &smtpd->home;
     session->environment = smtpd->environment;
     session->queue = &smtpd->queue;
@@ -146,8 +149,10 @@ static int start(struct smtpd *smtpd)
     action.sa_handler = SIG_IGN;
     if (sigaction(SIGPIPE, &action, NULL) < 0)
         return -1;
-    if (home_enter(smtpd->environment, &smtpd->home) < 0)
+    if (home_enter(smtpd->environment, &smtpd->home) < 0 || !buf_text(&smtpd->home))
         return -1;
+    users_init(&smtpd->users, smtpd->home.data, false);
+    smtpd->users.outsider = true;
     smtpd->input = mem_alloc(INPUT_SIZE);
     return smtpd->input ? 0 : -1;
 }
@@ -174,6 +179,7 @@ int main(int argc, char **argv, char **environment)
         serve_standing_alone(&smtpd);
     }
     settings_free(&smtpd.settings);
+    users_free(&smtpd.users);
     io_close(&smtpd.queue);
     mem_free(smtpd.input);
     buf_free(&smtpd.home);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "mta/lib/clock.h"
+#include "mta/lib/home.h"
 
 #define TIMEOUT_DEFAULT 1200 /* seconds */
 #define TIMEOUT_MAX 1000000
@@ -13,6 +14,7 @@ static const char *const files[SETTINGS_FILES] = {
     "control/me",           "control/smtpgreeting", "control/localiphost", "control/databytes",
     "control/timeoutsmtpd", "control/barelf",       "control/rcpthosts",   "control/morercpthosts",
     "control/badmailfrom",  "control/relayclients", "control/locals",      "control/virtualdomains",
+    "control/unknownusers", "control/percenthack",  "control/envnoathost",
 };
 
 /* What `seen` holds of each file; false if any is another one or was written since. */
@@ -52,12 +54,13 @@ static int load_map(const char *name, char separator, bool or_me, struct control
     return result;
 }
 
-static int load_bare_lf(struct settings *settings)
+/* A file that says "accept" or "refuse". */
+static int load_choice(const char *name, const char *fallback, bool *accept)
 {
     struct buf word = BUF_INIT(256);
-    int result = control_line_or("barelf", false, "refuse", &word);
-    settings->accept_bare_lf = result == 0 && buf_equals(&word, "accept");
-    if (result == 0 && !settings->accept_bare_lf && !buf_equals(&word, "refuse")) {
+    int result = control_line_or(name, false, fallback, &word);
+    *accept = result == 0 && buf_equals(&word, "accept");
+    if (result == 0 && !*accept && !buf_equals(&word, "refuse")) {
         errno = EINVAL;
         result = -1;
     }
@@ -65,6 +68,23 @@ static int load_bare_lf(struct settings *settings)
     buf_free(&word);
     errno = saved;
     return result;
+}
+
+/* What is needed to tell who is here, if anybody asks. */
+static int load_unknown(struct settings *settings, const char **failed)
+{
+    bool accept;
+    if (load_choice(*failed = "unknownusers", "accept", &accept) < 0)
+        return -1;
+    settings->refuse_unknown = !accept;
+    if (accept)
+        return 0;
+    if (home_single_user(&settings->single_user) < 0) {
+        *failed = "singleuser";
+        return -1;
+    }
+    *failed = "percenthack or envnoathost";
+    return rewrite_load(&settings->rewrite);
 }
 
 static int load_lines(struct settings *settings, const char **failed)
@@ -78,8 +98,7 @@ static int load_lines(struct settings *settings, const char **failed)
         control_number(*failed = "timeoutsmtpd", TIMEOUT_DEFAULT, TIMEOUT_MAX, &timeout_s) < 0)
         return -1;
     settings->timeout_ms = timeout_s ? (int) timeout_s * 1000 : 1000;
-    *failed = "barelf";
-    return load_bare_lf(settings);
+    return load_choice(*failed = "barelf", "refuse", &settings->accept_bare_lf);
 }
 
 static int load_maps(struct settings *settings, const char **failed)
@@ -109,7 +128,8 @@ int settings_refresh(struct settings *settings, const char **failed)
     settings_free(settings);
     settings->looked_ms = now_ms;
     memcpy(settings->seen, now, sizeof now);
-    if (load_lines(settings, failed) == 0 && load_maps(settings, failed) == 0) {
+    if (load_lines(settings, failed) == 0 && load_maps(settings, failed) == 0 &&
+        load_unknown(settings, failed) == 0) {
         settings->loaded = true;
         return 0;
     }
@@ -130,6 +150,7 @@ void settings_free(struct settings *settings)
     control_map_free(&settings->locals);
     control_map_free(&settings->virtualdomains);
     control_map_free(&settings->badmailfrom);
+    rewrite_free(&settings->rewrite);
     memset(settings, 0, sizeof *settings);
 }
 

@@ -13,9 +13,11 @@
 
 #include "mta/lib/buf.h"
 #include "mta/lib/control.h"
+#include "mta/lib/rewrite.h"
 #include "mta/lib/smtp_data.h"
 #include "mta/lib/socket_address.h"
 #include "mta/lib/submit.h"
+#include "mta/lib/users.h"
 
 #define COMMAND_MAX 2048     /* bytes of a command line with its CR LF (RFC 5321 4.5.3.1.4: 512) */
 #define RECIPIENTS_MAX 10000 /* a transaction (RFC 5321 4.5.3.1.8: at least 100) */
@@ -31,7 +33,7 @@
 
 /* --- settings.c: the control files --- */
 
-#define SETTINGS_FILES 12
+#define SETTINGS_FILES 15
 #define SETTINGS_LOOK_MS 500
 
 struct settings {
@@ -51,6 +53,9 @@ struct settings {
     struct control_map virtualdomains; /* ... these, are what mail is taken for */
     struct control_map badmailfrom;    /* addresses, and @DOMAIN */
     struct buf relayclients;           /* NUL-ended lines: ADDRESS[/BITS] [SUFFIX] */
+    bool refuse_unknown;               /* recipients here whom nobody is: then these two are set */
+    bool single_user;
+    struct rewrite rewrite; /* as nixie-send has it */
 };
 
 /* Reads the files below the current directory, the home, if any has changed since they were read;
@@ -65,6 +70,16 @@ bool settings_take(const struct settings *settings, const char *address, size_t 
 bool settings_is_bad_sender(const struct settings *settings, const char *address, size_t size);
 /* The suffix for recipients from this client, "" for none, or NULL if it may not relay. */
 const char *settings_relay(const struct settings *settings, const unsigned char client[16]);
+
+/* --- known.c: who is here --- */
+
+/* NULL, or the reply that refuses this recipient (an address as the queue gets it, NUL-ended): 550
+ * if a delivery would fail for good since there is no mailbox of that name, that is its domain is
+ * in locals, and neither users/assign nor the system nor alias/ has somebody; 451 if that cannot be
+ * told for now.  What can't be told for good, as we may not see it, is not refused; and nothing is
+ * without settings->refuse_unknown.  May block in the user database. */
+const char *known_refusal(const struct settings *settings, struct users *users,
+                          const char *recipient);
 
 /* --- peer.c: who is at the other end --- */
 
@@ -86,6 +101,7 @@ void peer_from_environment(struct peer *peer, char *const *environment);
 
 struct session {
     const struct settings *settings;
+    struct users *users;
     const struct buf *home;
     char *const *environment;
     int *queue; /* the connection to the staying queue that is kept, -1 if none */

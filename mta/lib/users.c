@@ -1,12 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/*
- * Whose mail a local part is: users/assign; then the system's users, tried with ever more of the
- * local part taken as an extension (joe-list-x: joe-list-x, joe-list, joe); then alias.
- *
- * A system's user gets mail if it is not root and owns its home directory.  In single-user mode
- * the system's users are left alone: all belongs below the server's home there.
- */
-#include "mta/lspawn/lspawn.h"
+#include "mta/lib/users.h"
 
 #include <errno.h>
 #include <pwd.h>
@@ -73,6 +66,7 @@ static const char *read_assign(struct users *users, const struct stat *st, struc
         users->seen = *st;
         return NULL;
     }
+    users->error = error == EBADMSG ? 0 : error;
     if (error != EBADMSG)
         return trouble_text(trouble, "", error_text(error));
     if (line == 0)
@@ -91,8 +85,10 @@ static const char *refresh_assign(struct users *users, struct buf *trouble)
 {
     struct stat st;
     if (stat("users/assign", &st) < 0) {
-        if (errno != ENOENT)
-            return trouble_text(trouble, "", error_text(errno));
+        if (errno != ENOENT) {
+            users->error = errno;
+            return trouble_text(trouble, "", error_text(users->error));
+        }
         assign_free(&users->assign);
         users->assign_known = false;
         return NULL;
@@ -138,8 +134,15 @@ static int find_assigned(struct users *users, const char *local, struct recipien
     return set_home(users, user, assigned.home) < 0 ? -1 : 1;
 }
 
+/* Whether an error leaves open if there is such a thing. */
+static bool is_trouble(const struct users *users, int error)
+{
+    return error_is_temporary(error) || (users->outsider && (error == EACCES || error == EPERM));
+}
+
 /* A system's user of exactly this name, who may get mail. */
-static int find_system_name(const char *local, size_t size, struct recipient_user *user)
+static int find_system_name(const struct users *users, const char *local, size_t size,
+                            struct recipient_user *user)
 {
     char name[USER_NAME_MAX + 1];
     if (size == 0 || size > USER_NAME_MAX)
@@ -150,12 +153,12 @@ static int find_system_name(const char *local, size_t size, struct recipient_use
     errno = 0;
     struct passwd *entry = getpwnam(name);
     if (!entry)
-        return errno && error_is_temporary(errno) ? -1 : 0;
+        return errno && is_trouble(users, errno) ? -1 : 0;
     if (entry->pw_uid == 0)
         return 0;
     struct stat st;
     if (stat(entry->pw_dir, &st) < 0)
-        return error_is_temporary(errno) ? -1 : 0;
+        return is_trouble(users, errno) ? -1 : 0;
     if (st.st_uid != entry->pw_uid)
         return 0;
     bool extended = local[size] != 0;
@@ -165,12 +168,13 @@ static int find_system_name(const char *local, size_t size, struct recipient_use
     return set_user(user, name, entry->pw_uid, entry->pw_gid, extended ? "-" : "", extension);
 }
 
-static int find_system_user(const char *local, struct recipient_user *user)
+static int find_system_user(const struct users *users, const char *local,
+                            struct recipient_user *user)
 {
     for (size_t size = strlen(local); size > 0; size--) {
         if (local[size] != 0 && local[size] != '-')
             continue;
-        int result = find_system_name(local, size, user);
+        int result = find_system_name(users, local, size, user);
         if (result != 0)
             return result;
     }
@@ -216,14 +220,17 @@ static int find_alias(struct users *users, const char *local, struct recipient_u
 const char *users_find(struct users *users, const char *local, struct recipient_user *user,
                        struct buf *trouble)
 {
+    users->error = 0;
     const char *report = refresh_assign(users, trouble);
     if (report)
         return report;
     int result = find_assigned(users, local, user);
     if (result == 0 && !users->single_user)
-        result = find_system_user(local, user);
+        result = find_system_user(users, local, user);
     if (result == 0)
         result = find_alias(users, local, user);
+    if (result < 0)
+        users->error = errno;
     if (result < 0)
         return errno == ENOMEM ? "ZOut of memory in nixie-lspawn. (#4.3.0)\n"
                                : "ZTemporary failure in nixie-lspawn. (#4.3.0)\n";
