@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "mta/lib/address.h"
 #include "mta/lib/clock.h"
 #include "mta/lib/failure.h"
 #include "mta/lib/utf8.h"
@@ -74,12 +75,21 @@ static int add_utf8_address(struct buf *to, const char *address, size_t size)
     return buf_add_byte(to, '\n');
 }
 
+/* As a header writes it: its local part quoted where it must be. */
 static int add_recipient(struct buf *to, const char *address)
 {
     size_t size = strlen(address);
+    const char *at = memrchr(address, '@', size);
+    struct buf quoted = BUF_INIT(0);
     if (!utf8_is_ascii(address, size) && utf8_is_valid(address, size))
         return add_utf8_address(to, address, size);
-    return add_field(to, "Final-Recipient: rfc822; ", address, size);
+    int result = address_add_local(&quoted, address, at ? (size_t) (at - address) : size);
+    if (result == 0 && at)
+        result = buf_add_text(&quoted, at);
+    if (result == 0)
+        result = add_field(to, "Final-Recipient: rfc822; ", quoted.data, quoted.length);
+    buf_free(&quoted);
+    return result;
 }
 
 /* What a server said may also be a yes at the wrong time, or no SMTP: that tells programs nothing.

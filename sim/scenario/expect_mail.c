@@ -176,7 +176,7 @@ static const char *group_value(const struct bounce_group *group, enum detail_kin
 {
     switch (kind) {
     case DETAIL_FINAL_RECIPIENT:
-        return group->final_recipient;
+        return *group->final_field ? group->final_field : group->final_recipient;
     case DETAIL_ACTION:
         return group->action;
     case DETAIL_STATUS:
@@ -227,7 +227,8 @@ static bool check_bounce(struct tally *tally, const struct expectation *expectat
             break;
     }
     for (size_t i = 0; !nearest && i < expectation->detail_count; i++)
-        if (group_value(&(struct bounce_group){"", "", "", "", ""}, expectation->details[i].kind))
+        if (group_value(&(struct bounce_group){"", "", "", "", "", ""},
+                        expectation->details[i].kind))
             trouble = &expectation->details[i];
     if (trouble) {
         snprintf(why, sizeof why, "the bounce says %.200s",

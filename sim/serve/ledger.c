@@ -293,7 +293,7 @@ static struct bounce_report *make_report(const struct serve_mail *mail,
         group->action = "failed";
         group->status = bounce->status;
         group->diagnostic = pool_format(&report->pool, "smtp; %s", bounce->diagnostic);
-        group->remote_mta = "";
+        group->remote_mta = group->final_field = "";
     }
     return report;
 }

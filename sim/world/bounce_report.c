@@ -81,6 +81,27 @@ static const char *without_type(const char *value)
     return semicolon;
 }
 
+/* `"a b"@x` as the envelope has it: a b@x. */
+static const char *unquote(struct pool *pool, const char *address)
+{
+    char *text = pool_copy(pool, address, strlen(address)), *to = text;
+    bool quoted = false;
+
+    if (*address != '"')
+        return address;
+    for (const char *from = text; *from; from++) {
+        if (*from == '"') {
+            quoted = !quoted;
+            continue;
+        }
+        if (quoted && *from == '\\' && from[1])
+            from++;
+        *to++ = *from;
+    }
+    *to = 0;
+    return text;
+}
+
 static void read_field(struct bounce_report *report, struct bounce_group *group,
                        struct scanner *scanner, const struct line *line)
 {
@@ -90,7 +111,7 @@ static void read_field(struct bounce_report *report, struct bounce_group *group,
         return;
     value = read_value(&report->pool, scanner, line);
     if (begins(line, "Final-Recipient:"))
-        group->final_recipient = without_type(value);
+        group->final_field = without_type(value);
     else if (begins(line, "Action:"))
         group->action = value;
     else if (begins(line, "Status:"))
@@ -99,6 +120,8 @@ static void read_field(struct bounce_report *report, struct bounce_group *group,
         group->diagnostic = value;
     else if (begins(line, "Remote-MTA:"))
         group->remote_mta = without_type(value);
+    if (begins(line, "Final-Recipient:"))
+        group->final_recipient = unquote(&report->pool, group->final_field);
 }
 
 static void add_group(struct bounce_report *report, const struct bounce_group *group)
@@ -107,7 +130,7 @@ static void add_group(struct bounce_report *report, const struct bounce_group *g
         *POOL_ADD(&report->pool, report->groups, report->group_count) = *group;
 }
 
-static const struct bounce_group empty_group = {"", "", "", "", ""};
+static const struct bounce_group empty_group = {"", "", "", "", "", ""};
 
 /* The groups of fields behind the header of the delivery status, up to the end of its part. */
 static void read_status(struct bounce_report *report, struct scanner *scanner)

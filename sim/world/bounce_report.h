@@ -13,11 +13,12 @@
 
 /* One recipient.  Texts are "" where the report does not say. */
 struct bounce_group {
-    const char *final_recipient; /* without "rfc822;" */
+    const char *final_recipient; /* without "rfc822;" and the quotes of its local part */
     const char *action;
     const char *status;
-    const char *diagnostic; /* with its type: "smtp; 550 5.1.1 no such user" */
-    const char *remote_mta; /* without "dns;" */
+    const char *diagnostic;  /* with its type: "smtp; 550 5.1.1 no such user" */
+    const char *remote_mta;  /* without "dns;" */
+    const char *final_field; /* final_recipient with its quotes; "" if nobody wrote it so */
 };
 
 struct bounce_report {

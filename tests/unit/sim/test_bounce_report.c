@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* What bounces say: RFC 3464 reports and qmail's own text. */
 #include <check.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "sim/world/bounce_report.h"
@@ -37,6 +38,35 @@ START_TEST(reads_a_standard_report)
     bounce_report_free(&report);
     ck_assert(bounce_report_tells_of(standard, sizeof standard - 1, "CAROL@*"));
     ck_assert(!bounce_report_tells_of(standard, sizeof standard - 1, "dave@away.example"));
+}
+END_TEST
+
+static const struct {
+    const char *field, *address;
+} quoted[] = {
+    {"\"a b\"@x.example", "a b@x.example"},
+    {"\"a\\\"b\\\\\"@x.example", "a\"b\\@x.example"},
+    {"a\"b@x.example", "a\"b@x.example"},
+    {"\"\"@x.example", "@x.example"},
+    {"\"a b", "a b"},
+    {"\"a\\", "a\\"},
+};
+
+START_TEST(takes_quotes_off)
+{
+    struct bounce_report report;
+    char text[500];
+
+    snprintf(text, sizeof text,
+             "Content-Type: multipart/report; boundary=\"b\"\n\n"
+             "--b\nContent-Type: message/delivery-status\n\nReporting-MTA: dns; example.com\n\n"
+             "Final-Recipient: rfc822; %s\nAction: failed\n\n--b--\n",
+             quoted[_i].field);
+    bounce_report_read(&report, text, strlen(text));
+    ck_assert_uint_eq(report.group_count, 1);
+    ck_assert_str_eq(report.groups[0].final_recipient, quoted[_i].address);
+    ck_assert_str_eq(report.groups[0].final_field, quoted[_i].field);
+    bounce_report_free(&report);
 }
 END_TEST
 
@@ -84,6 +114,7 @@ int main(void)
     int failed;
 
     tcase_add_test(tests, reads_a_standard_report);
+    tcase_add_loop_test(tests, takes_quotes_off, 0, sizeof quoted / sizeof *quoted);
     tcase_add_test(tests, reads_qmails_text);
     tcase_add_test(tests, survives_every_cut);
     suite_add_tcase(suite, tests);
