@@ -28,8 +28,8 @@ for story in scenarios/mail/*.scenario; do
         done
         explore "$name, kills" "$story" --crash programs,one --jobs 2
     else
-        explore "$name, power" "$story" --crash machine --states 2 --every $((thin * 23))
-        explore "$name, kills" "$story" --crash programs,one --every $((thin * 37))
+        explore "$name, power" "$story" --crash machine --states 2 --every $((thin * 31))
+        explore "$name, kills" "$story" --crash programs,one --every $((thin * 47))
     fi
 done
 check_status 2 "a kind of crash that is none" "$BUILD/bin/nixie" explore --crash fire scenarios/mail/01-relay.scenario

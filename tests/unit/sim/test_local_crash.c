@@ -5,6 +5,8 @@
  * Boxes must hold whole messages only, all that were told delivered, and what the user did
  * between the crash and the next delivery must stay.
  */
+#include <stdlib.h>
+
 #include "tests/unit/sim/local_world.h"
 
 #define CHANCES 12 /* random outcomes of each crash, beside the two extremes */
@@ -26,6 +28,19 @@ static void check_box(struct world *world, const bool delivered[MESSAGES], const
 }
 
 /* The n-th outcome of a crash: everything lost, everything kept, then chance. */
+static bool is_full_size(void)
+{
+    const char *all = getenv("CHECK_ALL");
+    return all && *all;
+}
+
+/* Of the random outcomes of a crash every third is tried, others for the next call; with CHECK_ALL
+ * each. */
+static bool is_left_out(uint64_t stop, unsigned n)
+{
+    return !is_full_size() && n > 1 && (n + stop) % 3 != 0;
+}
+
 static const struct chooser *outcome(unsigned n, struct choose_random *chance)
 {
     if (n == 0)
@@ -46,6 +61,8 @@ START_TEST(mbox_survives_one_crash)
     bool crashed = true;
     for (uint64_t stop = 1; crashed; stop++)
         for (unsigned n = 0; n < CHANCES + 2; n++) {
+            if (is_left_out(stop, n))
+                continue;
             struct world world;
             struct choose_random chance;
             bool delivered[MESSAGES] = {false}, unused;
@@ -66,7 +83,7 @@ START_TEST(mbox_survives_two_crashes)
 {
     struct random random;
     random_seed(&random, 3, 1);
-    for (unsigned n = 0; n < 4000; n++) {
+    for (unsigned n = 0; n < (is_full_size() ? 4000 : 1500); n++) {
         struct world world;
         struct choose_random chance;
         bool delivered[MESSAGES] = {false}, unused;
@@ -120,6 +137,8 @@ START_TEST(mbox_of_a_user_is_left_alone)
     bool crashed = true;
     for (uint64_t stop = 1; crashed; stop++)
         for (unsigned n = 0; n < CHANCES; n++) {
+            if (is_left_out(stop, n))
+                continue;
             struct world world;
             struct choose_random chance;
             bool unused;
@@ -219,6 +238,8 @@ START_TEST(maildir_survives)
     bool crashed = true;
     for (uint64_t stop = 1; crashed; stop++)
         for (unsigned n = 0; n < CHANCES + 2; n++) {
+            if (is_left_out(stop, n))
+                continue;
             struct world world;
             struct choose_random chance;
             bool unused;
@@ -243,6 +264,8 @@ START_TEST(little_is_repeated)
     bool crashed = true;
     for (uint64_t stop = 1; crashed; stop++)
         for (unsigned n = 0; n < CHANCES + 2; n++) {
+            if (is_left_out(stop, n))
+                continue;
             struct world world;
             struct choose_random chance;
             bool unused;
