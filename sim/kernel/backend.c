@@ -88,6 +88,11 @@ static void begin(struct kernel *kernel, struct call *call)
     call->time_ns = kernel->now_ns;
 }
 
+void backend_call_on(struct process *process, enum file_kind kind)
+{
+    process->call_file = kind;
+}
+
 void backend_before(struct kernel *kernel, struct call *call, struct backend_verdict *verdict)
 {
     struct process *process = call->process;

@@ -58,6 +58,8 @@ struct backend_verdict {
     bool resets;           /* its connection is reset */
     uint64_t resets_after; /* when so many more bytes of this side have arrived; 0: now */
 };
+/* What the fd is that the next call of the process is on, for faults. */
+void backend_call_on(struct process *process, enum file_kind kind);
 /* Tells the watchers of a call: time goes on by what a call costs, and call->number and times are
  * set.  kernel_stop may have been called when they return. */
 void backend_before(struct kernel *kernel, struct call *call, struct backend_verdict *verdict);

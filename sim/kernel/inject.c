@@ -65,7 +65,7 @@ enum file_kind process_file_kind(const struct process *process, int fd)
     struct file *file = file_at(process, fd);
     struct stat status;
     if (process->kernel->backend)
-        return FILE_TCP;
+        return process->call_file;
     if (!file)
         return FILE_NONE;
     if (file->operations == &tcp_operations)

@@ -115,6 +115,7 @@ struct process {
     void *real;  /* of a backend */
     bool resets; /* of the call, with a backend: see kernel_reset */
     uint64_t resets_after;
+    enum file_kind call_file; /* of the call's fd, with a backend */
 };
 
 struct host {

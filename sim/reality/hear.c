@@ -241,6 +241,7 @@ static void hear_before(struct real_process *process, const struct note *note)
     struct call call;
 
     fill_call(process, note, &call);
+    backend_call_on(process->process, (enum file_kind) note->head.file);
     backend_before(kernel, &call, &verdict);
     process->leaves = call.id == CALL_exec && !verdict.error;
     reply.error = verdict.error;

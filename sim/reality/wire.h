@@ -36,6 +36,7 @@ struct wire_note {
     uint32_t kind;
     int32_t call; /* enum call_id */
     int32_t fd;
+    int32_t file;                                            /* BEFORE: enum file_kind of `fd` */
     uint32_t path_size, path2_size, data_size, address_size; /* bytes behind this, in this order; of
                                                                  paths with their NULs */
     int64_t argument[3];

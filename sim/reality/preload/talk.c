@@ -5,8 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <linux/magic.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/un.h>
@@ -84,6 +87,38 @@ void talk_reply(struct wire_reply *reply)
 
 /* --- calls -------------------------------------------------------------------------------------*/
 
+static enum file_kind kind_of_socket(int fd)
+{
+    int family = 0, type = 0;
+    socklen_t size = sizeof family;
+    syscall(SYS_getsockopt, fd, SOL_SOCKET, SO_DOMAIN, &family, &size);
+    size = sizeof type;
+    syscall(SYS_getsockopt, fd, SOL_SOCKET, SO_TYPE, &type, &size);
+    return family == AF_UNIX ? FILE_UNIX : type == SOCK_DGRAM ? FILE_UDP : FILE_TCP;
+}
+
+/* Of what a fault may ask. */
+static enum file_kind kind_of(int fd)
+{
+    struct stat status;
+    struct statfs system = {0};
+    if (fd < 0 || syscall(SYS_newfstatat, fd, "", &status, AT_EMPTY_PATH) < 0)
+        return FILE_NONE;
+    switch (status.st_mode & S_IFMT) {
+    case S_IFREG:
+        return FILE_REGULAR;
+    case S_IFDIR:
+        return FILE_DIRECTORY;
+    case S_IFSOCK:
+        return kind_of_socket(fd);
+    case S_IFIFO:
+        syscall(SYS_fstatfs, fd, &system);
+        return system.f_type == PIPEFS_MAGIC ? FILE_PIPE : FILE_FIFO;
+    default:
+        return FILE_OTHER;
+    }
+}
+
 static void say(enum wire_kind kind, const struct told *told, int64_t result)
 {
     struct wire_note note = {.kind = kind, .call = (int32_t) told->id, .fd = told->fd};
@@ -92,6 +127,7 @@ static void say(enum wire_kind kind, const struct told *told, int64_t result)
     const size_t sizes[] = {told->path ? strlen(told->path) + 1 : 0,
                             told->path2 ? strlen(told->path2) + 1 : 0, told->data ? size : 0,
                             told->address ? told->address_size : 0};
+    note.file = kind == WIRE_BEFORE ? kind_of(told->fd) : FILE_NONE;
     note.path_size = (uint32_t) sizes[0];
     note.path2_size = (uint32_t) sizes[1];
     note.data_size = (uint32_t) sizes[2];
