@@ -136,7 +136,7 @@ static void signal_process(void *context, struct process *process, int signal)
 {
     struct real_process *real = backend_real(process);
 
-    (void) context;
+    clock_publish(context); /* others see it without a reply of ours */
     if (real && real->host_pid > 0)
         kill(real->host_pid, signal);
 }
@@ -148,6 +148,7 @@ static void kill_host(void *context, struct host *host)
 
     if (!machine || !reality->is_set_up)
         return;
+    clock_publish(reality);
     machine_kill(machine);
     processes_drain(reality);
     for (size_t i = reality->process_count; i-- > 0;) {
