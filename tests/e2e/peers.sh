@@ -183,8 +183,8 @@ rset: 250
 verify: 252
 help: 214
 unknown: 500
-data without mail: 503
 long line: 500
+data without mail: 503
 login: SMTPNotSupportedError
 starttls: SMTPNotSupportedError
 too large: 552
