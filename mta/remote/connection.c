@@ -34,7 +34,7 @@ void connection_close(struct connection *connection)
     connection->in_at = 0;
     connection->esmtp = connection->pipelining = connection->eight_bit = connection->size = false;
     connection->in_transaction = connection->committed = false;
-    connection->ended = connection->cut = false;
+    connection->ended = false;
     connection->transactions = 0;
 }
 
@@ -173,7 +173,6 @@ static size_t drain(struct connection *connection, size_t from)
 static int flush_into_nothing(struct connection *connection)
 {
     buf_reset(&connection->out);
-    connection->cut = true;
     while (fill(connection) == 0 && !connection->ended)
         if (unread(connection) > INPUT_MAX / 2)
             break;
@@ -188,6 +187,7 @@ int connection_flush(struct connection *connection)
     int64_t deadline = NONE;
     if (connection->fd < 0)
         return -1;
+    connection->unsent = true;
     while (sent < connection->out.length && !connection->ended) {
         sent += drain(connection, sent);
         if (sent == connection->out.length || connection->ended)
@@ -209,6 +209,7 @@ int connection_flush(struct connection *connection)
     if (sent < connection->out.length)
         return flush_into_nothing(connection);
     buf_reset(&connection->out);
+    connection->unsent = false;
     return 0;
 }
 

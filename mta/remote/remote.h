@@ -108,7 +108,7 @@ struct connection {
     bool in_transaction; /* RSET is needed before MAIL */
     bool committed;      /* the dot may be out: life_fd counts no more */
     bool ended;          /* the server has closed it; what it said before may be in `in` */
-    bool cut;            /* it did so before all that was to be sent was */
+    bool unsent;         /* not all was taken of what was to be sent last; known when closed, too */
     unsigned transactions;
 };
 

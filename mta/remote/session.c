@@ -210,10 +210,18 @@ static int take_reset(struct connection *connection)
     return smtp_reply_class(&connection->reply) == 2 ? 0 : connection_rubbish(connection);
 }
 
+/* The server has said something that nobody asked for.  In lock step that may have come since, and
+ * would be taken for the next reply; else all is in order when DATA's has come. */
+static bool is_ahead(struct connection *connection)
+{
+    return connection->pipelining ? connection_has_unread(connection)
+                                  : connection_is_ahead(connection);
+}
+
 /* With PIPELINING all goes at once (RFC 2920), else only what comes first. */
 static int put_envelope(struct connection *connection, const struct job *job)
 {
-    if (connection_has_unread(connection))
+    if (is_ahead(connection))
         return connection_out_of_step(connection);
     if (connection->in_transaction && connection_put(connection, "RSET\r\n") < 0)
         return -1;
@@ -229,6 +237,12 @@ static int put_envelope(struct connection *connection, const struct job *job)
             return -1;
     }
     return connection_put(connection, "DATA\r\n");
+}
+
+static int put_data(struct connection *connection)
+{
+    return is_ahead(connection) ? connection_out_of_step(connection)
+                                : connection_put(connection, "DATA\r\n");
 }
 
 /* In lock step a reply that came before its command is none. */
@@ -404,7 +418,11 @@ static enum outcome in_doubt(struct connection *connection, struct job *job)
 static enum outcome take_end(struct connection *connection, struct job *job)
 {
     unsigned kind = smtp_reply_class(&connection->reply);
-    bool cut = connection->cut, closing = connection->reply.code == CLOSING;
+    bool cut = connection->unsent, closing = connection->reply.code == CLOSING;
+    if (kind == 3 && cut) { /* the dot was not sent */
+        connection_rubbish(connection);
+        return broke(connection, job);
+    }
     if (kind == 3 || (kind == 2 && cut))
         return in_doubt(connection, job);
     connection->committed = false;
@@ -439,7 +457,9 @@ static enum outcome send_message(struct connection *connection, struct job *job)
         return broke(connection, job);
     }
     connection->committed = true;
-    return connection_reply(connection) < 0 ? in_doubt(connection, job) : take_end(connection, job);
+    if (connection_reply(connection) == 0) /* else: without all of the dot there is no message */
+        return take_end(connection, job);
+    return connection->unsent ? broke(connection, job) : in_doubt(connection, job);
 }
 
 /* DATA was accepted though nobody is to get the message: it is sent nothing, and not even that to
@@ -535,8 +555,8 @@ enum outcome session_transaction(struct connection *connection, struct job *job)
         job_verdict(job, 'D', "Giving up on ", connection->host, ".\n");
     if (!connection->pipelining && !result.accepted)
         return OUTCOME_DONE;
-    if (!connection->pipelining && connection_put(connection, "DATA\r\n") < 0)
-        return broke(connection, job);
+    if (!connection->pipelining && put_data(connection) < 0)
+        return broke_at(connection, job, NULL, &result);
     if (next_reply(connection) < 0) {
         if (result.accepted || (result.sender_ok && is_confused(connection)))
             return broke_at(connection, job, NULL, &result);
