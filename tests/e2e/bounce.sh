@@ -152,7 +152,7 @@ check "one that was not tried is" says 'starting delivery 1: msg 20 to local goo
 check "a bounce that is not taken" says 'trouble injecting bounce message' 20
 memory=$(sed -n 's/^VmHWM:[[:space:]]*\([0-9]*\) kB/\1/p' "/proc/$(cat "$home/rig/pid")/status")
 is "nobody who has failed is tried again" "$(cat "$home/rig/deliveries")" "20 <joe@away.example> good@mail.example"
-check "memory does not grow with the record ($memory kB)" test "$memory" -lt 65536
+[ -n "$sanitize" ] || check "memory does not grow with the record ($memory kB)" test "$memory" -lt 65536
 stop
 cat "$home"/rig/bounce.*/mess >"$tmp/told"
 is "three were taken" "$(grep -c '^(Another' "$tmp/told")" 3

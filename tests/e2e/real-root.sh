@@ -114,6 +114,18 @@ check "a link in run/ is replaced" wait_for 10 is_a_file
 check "and was not followed" read -r -t 5 -u 7 _
 exec 7<&-
 rm -f "$home"/users/alice/Maildir/new/*
+# Who is here, as nixied sees it: the codes that recipients get.
+ask='use IO::Socket::INET; my $s = IO::Socket::INET->new(PeerAddr => shift) or die; $s->autoflush(1);
+    print $s "MAIL FROM:<x\@y.example>\r\n", map("RCPT TO:<$_>\r\n", @ARGV), "QUIT\r\n"; print join(" ", map(/^(\d+)/, <$s>)), "\n"'
+touch "$home/alias/.qmail-sales"
+chmod 755 "$home/users/alice"
+chmod 700 "$home/users/bob"
+echo refuse >"$home/control/unknownusers"
+sleep 1
+is "names that nobody has are refused" \
+    "$(timeout 20 perl -e "$ask" "$(cat "$home/run/listen")" {alice,nobody,sales,sales-x,alice-x,bob,bob-x,root,postmaster}@$domain)" \
+    "220 250 250 550 250 550 550 250 250 250 250 221"
+rm "$home/control/unknownusers" "$home/alias/.qmail-sales"
 
 # Connects 1000 times, and tells how often it was refused.
 crowd='use IO::Socket::UNIX; use IO::Select; my @all;
