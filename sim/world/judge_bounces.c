@@ -219,6 +219,30 @@ static void compare_with(struct comparison *comparison, size_t connection, const
         comparison->connection = connection;
 }
 
+/* No other message was tried for him meanwhile: whose transaction it was could not be told. */
+static bool is_only_try(const struct comparison *comparison)
+{
+    const struct world *world = comparison->world;
+    const struct attempt *attempt = comparison->attempt;
+
+    for (size_t i = 0; i < world->attempt_count; i++) {
+        const struct attempt *other = &world->attempts[i];
+
+        if (other != attempt && other->machine == attempt->machine && other->remote &&
+            other->start_ns <= attempt->end_ns && other->end_ns >= attempt->start_ns &&
+            strcmp(other->recipient, attempt->recipient) == 0)
+            return false;
+    }
+    return true;
+}
+
+/* RCPT was refused, not for want of a MAIL that was refused before it. */
+static bool is_refusal(const struct transaction *transaction, const struct asked *asked)
+{
+    return reply_class(transaction->mail_reply) == 2 && reply_class(asked->reply) == 5 &&
+           !reply_is_several(asked->reply);
+}
+
 /* What was said to him in the try. */
 static void compare_transactions(struct comparison *comparison)
 {
@@ -240,11 +264,10 @@ static void compare_transactions(struct comparison *comparison)
         compare_with(comparison, transaction->connection, asked->reply);
         compare_with(comparison, transaction->connection, transaction->data_reply);
         compare_with(comparison, transaction->connection, transaction->end_reply);
-        comparison->refusal =
-            count++ == 0 && reply_class(asked->reply) == 5 && !reply_is_several(asked->reply)
-                ? asked->reply
-                : NULL;
+        comparison->refusal = count++ == 0 && is_refusal(transaction, asked) ? asked->reply : NULL;
     }
+    if (comparison->refusal && !is_only_try(comparison))
+        comparison->refusal = NULL;
 }
 
 /* The first line of a dialogue that was said at that time or later; they are in order of time. */
