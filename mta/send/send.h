@@ -46,8 +46,7 @@ struct todo {
     DIR *directory;    /* open while being gone through */
     bool wanted;       /* something was added since `directory` was opened */
     int64_t next_look; /* steady seconds */
-    bool
-        files_left; /* perhaps, of a message that could not be preprocessed: others are looked at */
+    bool files_left;   /* perhaps, of a message that could not be preprocessed */
     int trigger_read, trigger_write;
     char told[TOLD_SIZE]; /* read from the trigger; told_at to told_size is not taken yet */
     size_t told_at, told_size;
@@ -88,8 +87,7 @@ struct send {
     bool first_sync_done; /* start-up */
     bool todo_finished;   /* the same: clean has removed the todo that was asked for */
     bool last_sync_asked; /* exit */
-    int64_t chores_until; /* the same: no chore is begun from then on (steady seconds); 0: the last
-                             try has not begun */
+    int64_t chores_until; /* the same: no chore begins from then on; 0: no last try yet */
 };
 
 /* main.c */
