@@ -55,8 +55,8 @@ enum files_moment { FILES_PREPARED, FILES_DELIVERED, FILES_BOUNCED };
 void files_check(struct machine *machine, struct entry *entry, enum files_moment moment);
 
 /* --- log.c --- */
-/* Of a nixie-send. */
-void log_note_exit(struct machine *machine);
+/* A nixie-send exits, or is being killed. */
+void log_note_end(struct machine *machine, bool killed);
 /* `writer`: the nixie-send that has written that.  Attempts of one before it never come back. */
 void log_note_write(struct machine *machine, pid_t writer, const char *data, size_t size);
 /* It wrote in vain: nobody reads the log any more. */

@@ -40,10 +40,10 @@ static bool ends_send(const struct world *world, const struct upset *upset)
 {
     bool ends = upset->kind <= UPSET_KILL;
 
-    for (size_t i = 0; i < world->send_exit_count && upset->kind == UPSET_FAULT && !ends; i++)
-        ends = world->send_exits[i].machine == upset->machine &&
-               world->send_exits[i].time_ns >= upset->time_ns &&
-               world->send_exits[i].time_ns <= upset->time_ns + DIES_NS;
+    for (size_t i = 0; i < world->send_end_count && upset->kind == UPSET_FAULT && !ends; i++)
+        ends = world->send_ends[i].machine == upset->machine && !world->send_ends[i].killed &&
+               world->send_ends[i].time_ns >= upset->time_ns &&
+               world->send_ends[i].time_ns <= upset->time_ns + DIES_NS;
     for (size_t i = 0; i < world->send_start_count && upset->kind == UPSET_FAULT && !ends; i++)
         ends = world->send_starts[i].machine == upset->machine &&
                world->send_starts[i].time_ns >= upset->time_ns &&
@@ -59,6 +59,33 @@ static bool was_in_memory(const struct world *world, const struct entry *entry,
 }
 
 #define WRITTEN_AGAIN_NS (10 * NANOSECONDS) /* what could not be written down is tried then */
+
+/* The first start at or after that; INT64_MAX: there is none. */
+static int64_t start_after(const struct world *world, size_t machine, int64_t time_ns)
+{
+    for (size_t i = 0; i < world->send_start_count; i++)
+        if (world->send_starts[i].machine == machine && world->send_starts[i].time_ns >= time_ns)
+            return world->send_starts[i].time_ns;
+    return INT64_MAX;
+}
+
+/* For how much of that time there was a nixie-send: without one nothing is synced. */
+static int64_t lived_ns(const struct world *world, size_t machine, int64_t from, int64_t to)
+{
+    int64_t lived = to - from, until = from;
+
+    for (size_t i = 0; i < world->send_end_count && world->send_ends[i].time_ns < to; i++) {
+        const struct send_start *end = &world->send_ends[i];
+        int64_t next;
+
+        if (end->machine != machine || end->time_ns < until)
+            continue;
+        next = start_after(world, machine, end->time_ns);
+        until = next < to ? next : to;
+        lived -= until - end->time_ns;
+    }
+    return lived;
+}
 
 /* How long before the upset a report may be forgotten: a slow disk makes that longer. */
 static int64_t forget_ns(const struct world *world, const struct upset *upset, int64_t from)
@@ -192,6 +219,16 @@ static bool was_written_late(const struct world *world, const struct entry *entr
     return false;
 }
 
+/* The upset came before the result could be safe from it. */
+static bool is_too_soon(const struct world *world, const struct upset *upset,
+                        const struct attempt *attempt, int64_t forget)
+{
+    if (attempt->end_ns == INT64_MAX || upset->time_ns <= attempt->end_ns + forget)
+        return true;
+    return upset->kind == UPSET_POWER &&
+           lived_ns(world, upset->machine, attempt->end_ns, upset->time_ns) <= forget;
+}
+
 bool reason_forgotten(const struct world *world, const struct entry *entry,
                       const struct attempt *attempt)
 {
@@ -201,22 +238,12 @@ bool reason_forgotten(const struct world *world, const struct entry *entry,
         if (upset->machine != attempt->machine || upset->kind > UPSET_FAULT ||
             upset->time_ns < attempt->start_ns || !ends_send(world, upset))
             continue;
-        if (attempt->end_ns == INT64_MAX ||
-            upset->time_ns <= attempt->end_ns + forget_ns(world, upset, attempt->start_ns) ||
+        if (is_too_soon(world, upset, attempt, forget_ns(world, upset, attempt->start_ns)) ||
             was_in_memory(world, entry, upset))
             return true;
     }
     return was_given_up(world, entry, attempt) || was_never_synced(world, attempt) ||
            was_written_late(world, entry, attempt);
-}
-
-/* The first start at or after that; INT64_MAX: there is none. */
-static int64_t start_after(const struct world *world, size_t machine, int64_t time_ns)
-{
-    for (size_t i = 0; i < world->send_start_count; i++)
-        if (world->send_starts[i].machine == machine && world->send_starts[i].time_ns >= time_ns)
-            return world->send_starts[i].time_ns;
-    return INT64_MAX;
 }
 
 static bool is_about(const struct upset *upset, const struct entry *entry)
@@ -273,8 +300,8 @@ static int64_t due_since(const struct world *world, const struct entry *entry,
         int64_t forget =
             upset->kind == UPSET_POWER ? forget_ns(world, upset, before->start_ns) : WRITE_NS;
 
-        return before->end_ns == INT64_MAX || upset->time_ns <= before->end_ns + forget ||
-                       was_in_memory(world, entry, upset) || was_never_synced(world, before)
+        return is_too_soon(world, upset, before, forget) || was_in_memory(world, entry, upset) ||
+                       was_never_synced(world, before)
                    ? start_after(world, upset->machine, upset->time_ns)
                    : -1;
     }

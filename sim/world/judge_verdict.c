@@ -149,18 +149,24 @@ static bool had_dns_trouble(const struct world *world, const struct attempt *att
     return trouble;
 }
 
-/* A name at or below the domain, or that its mail exchangers have: all that was asked then. */
-static bool dns_said_no(const struct world *world, const struct attempt *attempt)
+static bool was_answered(const struct world *world, const struct attempt *attempt,
+                         const char *answer)
 {
     for (size_t i = 0; i < world->query_count; i++) {
         const struct query *query = &world->queries[i];
 
         if (query->time_ns >= attempt->start_ns && query->time_ns <= attempt->end_ns &&
-            query->answer &&
-            (strcmp(query->answer, "nxdomain") == 0 || strcmp(query->answer, "nodata") == 0))
+            query->answer && strcmp(query->answer, answer) == 0)
             return true;
     }
-    return has_null_mx(world, attempt->recipient);
+    return false;
+}
+
+/* A name at or below the domain, or that its mail exchangers have: all that was asked then. */
+static bool dns_said_no(const struct world *world, const struct attempt *attempt)
+{
+    return was_answered(world, attempt, "nxdomain") || was_answered(world, attempt, "nodata") ||
+           has_null_mx(world, attempt->recipient);
 }
 
 /* Some remote has said a 5xx to the host. */
@@ -234,9 +240,10 @@ static void judge_attempt(struct world *world, const struct entry *entry,
         accuse(world, entry, attempt, "failed for good though no remote has refused it");
     else if (failed && replies.count == 0 && was_connected(world, attempt) &&
              !says(attempt, "takes_messages_of_up_to") && world->host_count == 1 &&
-             !heard_5xx(world, attempt))
+             !heard_5xx(world, attempt) && !was_answered(world, attempt, "nxdomain"))
         accuse(world, entry, attempt, "failed for good though no remote has said so");
-    else if (failed && replies.count == 0 && had_dns_trouble(world, attempt))
+    else if (failed && replies.count == 0 && had_dns_trouble(world, attempt) &&
+             !heard_5xx(world, attempt))
         accuse(world, entry, attempt, "failed for good though only the DNS had trouble");
     else if ((attempt->result == 'Z' || expired) && replies.worst == 5 && replies.best == 5 &&
              says(attempt, "Remote_host_said:_5") && !says(attempt, "Remote_host_said:_4") &&

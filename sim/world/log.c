@@ -334,15 +334,17 @@ static void note_writer(struct machine *machine, pid_t writer, const char *data,
     start = LIST_ADD(world->send_starts, world->send_start_count);
     start->machine = machine->index;
     start->time_ns = kernel_now(world->kernel);
+    start->killed = false;
 }
 
-void log_note_exit(struct machine *machine)
+void log_note_end(struct machine *machine, bool killed)
 {
     struct world *world = machine->world;
-    struct send_start *end = LIST_ADD(world->send_exits, world->send_exit_count);
+    struct send_start *end = LIST_ADD(world->send_ends, world->send_end_count);
 
     end->machine = machine->index;
     end->time_ns = kernel_now(world->kernel);
+    end->killed = killed;
 }
 
 void log_note_write(struct machine *machine, pid_t writer, const char *data, size_t size)

@@ -139,6 +139,8 @@ bool world_signal(struct world *world, size_t index, const char *program, int si
         upset->order = signal == SIGALRM  ? ORDER_ALARM
                        : signal == SIGHUP ? ORDER_HANGUP
                                           : ORDER_OTHER;
+    if (signal != SIGTERM && upset->kind == UPSET_KILL && strcmp(program, "nixie-send") == 0)
+        log_note_end(&world->machines[index], true);
     process_signal(process, signal);
     return true;
 }
@@ -147,5 +149,7 @@ void world_kill(struct world *world, size_t index, struct process *process)
 {
     world_tell(world, index, "kill      %s[%d]", process_name(process), (int) process_pid(process));
     upset_note(world, index, UPSET_KILL);
+    if (strcmp(process_name(process), "nixie-send") == 0)
+        log_note_end(&world->machines[index], true);
     process_signal(process, SIGKILL);
 }

@@ -69,7 +69,7 @@ static int before_call(void *context, const struct call *call)
     if (call->id == CALL_exit && is_program(call, "nixie-queue"))
         entries_note_exit(machine, call);
     if (call->id == CALL_exit && is_program(call, "nixie-send"))
-        log_note_exit(machine);
+        log_note_end(machine, false);
     return 0;
 }
 

@@ -254,7 +254,7 @@ static void free_records(struct world *world)
     }
     free(world->attempts);
     free(world->send_starts);
-    free(world->send_exits);
+    free(world->send_ends);
     for (size_t i = 0; i < world->line_count; i++)
         free(world->lines[i].text);
     free(world->lines);
@@ -374,6 +374,8 @@ void world_kill_all(struct world *world, size_t index)
     upset_note(world, index, UPSET_KILL);
     world->call = NULL;
     world_tell(world, index, "CRASH     every program is killed");
+    if (host_find_process(machine->host, "nixie-send"))
+        log_note_end(machine, true);
     host_kill_all(machine->host);
     machine->tree = NULL;
     log_note_crash(machine);

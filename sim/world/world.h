@@ -204,10 +204,11 @@ struct attempt {
     char *text;
 };
 
-/* A nixie-send began its work: its first line; or one has exited, be it without a line. */
+/* A nixie-send began its work: its first line; or one has ended, be it without a line. */
 struct send_start {
     size_t machine;
     int64_t time_ns;
+    bool killed; /* of an end */
 };
 
 struct log_line {
@@ -416,8 +417,8 @@ struct world {
     size_t mbox_count;
     struct program_run *runs;
     size_t run_count;
-    struct send_start *send_starts, *send_exits;
-    size_t send_start_count, send_exit_count;
+    struct send_start *send_starts, *send_ends;
+    size_t send_start_count, send_end_count;
     struct log_line *lines;
     size_t line_count;
     struct taking *takings;
