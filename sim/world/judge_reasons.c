@@ -122,20 +122,22 @@ static bool was_given_up(const struct world *world, const struct entry *entry,
 
 /* Faults at send or nixie-clean, or failed syncs of queue's, from soon after the result on, never
  * far apart, and no syncfs that ended well behind them: nothing has made the result durable until
- * then, or the journal still has the message. */
-static bool was_unsynced_at(const struct world *world, const struct attempt *attempt,
-                            int64_t time_ns)
+ * then, or, of a message that was delivered in S4, the journal still has it. */
+static bool was_unsynced_at(const struct world *world, const struct entry *entry,
+                            const struct attempt *attempt, int64_t time_ns)
 {
+    bool in_journal = entry_stage_at(entry, attempt->end_ns - 1) == STAGE_S4;
+    unsigned hit = HIT_SEND | (in_journal ? HIT_QUEUE : 0U);
     int64_t last = attempt->end_ns;
 
     for (size_t i = 0; i < world->upset_count; i++) {
         const struct upset *upset = &world->upsets[i];
 
         if (upset->machine != attempt->machine || upset->kind != UPSET_FAULT ||
-            !(upset->hit & (HIT_SEND | HIT_SYNC)) || upset->time_ns < attempt->end_ns ||
-            upset->time_ns > time_ns || upset->time_ns - FORGET_NS > last)
+            !(upset->hit & hit) || upset->time_ns < attempt->end_ns || upset->time_ns > time_ns ||
+            upset->time_ns - FORGET_NS > last)
             continue;
-        if ((upset->hit & HIT_QUEUE) || upset->good_ns == 0 || upset->good_ns >= time_ns)
+        if (!(upset->hit & HIT_SEND) || upset->good_ns == 0 || upset->good_ns >= time_ns)
             last = upset->time_ns; /* what others sync does not empty the journal */
     }
     return last > attempt->end_ns && time_ns - FORGET_NS <= last;
@@ -143,7 +145,8 @@ static bool was_unsynced_at(const struct world *world, const struct attempt *att
 
 /* A sync soon after the result failed, and never made it durable, or none was made until the power
  * was lost. */
-static bool was_never_synced(const struct world *world, const struct attempt *attempt)
+static bool was_never_synced(const struct world *world, const struct entry *entry,
+                             const struct attempt *attempt)
 {
     bool failed = false;
 
@@ -156,7 +159,7 @@ static bool was_never_synced(const struct world *world, const struct attempt *at
             upset->time_ns - FORGET_NS <= attempt->end_ns)
             failed = true;
         else if (upset->kind == UPSET_POWER &&
-                 (failed || was_unsynced_at(world, attempt, upset->time_ns)))
+                 (failed || was_unsynced_at(world, entry, attempt, upset->time_ns)))
             return true;
     }
     return false;
@@ -242,7 +245,7 @@ bool reason_forgotten(const struct world *world, const struct entry *entry,
             was_in_memory(world, entry, upset))
             return true;
     }
-    return was_given_up(world, entry, attempt) || was_never_synced(world, attempt) ||
+    return was_given_up(world, entry, attempt) || was_never_synced(world, entry, attempt) ||
            was_written_late(world, entry, attempt);
 }
 
@@ -301,7 +304,7 @@ static int64_t due_since(const struct world *world, const struct entry *entry,
             upset->kind == UPSET_POWER ? forget_ns(world, upset, before->start_ns) : WRITE_NS;
 
         return is_too_soon(world, upset, before, forget) || was_in_memory(world, entry, upset) ||
-                       was_never_synced(world, before)
+                       was_never_synced(world, entry, before)
                    ? start_after(world, upset->machine, upset->time_ns)
                    : -1;
     }

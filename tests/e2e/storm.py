@@ -312,7 +312,8 @@ class Storm:
         others = [qp for qp in by_qp if qp not in message.accepted]
         counts["sent again by a client who did not know"] += len(others)
         if len(others) > self.perhaps_queued(message):
-            self.wrong.append(f"INVENTED: message {message.number} qp {others} for {who}, {message.unsure} tries without an answer, later: {message.later}")
+            near = {t: [(round(when - t, 2), program) for when, program in self.kills if t - 60 <= when <= t + 10] for t in message.later}
+            self.wrong.append(f"INVENTED: message {message.number} qp {others} for {who}, {message.unsure} tries without an answer, later, and kills about then: {near}")
         for qp, times in by_qp.items():
             for first, again in zip(times, times[1:]):
                 counts["delivered again"] += 1
