@@ -23,8 +23,13 @@ simulated() {
     for file in "$captures"/*.pcap; do
         name=$(basename "$file" .pcap)
         [ "$("$nixie" pcap show "$file" | sed -n 2p)" != "0 SMTP sessions" ] || continue
-        # What was on its way when a server closed, and connections that our server gives up: chance.
-        case $name in 03-next-after-trouble | 11-second-message-refused) continue ;; esac
+        # What was on its way when a server closed, connections that our server gives up, in which order
+        # it names recipients then: chance.  What the admin ordered is in no
+        # capture, and replies that nobody asked for are left out.
+        case $name in
+        03-next-after-trouble | 11-second-message-refused | one-recipient-ends-the-connection) continue ;;
+        delete-cannot-be-synced | one-reply-too-many) continue ;;
+        esac
         if ! trip "$file" "$tmp/trips"; then
             echo "$name: the imported scenario does not hold: $(head -3 "$tmp/trips/$name.log")"
             failed=1

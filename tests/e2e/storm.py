@@ -296,7 +296,9 @@ class Storm:
 
     def perhaps_queued(self, message):
         """How many tries may have left a message that the client was not told of."""
-        hit = [t for t in message.later if any(program in ("queue", "start") and t - 6 <= when <= t for when, program in self.kills)]
+        # A server that is told to stop gives its sessions half a minute, and a slow disk may take longer.
+        before = {"queue": 6, "start": 6, "stop": 40}
+        hit = [t for t in message.later if any(t - before.get(program, -1) <= when <= t for when, program in self.kills)]
         return message.unsure + len(hit)
 
     def judge_copies(self, message, who, counts):
@@ -312,7 +314,7 @@ class Storm:
         others = [qp for qp in by_qp if qp not in message.accepted]
         counts["sent again by a client who did not know"] += len(others)
         if len(others) > self.perhaps_queued(message):
-            near = {t: [(round(when - t, 2), program) for when, program in self.kills if t - 60 <= when <= t + 10] for t in message.later}
+            near = {t: [(round(when - t, 2), program) for when, program in self.kills if t - 20 <= when <= t + 2] for t in message.later}
             self.wrong.append(f"INVENTED: message {message.number} qp {others} for {who}, {message.unsure} tries without an answer, later, and kills about then: {near}")
         for qp, times in by_qp.items():
             for first, again in zip(times, times[1:]):

@@ -206,7 +206,7 @@ static struct disk *look(struct judge *judge, const struct disk *disk, const str
     judge->sums.cuts++;
     judge->sums.kinds[cut->kind]++;
     judge->rig->fsck = judge->options->filesystem == EXT4_NO_JOURNAL || judge->sums.cuts % 2 == 0;
-    if (rig_mount(judge->rig, found, true) != RIG_MOUNTED) {
+    if (rig_mount(judge->rig, found, true) == RIG_BROKEN) {
         judge->sums.broken++;
         tell_cut(judge, disk, cut, "the file system cannot be mounted");
         disk_destroy(found);

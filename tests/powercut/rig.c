@@ -238,7 +238,7 @@ enum rig_found rig_mount(struct rig *rig, struct disk *disk, bool after_cut)
         return RIG_MOUNTED;
     if (after_cut && rig->filesystem == BTRFS && rescue_btrfs(rig, path) == 0 &&
         mount_file(rig, path) == 0)
-        return RIG_MOUNTED;
+        return RIG_OLDER;
     fprintf(stderr, "powercut: mount %s: %s\n", filesystem_name(rig->filesystem), strerror(errno));
 broken:
     serve_remove(rig->serve, disk);

@@ -39,7 +39,11 @@ int rig_run(int (*body)(struct rig *rig, void *context), void *context);
 /* A disk with an empty file system; NULL if there is no mkfs or it failed (told on stderr). */
 struct disk *rig_format(struct rig *rig, enum filesystem filesystem);
 
-enum rig_found { RIG_MOUNTED, RIG_BROKEN /* could not be repaired or mounted */ };
+enum rig_found {
+    RIG_MOUNTED,
+    RIG_OLDER, /* a torn superblock of btrfs: mounted with another one, which has an older state */
+    RIG_BROKEN /* could not be repaired or mounted */
+};
 
 /* The disk becomes a loop device, is repaired as at boot, and mounted.  `path` is its file. */
 enum rig_found rig_mount(struct rig *rig, struct disk *disk, bool after_cut);

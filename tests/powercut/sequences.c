@@ -16,7 +16,7 @@
 
 struct sums {
     unsigned programs, cuts, looked_at, not_allowed, too_many, strict_not_allowed, strict_too_many;
-    unsigned broken, kinds[CUT_KINDS], differ, told_programs;
+    unsigned broken, older, kinds[CUT_KINDS], differ, told_programs;
     double most_seconds;
 };
 
@@ -270,7 +270,13 @@ static void look(struct run *run, const struct cut *cut, struct disk *found)
     run->looked_at++;
     run->sums->kinds[cut->kind]++;
     run->rig->fsck = run->options->filesystem == EXT4_NO_JOURNAL || run->sums->looked_at % 2;
-    if (rig_mount(run->rig, found, true) != RIG_MOUNTED) {
+    enum rig_found mounted = rig_mount(run->rig, found, true);
+    if (mounted == RIG_OLDER) { /* an admin chose that; no model says how old it is */
+        run->sums->older++;
+        rig_unmount(run->rig, found);
+        return;
+    }
+    if (mounted == RIG_BROKEN) {
         run->sums->broken++;
         printf("# '%s' cut at %zu (%s): the file system cannot be mounted\n", run->text, cut->at,
                cut_kind_name(cut->kind));
@@ -375,11 +381,14 @@ int sequences_run(struct rig *rig, void *context)
     }
     disk_destroy(empty);
     printf("SUM %s: %u programs, %u cuts, %u different disks looked at, not allowed by the model "
-           "%s %u, by strict %u; not decided (too many states) %u and %u; not mountable %u; calls "
+           "%s %u, by strict %u; not decided (too many states) %u and %u; not mountable %u, "
+           "mountable by an older "
+           "superblock only %u; calls "
            "that answer otherwise than in the simulator %u; %.0f s\n",
            filesystem_name(options->filesystem), sums.programs, sums.cuts, sums.looked_at,
            filesystem_model(options->filesystem), sums.not_allowed, sums.strict_not_allowed,
-           sums.too_many, sums.strict_too_many, sums.broken, sums.differ, rig_now() - start);
+           sums.too_many, sums.strict_too_many, sums.broken, sums.older, sums.differ,
+           rig_now() - start);
     if (sums.most_seconds > 4)
         printf("# a program took %.1f s: the models' clock stood still\n", sums.most_seconds);
     return sums.not_allowed || sums.strict_not_allowed || sums.broken || sums.differ ? 1 : 0;
