@@ -56,6 +56,20 @@ static void escape_byte(FILE *to, unsigned char byte)
     }
 }
 
+size_t text_print_character(FILE *to, const char *text, size_t size)
+{
+    uint32_t code = 0;
+    size_t length = text_character(text, size, &code);
+
+    if (length > 0 && text_is_printable(code)) {
+        fwrite(text, 1, length, to);
+        return length;
+    }
+    for (size_t i = 0; i < (length ? length : 1); i++)
+        fprintf(to, "\\x%02x", (unsigned char) text[i]);
+    return length ? length : 1;
+}
+
 void text_escape(FILE *to, const char *bytes, size_t size)
 {
     size_t at = 0, plain = 0;

@@ -13,6 +13,10 @@
 /* The length of the character of UTF-8 (RFC 3629) at the first of `size` > 0 bytes, and itself; 0
  * if there is none. */
 size_t text_character(const char *text, size_t size, uint32_t *code);
+
+/* Prints the first character of `size` bytes (1 or more), what is not printable as \xHH a byte.
+ * Returns how many bytes that were, 1 or more; errors stand in `to`. */
+size_t text_print_character(FILE *to, const char *text, size_t size);
 /* No control character, none that changes the direction of text or ends a line, no private one. */
 bool text_is_printable(uint32_t code);
 /* Printable characters, in UTF-8 too, as they are; all else, and '\', as \n, \\, \xHH.  Characters

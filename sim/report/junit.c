@@ -35,17 +35,13 @@ static void print_escaped(FILE *to, const char *text, bool value)
     size_t size = strlen(text);
 
     while (size > 0) {
-        uint32_t code = 0;
-        size_t length = text_character(text, size, &code);
+        const char *name = entity((unsigned char) *text, value);
+        size_t length = 1;
 
-        if (length == 1 && entity(code, value))
-            fputs(entity(code, value), to);
-        else if (length > 0 && text_is_printable(code))
-            fwrite(text, 1, length, to);
+        if (name)
+            fputs(name, to);
         else
-            for (size_t i = 0; i < (length ? length : 1); i++)
-                fprintf(to, "\\x%02x", (unsigned char) text[i]);
-        length += !length;
+            length = text_print_character(to, text, size);
         text += length;
         size -= length;
     }

@@ -11,19 +11,14 @@
 static void print_bytes(FILE *to, const char *text, size_t size, bool title)
 {
     while (size > 0) {
-        uint32_t code = 0;
-        size_t length = text_character(text, size, &code);
+        size_t length = 1;
 
-        if (length == 1 && (code == '\n' || code == '\t'))
+        if (*text == '\n' || *text == '\t')
             fputc(' ', to);
-        else if (length == 1 && code == '#' && title)
+        else if (*text == '#' && title)
             fputs("\\#", to); /* else it would begin a directive */
-        else if (length > 0 && text_is_printable(code))
-            fwrite(text, 1, length, to);
         else
-            for (size_t i = 0; i < (length ? length : 1); i++)
-                fprintf(to, "\\x%02x", (unsigned char) text[i]);
-        length += !length;
+            length = text_print_character(to, text, size);
         text += length;
         size -= length;
     }
