@@ -43,9 +43,8 @@ enum { EXIT_HOME = 111 };
 struct clean {
     int queue_fd; /* opened at start, so that syncfs tells of every write-back error since */
     struct journal journal;
-    bool knows_old; /* records that were in the journal at start: up to old_last of that generation
-                     */
-    uint64_t old_generation, old_last;
+    bool knows_old;                    /* what was recorded before this program: */
+    uint64_t old_generation, old_last; /* up to that record of that generation */
     char command[COMMAND_MAX];
     size_t length;
     bool too_long;

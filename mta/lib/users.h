@@ -30,9 +30,8 @@ struct recipient_user {
 struct users {
     const char *server_home;
     bool single_user;
-    bool
-        outsider; /* we may not look everywhere: what is denied counts as an error, not as absent */
-    int error;    /* errno that the last report of users_find is of; 0: of none */
+    bool outsider; /* may not look everywhere: what is denied is an error, not absent */
+    int error;     /* errno that the last report of users_find is of; 0: of none */
     struct assign assign;
     bool assign_known; /* `seen` is the state of the file that `assign` was made from */
     struct stat seen;
