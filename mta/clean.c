@@ -41,7 +41,7 @@
 enum { EXIT_HOME = 111 };
 
 struct clean {
-    int queue_fd; /* opened at start, so that syncfs tells of every write-back error since */
+    int sync_fd; /* opened at start, so that syncfs tells of every write-back error since */
     struct journal journal;
     bool knows_old;                    /* what was recorded before this program: */
     uint64_t old_generation, old_last; /* up to that record of that generation */
@@ -224,9 +224,9 @@ static char make_durable(struct clean *clean)
         if (found < 0 || !clean->knows_old)
             return '!';
         if (found == 0)
-            return io_sync_all(clean->queue_fd) < 0 ? '!' : '+';
+            return io_sync_all(clean->sync_fd) < 0 ? '!' : '+';
         if (!is_of_other_boot(&clean->journal) && !is_older(clean))
-            return journal_cover(&clean->journal, clean->queue_fd) < 0 ? '!' : '+';
+            return journal_cover(&clean->journal, clean->sync_fd) < 0 ? '!' : '+';
         poll(NULL, 0, JOURNAL_WAIT_MS);
     }
     return '!';
@@ -341,7 +341,7 @@ static int go_to_queue(char **environment)
 
 int main(int argc, char **argv, char **environment)
 {
-    struct clean clean = {.queue_fd = -1, .journal = {.fd = -1}};
+    struct clean clean = {.sync_fd = -1, .journal = {.fd = -1}};
     struct sigaction ignore;
     (void) argc;
     (void) argv;
@@ -350,12 +350,12 @@ int main(int argc, char **argv, char **environment)
     if (sigaction(SIGPIPE, &ignore, NULL) < 0 || go_to_queue(environment) < 0)
         return EXIT_HOME;
     umask(007);
-    clean.queue_fd = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (clean.queue_fd < 0)
+    clean.sync_fd = number_open_lock();
+    if (clean.sync_fd < 0)
         return EXIT_HOME;
     note_old(&clean); /* if that fails, again with the first sync */
     int status = serve(&clean);
-    close(clean.queue_fd);
+    close(clean.sync_fd);
     journal_close(&clean.journal);
     return status;
 }

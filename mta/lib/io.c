@@ -105,11 +105,11 @@ int io_sync_directory(const char *path)
     return result;
 }
 
-int io_sync_all(int directory)
+int io_sync_all(int fd)
 {
-    if (syncfs(directory) < 0)
+    if (syncfs(fd) < 0)
         return -1;
-    return fsync(directory);
+    return fsync(fd);
 }
 
 void io_close(int *fd)

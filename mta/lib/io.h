@@ -30,14 +30,16 @@ int io_replace_file(const char *directory, const char *path, const char *tempora
 /* fsync of a directory by path.  0 or -1 with errno. */
 int io_sync_directory(const char *path);
 
-/* Makes all of the file system durable that `directory`, an open one (or a file), is on: syncfs,
- * then fsync of it.  Waits for the disk.  0 or -1 with errno.
+/* Makes all of the file system durable that `fd`, an open file or directory, is on: syncfs, then
+ * fsync of it.  Waits for the disk.  0 or -1 with errno.
  *
  * syncfs alone is not enough: on ext4 without a journal, and on ext2, Linux (seen on 6.18:
  * sync_filesystem, ext4_sync_fs) flushes the disk's cache before it writes the last blocks of
- * metadata, not after. The fsync has nothing to write and flushes again.  On xfs and btrfs it does
- * nothing, on ext4 with a journal it is one flush more. */
-int io_sync_all(int directory);
+ * metadata, not after; and on xfs it does not flush at all where there is nothing to log, as when
+ * bytes were written over others within one tick of the clock.  The fsync has nothing to write and
+ * flushes again; of a directory not on xfs (xfs_dir_fsync), so there `fd` must be a regular file
+ * for bytes that were written over others. */
+int io_sync_all(int fd);
 
 /* Closes, ignoring errors, and sets *fd to -1; nothing if it is -1. */
 void io_close(int *fd);

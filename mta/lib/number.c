@@ -290,6 +290,11 @@ static int take(struct numbers *numbers, uint64_t least, uint64_t count, uint64_
     return write_next(numbers);
 }
 
+int number_open_lock(void)
+{
+    return open(LOCK_PATH, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0666);
+}
+
 static int take_locked(uint64_t least, uint64_t count, uint64_t *first)
 {
     struct numbers numbers;

@@ -31,4 +31,9 @@ int number_raise(uint64_t used);
  * lock/number may be older than the spool.  0, or -1 with errno. */
 int number_raise_above_spool(void);
 
+/* Opens (and makes) the file that guards the numbers, without taking the lock: a regular file of
+ * the queue that is never written nor removed, for io_sync_all.  A close-on-exec descriptor, or -1
+ * with errno. */
+int number_open_lock(void);
+
 #endif
