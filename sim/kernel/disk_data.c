@@ -14,7 +14,10 @@
  *   pieces of metadata: Pillai et al., "All File Systems Are Not Created Equal", OSDI '14, section
  *   3, "append": content atomicity and prefix append; XFS FAQ, "Why do I see binary NULLS in some
  *   files after recovery when I unplugged the power?")
- * - a truncate: made or not.
+ * - a truncate: made or not; or, if it cuts a file within a block, the block alone was written: the
+ *   old length, and zeros from the new end to the end of the block.  What is written there later
+ * may come so, too.  (Every file system clears the rest of the last block, lest the bytes come back
+ *   when the file grows; ext4 and xfs write it before the size.  tests/e2e/power-cut.sh saw it.)
  */
 #include "sim/kernel/vfs_internal.h"
 
@@ -39,6 +42,13 @@ uint64_t data_half(const struct change *change)
     uint64_t end = change->data.offset + change->data.size, start = end - size;
     uint64_t page = (end - 1) / VFS_BLOCK * VFS_BLOCK; /* the last page border inside */
     return page > start ? page - start : size / 2;
+}
+
+static void put_zeros(struct inode *inode, uint64_t offset, uint64_t size)
+{
+    char *zeros = vfs_allocate(size);
+    content_put(&inode->content, offset, zeros, size);
+    free(zeros);
 }
 
 /* How many overwritten bytes lie in the file as it is now (an earlier append may be lost). */
@@ -82,6 +92,31 @@ void data_apply_truncate(struct inode *inode, const struct change *change)
     bool grows = size > change->data.old_size;
     if (grows == (size > inode->content.size))
         content_cut(&inode->content, size);
+}
+
+uint64_t data_tail(const struct inode *inode, const struct change *change)
+{
+    const struct content *content = &inode->content;
+    uint64_t start = change->data.offset;
+    uint64_t end = (start + VFS_BLOCK - 1) / VFS_BLOCK * VFS_BLOCK;
+    if (start >= change->data.old_size)
+        return 0;
+    end = end < content->size ? end : content->size;
+    uint64_t held = end < content->held ? end : content->held;
+    if (start >= held || bytes_are_zeros(content->bytes + start, held - start))
+        return 0;
+    return end;
+}
+
+void data_apply_tail(struct inode *inode, const struct change *change)
+{
+    put_zeros(inode, change->data.offset, data_tail(inode, change) - change->data.offset);
+}
+
+void data_apply_part(struct inode *inode, const struct change *change, uint64_t from, uint64_t to)
+{
+    content_put(&inode->content, from, change->data.fresh + (from - change->data.offset),
+                to - from);
 }
 
 void data_apply(struct inode *inode, const struct change *change)
@@ -155,13 +190,6 @@ static void choose_overwrite(struct inode *inode, const struct change *change,
 
 enum append_kind { LOST, ZEROS, RUBBISH, DATA_THEN_ZEROS, DATA, APPEND_KINDS };
 
-static void put_zeros(struct inode *inode, uint64_t offset, uint64_t size)
-{
-    char *zeros = vfs_allocate(size);
-    content_put(&inode->content, offset, zeros, size);
-    free(zeros);
-}
-
 /* What the blocks held before: the same at the same place in every run. */
 static void put_rubbish(struct inode *inode, uint64_t offset, uint64_t size)
 {
@@ -172,17 +200,20 @@ static void put_rubbish(struct inode *inode, uint64_t offset, uint64_t size)
     free(rubbish);
 }
 
-/* How much of an append is there, if anything is. */
-static uint64_t choose_length(const struct change *change, enum append_kind kind,
+/* How much of an append is there, if anything is.  Of its bytes `inside` lie in the file as it is:
+ * a truncate before is not there. */
+static uint64_t choose_length(const struct change *change, enum append_kind kind, uint64_t inside,
                               const struct chooser *chooser, const char *what)
 {
     uint64_t size = data_appended(change), half = data_half(change);
-    uint64_t lengths[3];
+    uint64_t lengths[4];
     unsigned count = 0;
     if (half > 0)
         lengths[count++] = half;
     if (kind == DATA && size > 1 && size - 1 != half)
         lengths[count++] = size - 1;
+    if (kind == DATA && inside > 0 && inside < size && inside != half && inside != size - 1)
+        lengths[count++] = inside;
     lengths[count++] = size;
     if (count == 1)
         return size;
@@ -199,6 +230,7 @@ static void choose_append(struct inode *inode, const struct change *change,
     static const enum append_kind of_one[] = {LOST, ZEROS, RUBBISH, DATA};
     uint64_t size = data_appended(change), skip = data_overwritten(change);
     uint64_t offset = change->data.offset + skip, half = data_half(change);
+    uint64_t inside = inode->content.size > offset ? inode->content.size - offset : 0;
     if (size == 0)
         return;
     enum append_kind kind;
@@ -210,17 +242,17 @@ static void choose_append(struct inode *inode, const struct change *change,
         kind = every[chooser->choose(chooser->context, 5, what)];
     switch (kind) {
     case ZEROS:
-        put_zeros(inode, offset, choose_length(change, kind, chooser, what));
+        put_zeros(inode, offset, choose_length(change, kind, inside, chooser, what));
         break;
     case RUBBISH:
-        put_rubbish(inode, offset, choose_length(change, kind, chooser, what));
+        put_rubbish(inode, offset, choose_length(change, kind, inside, chooser, what));
         break;
     case DATA_THEN_ZEROS:
         put_zeros(inode, offset, size);
         data_apply_append(inode, change, half);
         break;
     case DATA:
-        data_apply_append(inode, change, choose_length(change, kind, chooser, what));
+        data_apply_append(inode, change, choose_length(change, kind, inside, chooser, what));
         break;
     default:
         break;
@@ -236,8 +268,12 @@ static void choose_truncate(struct inode *inode, const struct change *change,
     bool grows = size > change->data.old_size;
     if (grows ? size <= now : size >= now)
         return; /* nothing to be seen of it */
-    if (chooser->choose(chooser->context, 2, what) == 1)
+    unsigned count = data_tail(inode, change) > 0 ? 3 : 2;
+    unsigned answer = chooser->choose(chooser->context, count, what);
+    if (answer == count - 1)
         data_apply_truncate(inode, change);
+    else if (answer == 1)
+        data_apply_tail(inode, change);
 }
 
 void data_choose(struct inode *inode, const struct chooser *chooser)

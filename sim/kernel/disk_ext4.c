@@ -15,7 +15,8 @@
  *    travels in the same log.  It may come before the data: then there are zeros below it, never
  *    rubbish.  (Since Linux 5.6, dioread_nolock: the size is set when the write begins, and the
  *    blocks are marked as written when it ends; tests/e2e/power-cut.sh saw it on 6.18.  Before,
- * data went first.)
+ *    data went first.)  A truncate within a block clears the rest of the block, and that may be on
+ *    disk before the size: zeros behind what is to be the end, or what was appended there since.
  * 5. Bytes written over others are old or new; nothing orders them.
  * 6. Renaming a file over another one writes its data out before the rename is committed; closing
  *    a file that had been cut to nothing does the same.  link does not.
@@ -75,7 +76,7 @@ static void ext4_sync_end(struct vfs_sync *sync)
 
 static void ext4_crash(struct vfs *vfs, const struct chooser *chooser)
 {
-    log_crash(vfs, LOG_EARLY_SIZE, chooser);
+    log_crash(vfs, LOG_EARLY_SIZE | LOG_EARLY_TAIL, chooser);
 }
 
 const struct disk_model disk_ext4 = {.name = "ext4",

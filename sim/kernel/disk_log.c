@@ -165,16 +165,50 @@ static bool follows_pages(const struct inode *inode, const struct change *change
     return inode->content.size % VFS_BLOCK == 0 && start % VFS_BLOCK == 0;
 }
 
+/* Of a truncate whose size is lost the zeros behind the new end; returns where they end, or 0. */
+static uint64_t choose_tail(struct inode *inode, const struct change *change,
+                            const struct chooser *chooser)
+{
+    char what[LABEL_MAX + 64], longer[LABEL_MAX + 80];
+    uint64_t end = data_tail(inode, change);
+    if (end == 0)
+        return 0;
+    snprintf(longer, sizeof longer, "%s: zeros", change_describe(change, what, sizeof what));
+    if (chooser->choose(chooser->context, 2, longer) == 0)
+        return 0;
+    data_apply_tail(inode, change);
+    return end;
+}
+
+/* An append whose size is lost, onto such zeros, as far as they go. */
+static void choose_in_tail(struct inode *inode, const struct change *change, uint64_t tail,
+                           const struct chooser *chooser)
+{
+    char what[LABEL_MAX + 64];
+    uint64_t start = change->data.offset + data_overwritten(change);
+    uint64_t end = change->data.offset + change->data.size;
+    end = end < tail ? end : tail;
+    if (start >= end)
+        return;
+    change_describe(change, what, sizeof what);
+    if (chooser->choose(chooser->context, 2, what) == 1)
+        data_apply_part(inode, change, start, end);
+}
+
 static void choose_content(struct inode *inode, uint64_t lost, unsigned rules,
                            const struct chooser *chooser)
 {
     uint64_t flushed = flushed_up_to(inode, lost);
+    uint64_t tail = 0; /* the last truncate's size is lost, and its zeros end here */
     bool whole = true; /* all appends so far are there */
     crash_rewind_data(inode);
     for (struct change *change = inode->data.first; change; change = change->own_next) {
         if (change->kind == CHANGE_TRUNCATE) {
+            tail = 0;
             if (change->operation < lost || change->sure)
                 data_apply_truncate(inode, change);
+            else if (rules & LOG_EARLY_TAIL)
+                tail = choose_tail(inode, change, chooser);
             whole = inode->content.size == change->data.offset;
             continue;
         }
@@ -186,6 +220,7 @@ static void choose_content(struct inode *inode, uint64_t lost, unsigned rules,
         choose_overwrite(inode, change, chooser);
         if (data_appended(change) == 0)
             continue;
+        choose_in_tail(inode, change, tail, chooser);
         bool follows = whole || ((rules & LOG_HOLES) && follows_pages(inode, change));
         whole = change->operation < lost && follows &&
                 (choose_append(inode, change, chooser) ||

@@ -9,8 +9,11 @@
  * 1. fsync of a file makes its data and attributes durable, not its names.  fdatasync: its data
  *    and size alone; of a directory: nothing.
  * 2. fsync of a directory makes its entries durable, not the files they name, not its own name.
- *    Nor the inodes they name: an entry of one that was never synced itself, file or directory, may
- *    be gone (fsck removes it; ext4 without a journal; tests/e2e/power-cut.sh saw it).
+ *    Nor the inodes they name: an entry, durable or not, of one that was never synced itself, file
+ *    or directory, may be gone (fsck removes it), or name what is on disk in that inode's place: a
+ *    file that was removed and had the number before, or one of up to 4 such, if each got it
+ *    before the one before was synced.  A removed file is on disk until a syncfs is durable, or
+ *    until a file in its place is.  (ext4 without a journal; tests/e2e/power-cut.sh saw both.)
  * 3. syncfs writes everything, but the disk's cache may have been flushed before the last of it:
  *    all of it is durable only when a sync of anything (an fsync, another syncfs) that began later
  *    has ended.  (Linux on ext4 without a journal, and on ext2: sync_filesystem() writes the blocks
@@ -64,6 +67,7 @@ static void strict_sync_end(struct vfs_sync *sync)
     struct vfs *vfs = sync->vfs;
     changes_settle(&vfs->data, sync->cached);
     changes_settle(&vfs->metadata, sync->cached);
+    numbers_settle(vfs, sync->cached);
     if (!inode) {
         vfs->cached = vfs->cached < sync->operation ? sync->operation : vfs->cached;
         return;
@@ -130,6 +134,16 @@ static void add_later_files(struct strict *strict, const struct inode *old)
         }
 }
 
+/* What may be found instead of an inode that was never synced: nothing, or what had its place. */
+static void add_instead(struct strict *strict, const struct inode *inode)
+{
+    if (!is_new(inode))
+        return;
+    state_add(strict, NULL);
+    for (struct inode *before = inode->before; before; before = before->before)
+        state_add(strict, before);
+}
+
 /* "queue/todo/1: entry added, removed" */
 static void label_entry(const struct slot *slot, char *to, size_t size)
 {
@@ -149,12 +163,13 @@ static void choose_entry(struct strict *strict, struct slot *slot)
         state_add(strict, change->name.old);
         if (!change->name.old)
             continue;
-        if (change->name.old->freed || is_new(change->name.old))
+        if (change->name.old->freed)
             state_add(strict, NULL);
+        add_instead(strict, change->name.old);
         add_later_files(strict, change->name.old);
     }
-    if (slot->live && is_new(slot->live))
-        state_add(strict, NULL);
+    if (slot->live)
+        add_instead(strict, slot->live);
     /* the newest stands last, even if it was there before */
     unsigned kept = 0;
     for (unsigned i = 0; i < strict->state_count; i++)
@@ -173,8 +188,12 @@ static void choose_new_inode(struct strict *strict, struct slot *slot)
 {
     char what[LABEL_MAX + 64];
     change_describe(slot->live->metadata.first, what, sizeof what);
-    if (strict->chooser->choose(strict->chooser->context, 2, what) == 0)
-        slot->live = NULL;
+    strict->state_count = 0;
+    add_instead(strict, slot->live);
+    state_add(strict, slot->live);
+    slot->live =
+        strict
+            ->states[strict->chooser->choose(strict->chooser->context, strict->state_count, what)];
 }
 
 static int by_number(const void *a, const void *b)

@@ -18,8 +18,15 @@
  * 4. The size is set when the data are on disk: neither zeros nor rubbish at the end.  Of appends
  *    that no sync covers the first ones may be there (a long one cut at a page), and only if all
  *    metadata older than they are on disk too.  Pages are written in any order: those before the
- *    end may be missing, which reads as zeros.
- * 5. Bytes written over others are old or new; nothing orders them.
+ *    end may be missing, which reads as zeros.  A truncate within a block clears the rest of the
+ *    block, and that is on disk before the size: zeros behind what is to be the end, or what was
+ *    appended there since.  (tests/e2e/power-cut.sh saw it.)
+ * 5. Bytes written over others are old or new; nothing orders them.  syncfs writes them, but only
+ *    a write of the log flushes the disk's cache, and there may be nothing to log: a time stamp
+ *    that is the same as before is not.  So they are durable only when an fsync or fdatasync of
+ *    that file has ended, or one of any other file that began later: these flush.  fsync of a
+ *    directory need not.  (Linux fs/xfs: xfs_fs_sync_fs(), xfs_dir_fsync() and xfs_file_fsync();
+ *    tests/e2e/power-cut.sh saw it on 6.18.)
  * 6. No heuristic: neither rename over a file nor closing one that was cut to nothing writes its
  *    data.  (xfs starts writing in the second case and does not wait for it.)
  */
@@ -45,13 +52,21 @@ static void xfs_sync_begin(struct vfs_sync *sync)
 
 static void xfs_sync_end(struct vfs_sync *sync)
 {
-    changes_settle(sync->inode ? &sync->inode->data : &sync->vfs->data, sync->operation);
+    struct vfs *vfs = sync->vfs;
+    if (!sync->inode) {
+        changes_settle_appends(vfs, sync->operation);
+        vfs->cached = vfs->cached < sync->operation ? sync->operation : vfs->cached;
+    } else {
+        if (S_ISREG(sync->inode->mode))
+            changes_settle(&vfs->data, sync->cached);
+        changes_settle(&sync->inode->data, sync->operation);
+    }
     log_commit(sync->vfs, sync->commits);
 }
 
 static void xfs_crash(struct vfs *vfs, const struct chooser *chooser)
 {
-    log_crash(vfs, LOG_HOLES, chooser);
+    log_crash(vfs, LOG_HOLES | LOG_EARLY_TAIL, chooser);
 }
 
 const struct disk_model disk_xfs = {.name = "xfs",

@@ -54,81 +54,6 @@ void vfs_give(void *object, size_t size)
         pool_give(&objects[(size + OBJECT_STEP - 1) / OBJECT_STEP], object);
 }
 
-/* --- inode numbers: always the lowest free one ------------------------------------------------*/
-
-static void numbers_push(struct vfs *vfs, ino_t number)
-{
-    if (vfs->free_count == vfs->free_capacity) {
-        vfs->free_capacity = vfs->free_capacity ? 2 * vfs->free_capacity : 16;
-        vfs->free_numbers =
-            vfs_reallocate(vfs->free_numbers, vfs->free_capacity * sizeof *vfs->free_numbers);
-    }
-    size_t i = vfs->free_count++;
-    for (; i > 0 && vfs->free_numbers[(i - 1) / 2] > number; i = (i - 1) / 2)
-        vfs->free_numbers[i] = vfs->free_numbers[(i - 1) / 2];
-    vfs->free_numbers[i] = number;
-}
-
-static ino_t numbers_pop(struct vfs *vfs)
-{
-    if (vfs->free_count == 0)
-        return vfs->next_number++;
-    ino_t *heap = vfs->free_numbers;
-    ino_t lowest = heap[0];
-    ino_t last = heap[--vfs->free_count];
-    size_t i = 0;
-    for (;;) {
-        size_t child = 2 * i + 1;
-        if (child >= vfs->free_count)
-            break;
-        if (child + 1 < vfs->free_count && heap[child + 1] < heap[child])
-            child++;
-        if (heap[child] >= last)
-            break;
-        heap[i] = heap[child];
-        i = child;
-    }
-    heap[i] = last;
-    return lowest;
-}
-
-static int by_number_then_newest(const void *a, const void *b)
-{
-    const struct inode *x = *(struct inode *const *) a;
-    const struct inode *y = *(struct inode *const *) b;
-    if (x->number != y->number)
-        return x->number < y->number ? -1 : 1;
-    return x->created > y->created ? -1 : x->created < y->created;
-}
-
-/* After a crash: which numbers are free.  Of two inodes with one number (the name of a removed
- * file came back although a later file got its number) the later keeps it. */
-void numbers_rebuild(struct vfs *vfs)
-{
-    size_t count = 0;
-    for (struct inode *inode = vfs->first; inode; inode = inode->next)
-        count++;
-    struct inode **sorted = vfs_allocate(count * sizeof *sorted);
-    count = 0;
-    for (struct inode *inode = vfs->first; inode; inode = inode->next)
-        sorted[count++] = inode;
-    qsort(sorted, count, sizeof *sorted, by_number_then_newest);
-    vfs->free_count = 0;
-    vfs->next_number = VFS_FIRST_NUMBER;
-    size_t doubles = 0;
-    for (size_t i = 1; i < count; i++) { /* sorted[0] is the root */
-        while (vfs->next_number < sorted[i]->number)
-            numbers_push(vfs, vfs->next_number++);
-        if (vfs->next_number == sorted[i]->number)
-            vfs->next_number++;
-        else
-            sorted[doubles++] = sorted[i];
-    }
-    for (size_t i = 0; i < doubles; i++)
-        sorted[i]->number = numbers_pop(vfs);
-    free(sorted);
-}
-
 /* --- the file system --------------------------------------------------------------------------*/
 
 struct vfs *vfs_create(const struct vfs_options *options)
@@ -256,7 +181,7 @@ struct inode *inode_create(struct vfs *vfs, mode_t mode, uid_t uid, gid_t gid)
         return NULL;
     struct inode *inode = vfs_take_zeroed(sizeof *inode);
     inode->vfs = vfs;
-    inode->number = vfs->root ? numbers_pop(vfs) : VFS_ROOT_NUMBER;
+    inode->number = VFS_ROOT_NUMBER;
     inode->mode = mode;
     inode->uid = uid;
     inode->gid = gid;
@@ -266,8 +191,10 @@ struct inode *inode_create(struct vfs *vfs, mode_t mode, uid_t uid, gid_t gid)
     *(vfs->last ? &vfs->last->next : &vfs->first) = inode;
     vfs->last = inode;
     vfs->inodes_used++;
-    if (vfs->root)
+    if (vfs->root) {
+        number_take(inode);
         change_log_birth(inode);
+    }
     return inode;
 }
 
@@ -295,7 +222,7 @@ void inode_check(struct inode *inode)
     struct vfs *vfs = inode->vfs;
     if (!inode->freed) {
         inode->freed = vfs->operation;
-        numbers_push(vfs, inode->number);
+        number_give_back(inode);
         vfs->inodes_used--;
         vfs->blocks_used -= inode_blocks(inode);
     }

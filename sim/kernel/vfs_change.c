@@ -227,6 +227,9 @@ void change_drop(struct change *change)
         slot->change_count--;
         slot_forget_if_empty(slot);
         old = change->name.old;
+    } else if (change_is_birth(change)) {
+        old = change->inode->before; /* its place is taken */
+        change->inode->before = NULL;
     } else if (change->kind == CHANGE_MARK) {
         change->inode->vfs->marks--;
     } else if (change->kind >= CHANGE_WRITE) {
@@ -314,6 +317,21 @@ void changes_settle(struct change_list *list, uint64_t operation)
         settle_among_failures(list, operation);
     else
         drop_up_to(list, operation);
+}
+
+static bool only_overwrites(const struct change *change)
+{
+    return change->kind == CHANGE_WRITE && data_appended(change) == 0 && !change->sure;
+}
+
+void changes_settle_appends(struct vfs *vfs, uint64_t operation)
+{
+    for (struct change *change = vfs->data.first, *next; change && change->operation <= operation;
+         change = next) {
+        next = change->log_next;
+        if (!only_overwrites(change))
+            settle_data(change);
+    }
 }
 
 static void fail(struct change_list *list)

@@ -112,6 +112,7 @@ static struct vfs *copy_tree(const struct vfs *vfs)
         copy_table(inode);
     for (struct inode *inode = vfs->first; inode; inode = inode->next) {
         copy_names(inode);
+        copy_of(inode)->before = copy_of(inode->before);
         if (inode->links > 0) /* of a removed one it may be gone */
             copy_of(inode)->parent = copy_of(inode->parent);
     }
@@ -138,6 +139,7 @@ struct vfs *vfs_clone(const struct vfs *vfs)
 struct vfs *vfs_copy(const struct vfs *vfs, int64_t (*clock)(void *context), void *context)
 {
     assert(!vfs->metadata.count && !vfs->data.count && !vfs->syncs && !vfs->power_off);
+    assert(vfs->removed_count == 0);
     struct vfs *to = copy_tree(vfs);
     forget_copies(vfs);
     to->options.clock = clock;

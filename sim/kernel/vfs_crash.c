@@ -102,6 +102,7 @@ static void forget_changes(struct vfs *vfs)
     for (struct inode *inode = vfs->first; inode; inode = inode->next) {
         inode->metadata = inode->data = (struct change_list){0};
         inode->holds = 0;
+        inode->before = NULL;
     }
 }
 

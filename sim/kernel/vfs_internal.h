@@ -128,6 +128,8 @@ struct inode {
     unsigned holds;          /* by pending changes */
     struct slot *names;      /* one of its entries, or NULL */
     struct change_list metadata, data;
+    struct inode *before;  /* what the disk has in this inode's place while its birth is pending: a
+                            * removed one with the same number, held; or NULL */
     uint64_t changed;      /* last operation that changed the inode in any way */
     uint64_t size_changed; /* last operation that created it or changed its size */
     uint64_t logged;       /* last one that changed more of it than bytes and time stamps */
@@ -151,6 +153,12 @@ struct inode {
     uint64_t scratch;
     struct slot *reached_by;
     bool reached;
+};
+
+/* A number that no inode has, and the removed one that has it on disk: held, or NULL. */
+struct free_number {
+    ino_t number;
+    struct inode *removed;
 };
 
 struct vfs_sync {
@@ -177,13 +185,15 @@ struct vfs {
     size_t marks; /* how many of `metadata` are marks */
     size_t sure;  /* how many changes are */
     struct vfs_sync *syncs;
-    uint64_t cached;              /* strict: changes up to this one are written, but not flushed */
+    uint64_t cached;              /* strict, xfs: up to this one changes are written, not flushed */
     uint64_t last_sync_operation; /* the latest operation that a running sync covers, or `cached` */
     uint64_t blocks_used, blocks_total; /* blocks_total UINT64_MAX: no limit */
     uint64_t inodes_used;
     ino_t next_number;
-    ino_t *free_numbers; /* heap, smallest first */
+    struct free_number *free_numbers; /* heap, smallest first */
     size_t free_count, free_capacity;
+    size_t removed_count;     /* how many of them have a removed inode */
+    uint64_t removed_settled; /* none that was removed up to this operation is on disk */
     vfs_observer *observer;
     void *observer_context;
 };
@@ -198,7 +208,8 @@ struct disk_model {
     bool logs_metadata, logs_data; /* whether these changes are kept as pending at all */
     bool joins_names; /* an entry that changes again and again need not keep each value */
     bool fails_names; /* an fsync that fails leaves names and attributes behind, too */
-    bool logs_births; /* a new inode is pending until it is synced itself */
+    bool logs_births; /* a new inode is pending until it is synced itself, and a removed one is on
+                       * disk until everything is synced, or a new one in its place */
     /* Called before each operation: what becomes durable by age.  May be NULL. */
     void (*tick)(struct vfs *vfs);
     /* A regular file's data are about to become what a name stands for in place of another file
@@ -237,10 +248,18 @@ void inode_account(struct inode *inode, size_t held_before);
 uint64_t inode_blocks(const struct inode *inode);
 void inode_tell(struct inode *inode, enum vfs_change change);
 void slot_tell(struct slot *slot, struct slot *old, enum vfs_change change);
-void numbers_rebuild(struct vfs *vfs);
 bool cred_has_group(const struct cred *cred, gid_t gid);
 /* -EACCES or 0 */
 int inode_check_permission(const struct inode *inode, const struct cred *cred, int want);
+
+/* vfs_number.c */
+/* A new inode gets a number, and on disk the place of what had it before. */
+void number_take(struct inode *inode);
+void number_give_back(struct inode *inode);
+/* What was removed up to that operation is gone from the disk, too. */
+void numbers_settle(struct vfs *vfs, uint64_t operation);
+/* After a crash: which numbers are free, and one each for the inodes that are left. */
+void numbers_rebuild(struct vfs *vfs);
 
 /* vfs_path.c */
 enum last_type { LAST_NORMAL, LAST_ROOT, LAST_DOT, LAST_DOTDOT };
@@ -314,6 +333,8 @@ void changes_drop_all(struct inode *inode);
 /* The changes of the list (of a vfs or an inode) up to `operation` are durable: forgets them.
  * Those that failed stay, and what can only be told on top of them. */
 void changes_settle(struct change_list *list, uint64_t operation);
+/* The same of the data of all files, but what was written over other bytes stays pending. */
+void changes_settle_appends(struct vfs *vfs, uint64_t operation);
 void change_is_sure(struct change *change);
 /* A sync of the inode (NULL: everything) failed: what it covered never becomes durable. */
 void changes_fail(struct vfs *vfs, struct inode *inode);
@@ -351,8 +372,9 @@ uint64_t log_choose_prefix(struct vfs *vfs, const struct chooser *chooser);
 /* Entries and attributes as they were before that operation. */
 void log_take_back(struct vfs *vfs, uint64_t lost);
 enum log_rule {
-    LOG_HOLES = 1,     /* pages of zeros may stand before data that were written later */
-    LOG_EARLY_SIZE = 2 /* of an append the size may be there, and zeros below it */
+    LOG_HOLES = 1,      /* pages of zeros may stand before data that were written later */
+    LOG_EARLY_SIZE = 2, /* of an append the size may be there, and zeros below it */
+    LOG_EARLY_TAIL = 4  /* a cut within a block may be there as zeros, with the old size */
 };
 /* What is there of the data of all that survives; `rules` is a set of enum log_rule. */
 void log_choose_data(struct vfs *vfs, uint64_t lost, unsigned rules, const struct chooser *chooser);
@@ -372,6 +394,12 @@ uint64_t data_half(const struct change *change);
 void data_apply_overwrite(struct inode *inode, const struct change *change);
 void data_apply_append(struct inode *inode, const struct change *change, uint64_t bytes);
 void data_apply_truncate(struct inode *inode, const struct change *change);
+/* Where the zeros end that a truncate within a block writes behind the new end of the file, if the
+ * size stays as it is; 0: nothing would be seen of them. */
+uint64_t data_tail(const struct inode *inode, const struct change *change);
+void data_apply_tail(struct inode *inode, const struct change *change);
+/* The bytes of a write from `from` up to `to`, both in the file. */
+void data_apply_part(struct inode *inode, const struct change *change, uint64_t from, uint64_t to);
 /* All of it, whatever is there of what it was made on. */
 void data_apply(struct inode *inode, const struct change *change);
 /* Whether the overwritten part, put on the content as it is now, would change it. */

@@ -84,6 +84,7 @@ void vfs_settle(struct vfs *vfs)
         change_drop(vfs->data.first);
     while (vfs->metadata.first)
         change_drop(vfs->metadata.first);
+    numbers_settle(vfs, vfs->operation);
     vfs->committed = vfs->operation;
 }
 

@@ -395,10 +395,9 @@ static inline void check_states(const struct disk_model *model, const char *prog
     char problem[20000] = "";
     while ((one = strsep(&rest, "|"))) {
         bool found = false;
-        for (size_t i = 0; i < states.count && !found; i++)
-            if (strcmp(states.list[i].text, one) == 0) {
+        for (size_t i = 0; i < states.count; i++) /* several: names of one file, or of two */
+            if (strcmp(states.list[i].text, one) == 0)
                 states.list[i].wanted = found = true;
-            }
         count++;
         if (!found)
             snprintf(problem + strlen(problem), 500, "\n  never found: '%.400s'", one);

@@ -25,7 +25,7 @@ START_TEST(rule_2_data_need_fsync)
     in_ffs("put a x; begin a", "a=|a=.|a=?|a=x");
     in_ffs("new a; begin a; put a x; end", "a=|a=.|a=?|a=x");
     in_ffs("put a x; put b y; sync", "a=x b=y");
-    in_ffs("put a 1234; fsync a; cut a 2", "a=1234|a=12");
+    in_ffs("put a 1234; fsync a; cut a 2", "a=1234|a=12..|a=12");
 }
 END_TEST
 

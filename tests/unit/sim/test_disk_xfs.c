@@ -14,7 +14,7 @@ START_TEST(rule_1_a_prefix_of_the_log)
     xfs("put a x; settle; link a b; rm a", "a=x|a=x b=x|b=x");
     xfs("new a; settle; chmod a 600; new b", "a=|a(600)=|a(600)= b=");
     xfs("mkdir d; settle; mv d e; new e/a", "d/|e/|e/ e/a=");
-    xfs("put a 123456; settle; cut a 2; cut a 4", "a=123456|a=12|a=12..");
+    xfs("put a 123456; settle; cut a 2; cut a 4", "a=123456|a=12....|a=12|a=12..");
 }
 END_TEST
 
@@ -57,7 +57,14 @@ START_TEST(rule_4_data_before_the_size)
     xfs("new a; settle; put a hi; put a yo", "a=|a=hi|a=hiyo");
     xfs("new a; settle; pages a 8192 x", "a=|a=x*4096|a=x*8192");
     xfs("new a; settle; new b; put a hi", "a=|a= b=|a=hi b=");
-    xfs("put a 123456; settle; cut a 2; put a Z", "a=123456|a=12|a=12Z");
+    /* a cut within a block is there before the size */
+    xfs("put a 123456; settle; cut a 2; put a Z", "a=123456|a=12....|a=12Z...|a=12|a=12Z");
+    xfs("put a 123; settle; cut a 1; put a WXYZ; fsync a", "a=1WXYZ");
+    xfs("put a 123; settle; cut a 1; put a WXYZ", "a=123|a=1..|a=1WX|a=1|a=1WXYZ");
+    xfs("pages a 4096 x; put a 12; settle; cut a 4096", "a=x*409612|a=x*4096");
+    xfs("put a x; pages a 4096 y; settle; cut a 1", "a=xy*4096|a=x.*4095y|a=x");
+    xfs("put a 1234; settle; cut a 2; begin a", "a=1234|a=12..|a=12");
+    xfs("put a 1234; settle; cut a 2; fsync a", "a=12");
     xfs("put a hi; wait 99", "a=|a=hi");
     xfs("new a; settle; put a hi; fsync a", "a=hi");
     /* pages that were not written are holes before those that were */
@@ -73,6 +80,17 @@ START_TEST(rule_5_bytes_written_over_others)
 {
     xfs("put a 1234; settle; over a 0 AB", "a=1234|a=AB34");
     xfs("put a 1234; settle; new b; over a 0 AB", "a=1234|a=AB34|a=1234 b=|a=AB34 b=");
+    /* syncfs does not flush them, nor does fsync of a directory, but any fsync of a file does */
+    const char *either = "a=1234 b=|a=AB34 b=";
+    xfs("put a 1234; new b; settle; over a 0 AB; sync", either);
+    xfs("put a 1234; new b; settle; over a 0 AB; sync; sync; fsync .", either);
+    xfs("put a 1234; new b; settle; over a 0 AB; fsync b", either);
+    xfs("put a 1234; new b; settle; over a 0 AB; sync; fdatasync b", "a=AB34 b=");
+    xfs("put a 1234; new b; settle; over a 0 AB; fsync a", "a=AB34 b=");
+    xfs("put a 1234; new b; settle; over a 0 AB; begin b; sync; end", either);
+    xfs("put a 1234; settle; over a 0 AB; put a Z; sync", "a=1234Z|a=AB34Z");
+    xfs("put a 1234; new b; settle; over a 0 AB; sync; over a 0 CD; fsync b",
+        "a=AB34 b=|a=CD34 b=");
 }
 END_TEST
 
