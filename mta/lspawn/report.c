@@ -17,7 +17,8 @@ int report_build_text(struct buf *report, unsigned slot, const char *text)
     return buf_add_byte(report, 0);
 }
 
-/* Exit codes of qmail-local's interface: 111 and sysexits' OSERR, IOERR, TEMPFAIL are soft. */
+/* Exit codes of qmail-local's interface: 111 and sysexits' OSERR, IOERR, TEMPFAIL are soft.  127 is
+ * the dynamic linker's, for want of memory or descriptors, say: nothing was even begun. */
 static char letter_of(int exit_code)
 {
     switch (exit_code) {
@@ -27,6 +28,7 @@ static char letter_of(int exit_code)
     case 71:
     case 74:
     case 75:
+    case 127:
         return 'Z';
     default:
         return 'D';

@@ -338,6 +338,20 @@ rm -f "$home"/Maildir/new/*
 is "200 at once" "$(for i in $(seq 200); do request "$i" 17 joe@x.example; done | spawn | grep -c ' Kdid 1+0+0/$')" 200
 is "all there" "$(count "$home/Maildir/new")" 200
 is "users of the system are left alone" "$(request 1 17 "$(id -un 2>/dev/null || echo daemon)@x.example" | spawn | tail -1 | cut -c1-8)" "1 Dalias"
+# A worker that says that it is not for it, and then a program that cannot be loaded.
+mv "$server/bin/nixie-local" "$tmp/real-local"
+cat >"$server/bin/nixie-local" <<'END'
+#!/bin/sh
+[ "$1" = --stay ] || exit 127
+printf '\0\001\0\0'
+head -c 6 <&1 >/dev/null
+printf '\0\002\001\0'
+cat <&1 >/dev/null
+END
+chmod 755 "$server/bin/nixie-local"
+is "a program that cannot be loaded is no reason to bounce" "$(request 1 17 joe@x.example | spawn | tail -1)" "1 Z"
+mv "$tmp/real-local" "$server/bin/nixie-local"
+rm -f "$home"/Maildir/new/*
 is "another default delivery" "$(request 1 17 joe@x.example | spawn '|echo here; exit 100')" "500
 1 Dhere/"
 printf 'joe@x.example\n' >"$server/users/assign"
