@@ -10,7 +10,7 @@
  * nobody becomes anybody.
  *
  * DEFAULT-DELIVERY is what happens to mail of users without a .qmail file, in the format of one;
- * without it control/defaultdelivery, else "./Maildir/".
+ * without it control/defaultdelivery; if that is missing or empty, "./Maildir/".
  *
  * A delivery is over when its nixie-local has answered or ended: what programs that it left behind
  * still hold of the pipe is not waited for.  At the end of descriptor 0 the running deliveries are
@@ -499,9 +499,12 @@ static int read_default_delivery(struct lspawn *lspawn, int argc, char **argv)
         if (buf_set_text(to, argv[1]) < 0)
             return -1;
     } else if (io_read_file("control/defaultdelivery", to) < 0) {
-        if (errno != ENOENT || buf_set_text(to, "./Maildir/") < 0)
+        if (errno != ENOENT)
             return -1;
     }
+    /* instructions to do nothing would lose all mail */
+    if (to->length == 0 && buf_set_text(to, "./Maildir/") < 0)
+        return -1;
     if (to->length && memchr(to->data, 0, to->length)) {
         errno = EINVAL;
         return -1;

@@ -352,6 +352,9 @@ chmod 755 "$server/bin/nixie-local"
 is "a program that cannot be loaded is no reason to bounce" "$(request 1 17 joe@x.example | spawn | tail -1)" "1 Z"
 mv "$tmp/real-local" "$server/bin/nixie-local"
 rm -f "$home"/Maildir/new/*
+: >"$server/control/defaultdelivery"
+is "an empty control/defaultdelivery" "$(request 1 17 joe@x.example | spawn | tail -1)" "1 Kdid 1+0+0/"
+rm "$server/control/defaultdelivery"
 is "another default delivery" "$(request 1 17 joe@x.example | spawn '|echo here; exit 100')" "500
 1 Dhere/"
 printf 'joe@x.example\n' >"$server/users/assign"
