@@ -44,10 +44,10 @@ int mark_parse(const char *name, size_t size, uint64_t *number, enum mark *mark)
 int mark_set(uint64_t number, enum mark mark)
 {
     char path[MARK_PATH_SIZE];
-    int fd = open(mark_path(path, number, mark),
-                  O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0600);
+    /* one that is there may be root's, which nixie-send could not open */
+    int fd = open(mark_path(path, number, mark), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0)
-        return -1;
+        return errno == EEXIST ? 0 : -1;
     close(fd);
     return 0;
 }
