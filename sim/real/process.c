@@ -58,7 +58,7 @@ static pid_t search_start(const struct layout_home *home)
     struct dirent *entry;
     while (!found && (entry = readdir(folder)) != NULL) {
         long pid = strtol(entry->d_name, NULL, 10);
-        if (pid > 1 && runs_start(home, (pid_t) pid) == 1)
+        if (pid > 0 && runs_start(home, (pid_t) pid) == 1)
             found = (pid_t) pid;
     }
     closedir(folder);
@@ -73,7 +73,7 @@ static pid_t find_start(const struct layout_home *home)
     if (files_read(home->fd, PID_FILE, text, sizeof text) < 0)
         return 0;
     long pid = strtol(text, &end, 10);
-    if (pid <= 1 || *end != '\n')
+    if (pid < 1 || *end != '\n') /* 1: all there is in a container */
         return search_start(home);
     return is_our_start(home, (pid_t) pid) ? (pid_t) pid : 0;
 }

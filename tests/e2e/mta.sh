@@ -78,6 +78,25 @@ mv home moved
 ln -s moved home
 check_status 1 "a home behind a symbolic link" "$nixie" mta status home
 
+# As in a container, where the server's number is 1.
+"$nixie" mta init one --domain a.org >/dev/null
+inside() {
+    unshare --user --map-current-user --pid --fork --mount-proc bash -c '
+        (
+            for ((i = 0; i < 300; i++)); do [ -s one/run/start.pid ] && [ -s one/log/current ] && break; sleep 0.1; done
+            "$0" mta status one >one.status
+            echo $? >one.code
+            kill -TERM 1
+        ) &
+        exec "$0" mta start one' "$nixie"
+}
+if unshare --user --map-current-user --pid --fork --mount-proc true 2>/dev/null; then
+    check "a server whose number is 1" inside
+    is "is found" "$(cat one.code) $(head -1 one.status)" "0 running (pid 1)"
+else
+    skip "a server whose number is 1" "no namespaces"
+fi
+
 # An interrupted init can be repeated.
 "$nixie" mta init part --domain a.org >/dev/null && rm part/control/me part/bin/nixie-queue
 check_status 0 "init of a half made home" "$nixie" mta init part --domain a.org
