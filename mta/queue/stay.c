@@ -429,12 +429,14 @@ static int get_memory(struct stay *stay)
 /* Returns NULL, or what could not be done. */
 static const char *start(struct stay *stay)
 {
+    stay->uid = geteuid();
+    if (stay->queue->caller != stay->uid) /* whose limits would be everybody's, for ever */
+        return "only the server has one stay";
     stay->lock_fd = lock_file(LOCK_PATH, 0600, false);
     if (stay->lock_fd < 0)
         return errno == EWOULDBLOCK ? "another nixie-queue stays already"
                                     : "unable to lock run/queue.lock";
     stay->client_max = find_client_max();
-    stay->uid = geteuid();
     if (get_memory(stay) < 0)
         return "out of memory";
     if (early_start(&stay->early, stay->queue->commit_fd) < 0)

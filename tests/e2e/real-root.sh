@@ -58,6 +58,8 @@ check_status 0 "user --create-users" "$nixie" mta user "$home" alice --create-us
 check_status 0 "another" "$nixie" mta user "$home" bob --create-users
 is "the mailbox belongs to the user" "$(stat -c '%U %a' "$home/users/alice/Maildir/new")" "alice 700"
 check_status 3 "an ordinary user cannot start it" as_someone "$nixie" mta start "$home"
+stays() { : | as_someone "$home/bin/nixie-queue" --stay; }
+check_status 111 "nor have a queue stay" stays
 echo 127.0.0.1:0 >"$home/control/listen"
 check "start" server_start "$home"
 users_of() {
