@@ -42,10 +42,26 @@ static int home_from_program(struct buf *home)
     return buf_set_text(home, path[0] ? path : "/");
 }
 
+/* Where fs.protected_hardlinks is 0 anybody can give a setuid program's file a name below a
+ * directory of his own; that is not its home. */
+static int check_root_made(struct buf *home)
+{
+    struct stat st;
+    const char *path = buf_text(home);
+    if (!path || stat(path, &st) < 0)
+        return -1;
+    if (st.st_uid == 0 && !(st.st_mode & (S_IWGRP | S_IWOTH)))
+        return 0;
+    errno = EPERM;
+    return -1;
+}
+
 int home_find(char *const *environment, struct buf *home)
 {
     const char *named = environment_get(environment, "NIXIE_HOME");
-    if (!named || !*named || home_is_setuid())
+    if (home_is_setuid())
+        return home_from_program(home) < 0 ? -1 : check_root_made(home);
+    if (!named || !*named)
         return home_from_program(home);
     if (*named == '/')
         return buf_set_text(home, named);

@@ -8,7 +8,8 @@
 #include "mta/lib/buf.h"
 
 /* The home directory, an absolute path: NIXIE_HOME if it is set and the program is not setuid or
- * setgid, else the directory above the one of the program's file.  Returns 0, or -1 with errno. */
+ * setgid, else the directory above the one of the program's file; for a setuid or setgid program
+ * that must be root's, and nobody else's to write to (else EPERM).  Returns 0, or -1 with errno. */
 int home_find(char *const *environment, struct buf *home);
 
 /* home_find and chdir there.  Returns 0, or -1 with errno. */

@@ -60,6 +60,14 @@ is "the mailbox belongs to the user" "$(stat -c '%U %a' "$home/users/alice/Maild
 check_status 3 "an ordinary user cannot start it" as_someone "$nixie" mta start "$home"
 stays() { : | as_someone "$home/bin/nixie-queue" --stay; }
 check_status 111 "nor have a queue stay" stays
+linked=$tmp/etc/linked
+mkdir -p "$linked"/{bin,control,queue/{pid,mess,intd,todo,lock}} && echo $domain >"$linked/control/me"
+chmod 777 "$linked"/queue{,/*} && chown -R 64999 "$linked" && ln "$home/bin/nixie-queue" "$linked/bin"
+printf 'Fa@b.example\0Tc@d.example\0\0' >"$tmp/etc/envelope"
+linked() { as_someone "$linked/bin/nixie-queue" </etc/passwd 1<"$tmp/etc/envelope"; }
+check_status 61 "nor use the setuid program under a name of his own" linked
+is "which makes nothing there" "$(find "$linked/queue" -type f)" ""
+rm -r "$linked"
 echo 127.0.0.1:0 >"$home/control/listen"
 check "start" server_start "$home"
 users_of() {
