@@ -19,7 +19,11 @@
  *    b. the names of every inode that one of the logged entries names, and of that which the commit
  *       had under the logged name: it is not lost when another takes its name;
  *    c. newer names of inodes that are in the log already;
- *    d. if a directory was renamed, then all renames of directories.
+ *    d. if a directory was renamed, then all renames of directories;
+ *    e. perhaps more entries: of a file that is older than the commit and got, lost or changed a
+ *       name since, those of any directory that holds or held its names; and of directories newer
+ *       than the commit that the log has since it has the entries of the one above.  (Linux:
+ *       btrfs_log_all_parents(), log_new_dir_dentries(); tests/e2e/power-cut.sh saw it on 6.18.)
  * 5. A log that is being written when the power goes is replayed or not.
  * 6. Data not in a logged inode: as on xfs (rules 4 and 5 there): written late, before the size,
  * and there only if everything older is committed.
@@ -29,6 +33,8 @@
  * of a directory that lost a name to another one, and more.
  */
 #include "sim/kernel/vfs_internal.h"
+
+#include <stdio.h>
 
 #define COMMIT_NS 30000000000
 
@@ -100,12 +106,16 @@ static void btrfs_sync_end(struct vfs_sync *sync)
 
 /* --- power loss -------------------------------------------------------------------------------*/
 
-/* An inode's `scratch` during a crash: 1 if its names are in the log. */
+/* An inode's `scratch` during a crash: NAMES_LOGGED, or not, and from the next bit on the number of
+ * the latest of the logs that has its entries. */
+#define NAMES_LOGGED 1u
+
 struct replay {
     struct vfs *vfs;
-    uint64_t lost;               /* the first operation that is not committed */
-    uint64_t covers;             /* the log being replayed knows changes up to this one */
-    const struct inode *entries; /* the directory whose entries it has */
+    uint64_t lost;   /* the first operation that is not committed */
+    uint64_t covers; /* the log being replayed knows changes up to this one */
+    uint64_t number; /* of that log, from 1 on */
+    bool wide;       /* it has what rule 4e says */
     bool directories_moved;
     bool more;
 };
@@ -118,9 +128,22 @@ static bool is_in_log(const struct change *change)
 
 static void put_names_into_log(struct replay *replay, struct inode *inode)
 {
-    if (!inode || inode->scratch)
+    if (!inode || (inode->scratch & NAMES_LOGGED))
         return;
-    inode->scratch = 1;
+    inode->scratch |= NAMES_LOGGED;
+    replay->more = true;
+}
+
+static bool has_entries(const struct replay *replay, const struct inode *directory)
+{
+    return directory->scratch >> 1 == replay->number;
+}
+
+static void put_entries_into_log(struct replay *replay, struct inode *directory)
+{
+    if (has_entries(replay, directory))
+        return;
+    directory->scratch = (directory->scratch & NAMES_LOGGED) | replay->number << 1;
     replay->more = true;
 }
 
@@ -141,9 +164,13 @@ static struct inode *committed_name(const struct replay *replay, const struct sl
 
 static void put_change_into_log(struct replay *replay, struct change *change)
 {
+    struct inode *new = change_new_name(change);
     change->sure = true;
     replay->more = true;
-    put_names_into_log(replay, change_new_name(change));
+    put_names_into_log(replay, new);
+    if (replay->wide && new &&S_ISDIR(new->mode) && new->created >= replay->lost &&
+        has_entries(replay, change->inode))
+        put_entries_into_log(replay, new);
     put_names_into_log(replay, committed_name(replay, change->name.slot));
     if (change->inode->created >= replay->lost)
         put_names_into_log(replay, change->inode);
@@ -153,8 +180,8 @@ static void put_change_into_log(struct replay *replay, struct change *change)
 static bool belongs_into_log(const struct replay *replay, const struct change *change)
 {
     const struct inode *new = change_new_name(change);
-    return change->inode == replay->entries || (new &&new->scratch) ||
-           (change->name.old && change->name.old->scratch) ||
+    return has_entries(replay, change->inode) || (new &&new->scratch &NAMES_LOGGED) ||
+           (change->name.old && change->name.old->scratch & NAMES_LOGGED) ||
            (replay->directories_moved && moves_directory(change));
 }
 
@@ -171,20 +198,99 @@ static struct change *replay_operation(struct replay *replay, struct change *fir
     return end;
 }
 
-static void replay_log(struct replay *replay, const struct change *mark)
+/* The first change that is neither committed nor of a later time than this log. */
+static struct change *first_in_log(const struct replay *replay)
+{
+    struct change *change = replay->vfs->metadata.first;
+    while (change && change->operation < replay->lost)
+        change = change->log_next;
+    return change && change->operation <= replay->covers ? change : NULL;
+}
+
+static struct change *next_in_log(const struct replay *replay, const struct change *change)
+{
+    change = change->log_next;
+    return change && change->operation <= replay->covers ? (struct change *) change : NULL;
+}
+
+/* Whether the directories of the file's names are in the log, too. */
+static bool logs_parents(const struct replay *replay, const struct inode *file)
+{
+    if (S_ISDIR(file->mode) || file->created >= replay->lost)
+        return false;
+    for (struct change *change = first_in_log(replay); change; change = next_in_log(replay, change))
+        if (names(change, file))
+            return true;
+    return false;
+}
+
+/* Each of a file's directories by itself. */
+static void choose_parent(struct replay *replay, struct inode *directory,
+                          const struct chooser *chooser)
+{
+    char path[LABEL_MAX], what[LABEL_MAX + 64];
+    if (has_entries(replay, directory))
+        return;
+    snprintf(what, sizeof what, "%s: entries in the log tree",
+             inode_path(directory, path, sizeof path));
+    if (chooser->choose(chooser->context, 2, what) == 1)
+        put_entries_into_log(replay, directory);
+}
+
+static void choose_parents(struct replay *replay, const struct inode *file,
+                           const struct chooser *chooser)
+{
+    for (const struct slot *slot = file->names; slot; slot = slot->name_next)
+        choose_parent(replay, slot->directory, chooser);
+    for (struct change *change = first_in_log(replay); change; change = next_in_log(replay, change))
+        if (names(change, file))
+            choose_parent(replay, change->inode, chooser);
+}
+
+/* Whether there may be a new directory whose entries the log of this one has, too. */
+static bool logs_below(const struct replay *replay, const struct inode *directory)
+{
+    if (!S_ISDIR(directory->mode))
+        return false;
+    for (struct change *change = first_in_log(replay); change; change = next_in_log(replay, change))
+        if (change->kind == CHANGE_NAME && change->inode != directory &&
+            change->inode->created >= replay->lost)
+            return true;
+    return false;
+}
+
+/* Rule 4e, if there is anything that it could say. */
+static void choose_width(struct replay *replay, const struct change *mark,
+                         const struct chooser *chooser)
+{
+    char what[LABEL_MAX + 64], longer[LABEL_MAX + 100];
+    bool parents = logs_parents(replay, mark->inode);
+    replay->wide = false;
+    if (!parents && !logs_below(replay, mark->inode))
+        return;
+    snprintf(longer, sizeof longer, "%s, with more entries",
+             change_describe(mark, what, sizeof what));
+    replay->wide = chooser->choose(chooser->context, 2, longer) == 1;
+    if (replay->wide && parents)
+        choose_parents(replay, mark->inode, chooser);
+}
+
+static void replay_log(struct replay *replay, const struct change *mark,
+                       const struct chooser *chooser)
 {
     struct inode *inode = mark->inode;
     replay->covers = mark->operation;
-    replay->entries = S_ISDIR(inode->mode) ? inode : NULL;
-    inode->scratch = 1;
+    replay->number++;
+    choose_width(replay, mark, chooser);
+    if (S_ISDIR(inode->mode))
+        put_entries_into_log(replay, inode);
+    inode->scratch |= NAMES_LOGGED;
     for (struct change *change = inode->metadata.first; change != mark; change = change->own_next)
         if (change->kind == CHANGE_ATTRIBUTE)
             change->sure = true;
     do {
         replay->more = false;
-        struct change *change = replay->vfs->metadata.first;
-        while (change && change->operation < replay->lost)
-            change = change->log_next;
+        struct change *change = first_in_log(replay);
         while (change && change->operation <= replay->covers)
             change = replay_operation(replay, change);
     } while (replay->more);
@@ -207,7 +313,7 @@ static void replay_logs(struct replay *replay, const struct chooser *chooser)
                 continue;
             changes_settle(&mark->inode->data, mark->operation);
         }
-        replay_log(replay, mark);
+        replay_log(replay, mark, chooser);
     }
     for (struct inode *inode = vfs->first; inode; inode = inode->next)
         inode->scratch = 0;

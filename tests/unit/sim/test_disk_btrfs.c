@@ -74,6 +74,16 @@ START_TEST(rule_4_the_log_makes_a_tree)
     btrfs("new a; fsync a; link a b; put c x; fsync c", "a= b= c=x|a= c=x");
     btrfs("new a; fsync a; mv a b; put c x; fsync c", "b= c=x|a= c=x");
     btrfs("new a; mv a b; put c x; fsync c", "c=x|a= c=x|b= c=x");
+    /* e: perhaps more entries, of the directories of a file that got, lost or changed a name ... */
+    btrfs("mkdir d; put a x; settle; new d/a; new b; link a c; fsync a",
+          "a=x c=x d/|a=x b= c=x d/|a=x c=x d/ d/a=|a=x b= c=x d/ d/a=");
+    btrfs("mkdir d; put a x; put c y; link a d/b; settle; new d/a; rm d/b; rm c; fsync a",
+          "a=x c=y d/|a=x c=y d/ d/a=|a=x d/|a=x d/ d/a=");
+    btrfs("mkdir d; new c; settle; new d/a; put b v; new a; link a e; fsync a", /* a new one */
+          "a= c= d/ e=|a= c= d/ d/a= e=|a= b= c= d/ d/a= e=|a= b=v c= d/ d/a= e=");
+    /* ... and of new directories below a directory */
+    btrfs("mkdir d; settle; new d/a; mkdir e; put e/x v; fsync .",
+          "d/ e/|d/ e/ e/x=|d/ d/a= e/|d/ d/a= e/ e/x=|d/ d/a= e/ e/x=v");
     /* d: directories that move into each other */
     btrfs("mkdir x; mkdir x/w; mkdir x/w/y; settle; mv x/w w; mv x w/y/x; put a A; fsync w/y/x",
           "w/ w/y/ w/y/x/|a= w/ w/y/ w/y/x/|a=A w/ w/y/ w/y/x/");
