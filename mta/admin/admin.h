@@ -29,7 +29,8 @@ struct verb_name {
 };
 extern const struct verb_name verb_names[];
 
-enum outcome { OUTCOME_OPEN, OUTCOME_DONE, OUTCOME_REFUSED };
+/* MARKED: open still, and its mark is new. */
+enum outcome { OUTCOME_OPEN, OUTCOME_DONE, OUTCOME_REFUSED, OUTCOME_MARKED };
 
 /* A verb for messages, and what came of it. */
 struct order {

@@ -97,6 +97,13 @@ static const char *act(enum verb verb, const struct view *view)
     return NULL;
 }
 
+/* Of a message that will not be deleted after all: the next send would do it. */
+static void undelete(const struct order *order, uint64_t number)
+{
+    if (order->verb == VERB_DELETE)
+        mark_clear(number, MARK_DELETE);
+}
+
 /* Refusals are told at once; what is done only once it is durable. */
 static void do_all(struct order *order, bool *marked)
 {
@@ -105,12 +112,17 @@ static void do_all(struct order *order, bool *marked)
         uint64_t number = order->numbers->numbers[i];
         if (order->outcomes[i] != OUTCOME_OPEN)
             continue;
+        bool is_new = !(mark_read(number) & MARK_DELETE);
         int found = view_read(&view, number);
         const char *reason = found == 0  ? "there is no such message"
                              : found < 0 ? error_text(errno)
                                          : act(order->verb, &view);
+        if (reason && is_new)
+            undelete(order, number);
         if (reason)
             order_note(order, number, reason);
+        else if (is_new)
+            order->outcomes[i] = OUTCOME_MARKED;
         *marked = true;
     }
     view_free(&view);
@@ -127,9 +139,13 @@ int do_directly(struct order *order)
     const char *reason = NULL;
     if (marked && order->verb != VERB_RETRY && io_sync_directory(MARK_DIRECTORY) < 0)
         reason = error_text(errno);
-    for (size_t i = 0; i < order->numbers->count; i++)
-        if (order->outcomes[i] == OUTCOME_OPEN)
-            order_note(order, order->numbers->numbers[i], reason);
+    for (size_t i = 0; i < order->numbers->count; i++) {
+        uint64_t number = order->numbers->numbers[i];
+        if (reason && order->outcomes[i] == OUTCOME_MARKED)
+            undelete(order, number);
+        if (order->outcomes[i] == OUTCOME_OPEN || order->outcomes[i] == OUTCOME_MARKED)
+            order_note(order, number, reason);
+    }
     io_close(&mutex);
     return ADMIN_DONE;
 }
