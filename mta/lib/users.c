@@ -157,8 +157,9 @@ static int find_system_name(const struct users *users, const char *local, size_t
     if (entry->pw_uid == 0)
         return 0;
     struct stat st;
+    /* all else leaves open whose it is: EACCES, which FUSE has even for root, a damaged inode */
     if (stat(entry->pw_dir, &st) < 0)
-        return is_trouble(users, errno) ? -1 : 0;
+        return errno == ENOENT || errno == ENOTDIR ? 0 : -1;
     if (st.st_uid != entry->pw_uid)
         return 0;
     bool extended = local[size] != 0;
