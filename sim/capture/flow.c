@@ -130,8 +130,9 @@ static bool begins_anew(const struct flow *flow, const struct frame *frame, int 
 {
     if (!is_opening(frame))
         return false;
-    if (flow->opened && flow->client == side && flow->open_sequence == frame->sequence)
-        return false; /* sent again */
+    if ((flow->opened || flow->accepted_ns) && flow->client == side &&
+        flow->open_sequence == frame->sequence)
+        return false; /* sent again, or captured behind its answer */
     return flow->opened || flow->streams[0].begun || flow->streams[1].begun ||
            flow->stops[0].packet || flow->stops[1].packet;
 }
@@ -152,8 +153,12 @@ static void take_flags(struct flow *flow, const struct frame *frame, int side)
             flow->accepted_ns = frame->time_ns;
         }
         flow->client = !side;
+        if (!flow->opened)
+            flow->open_sequence = frame->acknowledgement - 1;
         if (!flow->streams[side].begun)
             stream_begin(&flow->streams[side], frame->sequence + 1);
+        if (!flow->streams[!side].begun)
+            stream_begin(&flow->streams[!side], frame->acknowledgement);
     }
     if (frame->flags & (FRAME_FIN | FRAME_RST) && !stop->packet) {
         stop->packet = frame->number;

@@ -35,7 +35,7 @@ struct flow {
     uint64_t first_packet;
     int64_t first_ns, last_ns;
     int64_t accepted_ns;
-    uint32_t open_sequence; /* of the SYN */
+    uint32_t open_sequence; /* of the SYN, also if only its answer was seen */
     size_t next;            /* in its bucket; SIZE_MAX: the last */
 };
 

@@ -36,6 +36,9 @@ static int64_t time_of(const struct pcap_pkthdr *header)
     int64_t seconds = header->ts.tv_sec, most = INT64_MAX / SECOND_NS - 5;
     int64_t part = header->ts.tv_usec; /* nanoseconds, as was asked for */
 
+    /* libpcap takes the 32 bits of a file for signed, which end in 2038. */
+    if (seconds < 0 && seconds >= INT32_MIN)
+        seconds += INT64_C(1) << 32;
     seconds = seconds > most ? most : seconds < 0 ? 0 : seconds;
     part = part < 0 ? 0 : part > (int64_t) 4 * SECOND_NS ? (int64_t) 4 * SECOND_NS : part;
     return seconds * SECOND_NS + part;

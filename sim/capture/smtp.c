@@ -18,6 +18,8 @@ struct parser {
     bool peeked;  /* the reply at server_at is this one */
     struct smtp_said reply;
     unsigned code;
+    size_t behind_at; /* of the client: what was found behind `behind_packet` at last */
+    uint64_t behind_packet;
 };
 
 /* --- pieces of a stream ----------------------------------------------------------------------*/
@@ -152,7 +154,8 @@ static unsigned pair_reply(struct parser *parser)
     size_t index = parser->session->count - 1;
     struct smtp_exchange found = parser->session->exchanges[index];
 
-    while (peek_reply(parser, &found.reply, &found.code)) {
+    while (parser->session->count < SMTP_EXCHANGES_MAX &&
+           peek_reply(parser, &found.reply, &found.code)) {
         if (is_unasked(parser, &found.command, &found.reply, found.code)) {
             take_reply(parser, add_exchange(parser, SMTP_UNASKED));
             continue;
@@ -197,6 +200,16 @@ static size_t take_line(struct parser *parser, enum smtp_step step)
     return parser->session->count - 1;
 }
 
+/* stream_behind_packet of the client, which does not look again at what it has passed. */
+static size_t behind_packet(struct parser *parser, size_t from, uint64_t packet)
+{
+    if (from > parser->behind_at || packet < parser->behind_packet)
+        parser->behind_at = from;
+    parser->behind_at = stream_behind_packet(parser->client, parser->behind_at, packet);
+    parser->behind_packet = packet;
+    return parser->behind_at;
+}
+
 /* Behind the final dot of the message at `at`, or where it must have ended: if bytes are missing,
  * the dot may be among them, but the reply to it is behind it. */
 static size_t message_end(struct parser *parser, size_t at, bool *whole)
@@ -211,7 +224,7 @@ static size_t message_end(struct parser *parser, size_t at, bool *whole)
     if (limit - at >= 3 && memcmp(start, ".\r\n", 3) == 0)
         return at + 3;
     if (stream_gap_in(stream, at, limit) && peek_reply(parser, &reply, &code))
-        limit = stream_behind_packet(stream, at, reply.first_packet);
+        limit = behind_packet(parser, at, reply.first_packet);
     if (limit == at)
         limit = stream->size;
     end = memmem(start, limit - at, "\r\n.\r\n", 5);
@@ -234,13 +247,28 @@ static void take_message(struct parser *parser)
     pair_reply(parser);
 }
 
+/* How many of the `wanted` bytes of a chunk at `at` are there: some of it may be missing. */
+static size_t chunk_size(const struct stream *stream, size_t at, uint64_t wanted)
+{
+    const struct stream_gap *gap = stream_gap_in(stream, at, stream->size + 1);
+    const struct stream_gap *end = stream->gaps + stream->gap_count;
+    size_t least = 0;
+
+    for (; gap && gap < end && gap->at - at < wanted; gap++) {
+        least = gap->at - at;
+        wanted = wanted - least > gap->size ? wanted - gap->size : least;
+    }
+    return wanted < stream->size - at ? (size_t) wanted : stream->size - at;
+}
+
 /* RFC 3030 2 */
 static void take_chunk(struct parser *parser, size_t command)
 {
     struct smtp_exchange *exchange = &parser->session->exchanges[command], *chunk;
-    size_t size, left = parser->client->size - parser->client_at;
+    size_t size, at = parser->client_at, left = parser->client->size - at;
     const char *argument = smtp_argument(exchange, &size);
     uint64_t wanted = 0;
+    bool whole;
 
     for (size_t i = 0; i < size && isdigit((unsigned char) argument[i]) && i < 18; i++)
         wanted = wanted * 10 + (uint64_t) (argument[i] - '0');
@@ -248,19 +276,27 @@ static void take_chunk(struct parser *parser, size_t command)
         pair_reply(parser);
         return;
     }
-    size = wanted < left ? (size_t) wanted : left;
+    size = chunk_size(parser->client, at, wanted);
+    whole = size == wanted && !stream_gap_in(parser->client, at, at + 1);
     chunk = add_exchange(parser, SMTP_MESSAGE);
     chunk->chunk = true;
-    chunk->command =
-        make_said(parser->client, parser->client_at, parser->client_at + size, size == wanted);
+    chunk->command = make_said(parser->client, at, at + size, whole);
     parser->client_at += size;
     pair_reply(parser);
 }
 
-/* RFC 4954 4 */
+/* True if what the client says next is no command. */
+static bool goes_on(const struct parser *parser)
+{
+    size_t left = parser->client->size - parser->client_at;
+
+    return left > 0 && !flow_is_command(parser->client->bytes + parser->client_at, left);
+}
+
+/* RFC 4954 4.  Where a reply is not there, what follows may be a secret still. */
 static void take_auth(struct parser *parser, unsigned code)
 {
-    while (code == 334 && parser->client_at < parser->client->size &&
+    while ((code == 334 ? parser->client_at < parser->client->size : !code && goes_on(parser)) &&
            parser->session->count < SMTP_EXCHANGES_MAX) {
         take_line(parser, SMTP_LINE);
         code = pair_reply(parser);
@@ -281,14 +317,6 @@ static void take_tls(struct parser *parser)
     parser->server_at = parser->server->size;
 }
 
-/* True if a message follows DATA to which no reply was seen. */
-static bool goes_on_with_message(const struct parser *parser)
-{
-    size_t left = parser->client->size - parser->client_at;
-
-    return left > 0 && !flow_is_command(parser->client->bytes + parser->client_at, left);
-}
-
 static void take_command(struct parser *parser)
 {
     size_t index = take_line(parser, SMTP_COMMAND);
@@ -301,7 +329,8 @@ static void take_command(struct parser *parser)
         return;
     }
     code = pair_reply(parser);
-    if (strcmp(verb, "DATA") == 0 && (code ? code / 100 == 3 : goes_on_with_message(parser)))
+    /* A message follows DATA, too, to which no reply was seen. */
+    if (strcmp(verb, "DATA") == 0 && (code ? code / 100 == 3 : goes_on(parser)))
         take_message(parser);
     else if (strcmp(verb, "AUTH") == 0)
         take_auth(parser, code);

@@ -178,16 +178,17 @@ static void take_waiting(struct stream *stream, struct stream_budget *budget, bo
     drop_waiting(stream, budget, count);
 }
 
-static void insert_waiting(struct stream *stream, struct stream_budget *budget, size_t index,
+/* False if there is no memory for it: it becomes a gap. */
+static bool insert_waiting(struct stream *stream, struct stream_budget *budget, size_t index,
                            const struct piece *piece)
 {
     struct stream_waiting *waiting;
 
     if (piece->size == 0)
-        return;
+        return false;
     if (piece->size + WAITING_COST > budget->left) {
         budget->refused += piece->size;
-        return;
+        return false;
     }
     LIST_ADD(stream->waiting, stream->waiting_count);
     waiting = &stream->waiting[index];
@@ -200,6 +201,7 @@ static void insert_waiting(struct stream *stream, struct stream_budget *budget, 
     memcpy(waiting->bytes, piece->bytes, piece->size);
     stream->waiting_bytes += piece->size;
     budget->left -= piece->size + WAITING_COST;
+    return true;
 }
 
 /* The first one that ends behind `position`. */
@@ -245,8 +247,8 @@ static void keep_waiting(struct stream *stream, struct stream_budget *budget, st
         } else {
             piece_skip(&piece, piece.size);
         }
-        if (before.size > 0)
-            insert_waiting(stream, budget, index++, &before);
+        if (insert_waiting(stream, budget, index, &before))
+            index++;
         index++;
     }
     stream->overlapping += overlaps;

@@ -293,6 +293,87 @@ START_TEST(test_from_a_reply)
 }
 END_TEST
 
+/* --- what is there no room for ---------------------------------------------------------------*/
+
+static struct stream_segment segment_at(uint32_t sequence, size_t size)
+{
+    static const uint8_t zeros[64];
+
+    return (struct stream_segment){
+        .sequence = sequence, .bytes = zeros, .size = size, .full_size = size};
+}
+
+/* What surrounds bytes that wait, and has no room itself, leaves them alone. */
+START_TEST(test_waiting_without_memory)
+{
+    struct stream stream = {0};
+    struct stream_budget budget = {.left = 100000};
+
+    stream_begin(&stream, 0);
+    for (uint32_t i = 0; i < 4; i++) {
+        struct stream_segment waits = segment_at(100 + 20 * i, 10);
+
+        stream_add(&stream, &budget, &waits);
+    }
+    budget.left = 0;
+    struct stream_segment around = segment_at(150, 30); /* 160 to 170 is there */
+    stream_add(&stream, &budget, &around);
+    ck_assert_uint_eq(budget.refused, 20);
+    ck_assert_uint_eq(stream.waiting_count, 4);
+    budget.left = 100000;
+    stream_end(&stream, &budget);
+    ck_assert_uint_eq(stream.size, 40);
+    ck_assert_uint_eq(stream.lost, 100 + 30 + 10);
+    stream_free(&stream);
+}
+END_TEST
+
+/* Replies that nobody asked for are as many as bytes, and no more than there may be. */
+START_TEST(test_replies_without_end)
+{
+    static char lines[60001];
+    struct maker maker = {.link = DLT_RAW};
+
+    memset(lines, '\n', sizeof lines - 1);
+    make_head(&maker);
+    say(&maker, 0, "NOOP\r\n");
+    for (int i = 0; i < 10; i++)
+        say(&maker, 1, lines);
+    say(&maker, 0, "QUIT\r\n");
+    struct capture capture;
+    struct smtp_session session;
+    FILE *file = fmemopen(maker.bytes, maker.size, "rb");
+
+    capture_init(&capture);
+    ck_assert_int_eq(capture_read(&capture, file), 0);
+    smtp_read(&session, capture.flows.flows[0]);
+    ck_assert_uint_le(session.count, SMTP_EXCHANGES_MAX);
+    ck_assert_uint_ge(session.unread_server, 300000);
+    smtp_free(&session);
+    capture_free(&capture);
+    made_free(&maker, NULL);
+}
+END_TEST
+
+/* Where a byte is missing, each message ends before the packet of its reply. */
+START_TEST(test_many_messages_before_a_reply)
+{
+    struct maker maker = {0};
+
+    begin(&maker);
+    say_lost(&maker, 0, "x");
+    for (int i = 0; i < 45000; i++)
+        say(&maker, 0, "DATA\r\nx\r\n.\r\n");
+    say(&maker, 1, "354 go on\r\n");
+    char *text = made_text(&maker, false);
+
+    ck_has(text, "client: 1 byte missing");
+    ck_has(text, "(message): 3 bytes, 1 line\n");
+    ck_has_not(text, "(message): 6 bytes");
+    made_free(&maker, text);
+}
+END_TEST
+
 /* --- what sessions do ------------------------------------------------------------------------*/
 
 START_TEST(test_starttls)
@@ -362,6 +443,55 @@ START_TEST(test_chunks)
 }
 END_TEST
 
+/* Bytes of a chunk that are missing are some of those that it said. */
+START_TEST(test_chunk_with_a_gap)
+{
+    struct maker maker = {0};
+
+    begin(&maker);
+    say(&maker, 0, "BDAT 20\r\n1234567");
+    say_lost(&maker, 0, "89012");
+    say(&maker, 0, "34567890");
+    say(&maker, 1, "250 20\r\n");
+    say(&maker, 0, "BDAT 10 LAST\r\n");
+    say_lost(&maker, 0, "0123456789");
+    say(&maker, 0, "QUIT\r\n");
+    say(&maker, 1, "250 all\r\n221 bye\r\n");
+    char *text = made_text(&maker, false);
+
+    ck_has(text, "(chunk): 15 bytes, 1 line  [5 bytes missing]\n");
+    ck_has(text, "S       8  250 20\n");
+    ck_has(text, "BDAT 10 LAST\n");
+    ck_has(text, "C       6  QUIT\n");
+    ck_has(text, "S       9  221 bye\n");
+    ck_has_not(text, "no command");
+    made_free(&maker, text);
+}
+END_TEST
+
+/* Where the server's reply to AUTH is not there, the password is a secret still. */
+START_TEST(test_secret_behind_a_lost_reply)
+{
+    struct maker maker = {0};
+
+    begin(&maker);
+    say(&maker, 0, "AUTH LOGIN\r\n");
+    say_lost(&maker, 1, "334 VXNlcm5hbWU6\r\n");
+    say(&maker, 0, "Ym9i\r\n");
+    say(&maker, 1, "334 UGFzc3dvcmQ6\r\n");
+    say(&maker, 0, "c2VjcmV0\r\n");
+    say(&maker, 1, "235 ok\r\n");
+    say(&maker, 0, "NOOP\r\n");
+    char *text = made_text(&maker, false);
+
+    ck_has(text, "(secret, 4 bytes)\n");
+    ck_has(text, "(secret, 8 bytes)\n");
+    ck_has(text, "C       6  NOOP\n");
+    ck_has_not(text, "c2Vj");
+    made_free(&maker, text);
+}
+END_TEST
+
 START_TEST(test_data_refused)
 {
     struct maker maker = {0};
@@ -394,6 +524,64 @@ START_TEST(test_refused_and_unanswered)
     ck_has(text, "refuses the connection\n");
     ck_has(text, "the server did not answer\n");
     ck_has_not(text, "beginning");
+    made_free(&maker, text);
+}
+END_TEST
+
+/* Two queues of a card, or two points of capture: the SYN comes behind its answer. */
+START_TEST(test_opening_behind_its_answer)
+{
+    struct maker maker = {.link = DLT_RAW};
+    uint32_t first;
+
+    make_head(&maker);
+    first = maker.next[0]++;
+    make_raw(&maker, 1, maker.next[1]++, 0x12, "", 0);
+    make_raw(&maker, 0, first, 2, "", 0);
+    say(&maker, 1, "220 mx.example ESMTP\r\n");
+    say(&maker, 0, "QUIT\r\n");
+    say(&maker, 1, "221 bye\r\n");
+    char *text = made_text(&maker, false);
+
+    ck_has(text, "1 SMTP session\n");
+    ck_has(text, "5 packets");
+    ck_has_not(text, "beginning");
+    made_free(&maker, text);
+}
+END_TEST
+
+/* Only the answer of the server tells where the client's bytes begin. */
+START_TEST(test_first_command_lost)
+{
+    struct maker maker = {.link = DLT_RAW};
+
+    make_head(&maker);
+    maker.next[0]++;
+    make_raw(&maker, 1, maker.next[1]++, 0x12, "", 0);
+    say(&maker, 1, "220 mx.example ESMTP\r\n");
+    say_lost(&maker, 0, "EHLO a.example\r\n");
+    say(&maker, 1, "250 hi\r\n");
+    say(&maker, 0, "QUIT\r\n");
+    say(&maker, 1, "221 bye\r\n");
+    char *text = made_text(&maker, false);
+
+    ck_has(text, "client: 16 bytes missing");
+    ck_has(text, "QUIT\n    0.004000  S       9  221 bye\n");
+    made_free(&maker, text);
+}
+END_TEST
+
+/* Behind the 31 bits of seconds. */
+START_TEST(test_late_times)
+{
+    struct maker maker = {.link = DLT_RAW};
+
+    make_head(&maker);
+    maker.now_us = INT64_C(2200000000) * 1000000;
+    make_session(&maker);
+    char *text = made_text(&maker, false);
+
+    ck_has(text, "from 2039-09-18 23:06:40.001000 UTC");
     made_free(&maker, text);
 }
 END_TEST
@@ -607,6 +795,14 @@ int main(void)
     tcase_add_test(three, test_starttls);
     tcase_add_test(three, test_secrets);
     tcase_add_test(three, test_chunks);
+    tcase_add_test(three, test_waiting_without_memory);
+    tcase_add_test(three, test_replies_without_end);
+    tcase_add_test(three, test_many_messages_before_a_reply);
+    tcase_add_test(three, test_chunk_with_a_gap);
+    tcase_add_test(three, test_secret_behind_a_lost_reply);
+    tcase_add_test(three, test_opening_behind_its_answer);
+    tcase_add_test(three, test_first_command_lost);
+    tcase_add_test(three, test_late_times);
     tcase_add_test(three, test_data_refused);
     tcase_add_test(three, test_refused_and_unanswered);
     tcase_add_test(three, test_reset);
