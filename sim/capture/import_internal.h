@@ -229,6 +229,8 @@ void import_write(struct import *import, FILE *to);
  * what is behind the addresses. */
 void import_print_sends(struct import *import, const struct import_message *message,
                         const char *sender, const char *how, FILE *to);
+/* How many of its recipients it tells: a line has no place for more. */
+size_t import_told_recipients(const struct import_message *message);
 /* A comment that stands for nothing: bytes of the capture are escaped. */
 void import_print_comment(FILE *to, const char *text);
 /* The beginning of the file. */

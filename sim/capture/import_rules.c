@@ -12,20 +12,41 @@ const char *const import_verb_names[IMPORT_VERBS] = {"connect", "EHLO",    "HELO
 
 /* --- events ----------------------------------------------------------------------------------*/
 
+/* Whom a RCPT is for; NULL: nobody who is told.  They are in the order of their commands. */
+static const char *find_rcpt(const struct import_transaction *transaction,
+                             const struct smtp_exchange *exchange)
+{
+    size_t low = 0, high = transaction->recipient_count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (transaction->recipients[middle].rcpt < exchange)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < transaction->recipient_count && transaction->recipients[low].rcpt == exchange
+               ? transaction->recipients[low].address
+               : NULL;
+}
+
 static void set_keys(struct import *import, const struct import_transaction *transaction,
                      const struct smtp_exchange *exchange, struct import_event *event)
 {
     const char **keys;
+    bool one = event->verb == IMPORT_MAIL || event->verb == IMPORT_RCPT;
     size_t count = 0;
 
     if (!transaction || event->verb < IMPORT_MAIL || event->verb > IMPORT_EOD)
         return;
-    keys = pool_alloc(&import->pool, (transaction->recipient_count + 1) * sizeof *keys);
+    keys = pool_alloc(&import->pool, (one ? 1 : transaction->recipient_count + 1) * sizeof *keys);
     if (event->verb == IMPORT_MAIL)
         keys[count++] = transaction->sender;
-    for (size_t i = 0; i < transaction->recipient_count && event->verb != IMPORT_MAIL; i++)
-        if (event->verb == IMPORT_RCPT ? transaction->recipients[i].rcpt == exchange
-                                       : transaction->recipients[i].rcpt->code / 100 == 2)
+    else if (event->verb == IMPORT_RCPT && (*keys = find_rcpt(transaction, exchange)))
+        count++;
+    for (size_t i = 0; i < transaction->recipient_count && !one; i++)
+        if (transaction->recipients[i].rcpt->code / 100 == 2)
             keys[count++] = transaction->recipients[i].address;
     if (event->verb == IMPORT_DATA && count == 0)
         keys[count++] = "";

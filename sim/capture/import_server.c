@@ -142,23 +142,23 @@ static void print_host(const struct import *import, const char *const *domains, 
 static void print_expects(struct import *import, const struct import_message *message,
                           const char *const *domains, size_t count, FILE *to)
 {
-    size_t taken = 0, foreign = 0;
+    size_t taken = 0, foreign = 0, told = import_told_recipients(message);
 
-    for (size_t i = 0; i < message->recipient_count; i++) {
+    for (size_t i = 0; i < told; i++) {
         taken += message->recipients[i].fate == FATE_TAKEN;
         foreign += message->recipients[i].fate == FATE_REFUSED &&
                    !is_taken_domain(domains, count, message->recipients[i].address);
     }
-    if (taken == message->recipient_count && import_may_expect(import))
+    if (taken == told && import_may_expect(import))
         fprintf(to, "expect %s accepted\n", message->name);
-    else if (foreign == message->recipient_count && import_may_expect(import))
+    else if (foreign == told && import_may_expect(import))
         fprintf(to, "expect %s refused\n", message->name);
-    else if (taken < message->recipient_count)
+    else if (taken < told)
         import_note(import,
                     "%s: its server did not take it for all recipients, for reasons that are its "
                     "own: nothing is expected",
                     message->name);
-    for (size_t i = 0; i < message->recipient_count && taken == message->recipient_count; i++) {
+    for (size_t i = 0; i < told && taken == told; i++) {
         if (!import_may_expect(import))
             return;
         fprintf(to, "expect %s delivered to ", message->name);

@@ -10,6 +10,7 @@
 #define SECOND INT64_C(1000000000)
 #define AT_ONCE_NS (60 * SECOND) /* another server is tried so soon behind the one that failed */
 #define RANK_MAX 50
+#define NAME_MAX_BYTES 100 /* of a message of a scenario: more is no name of one */
 
 /* --- messages --------------------------------------------------------------------------------*/
 
@@ -426,7 +427,8 @@ static void choose_letter(struct import *import)
             while (at && (at = memmem(at, (size_t) (end - at), tail, sizeof tail - 1))) {
                 const char *start = at++;
 
-                while (start > transaction->text && start[-1] != '<' && start[-1] != '\n')
+                while (start > transaction->text && at - start < NAME_MAX_BYTES &&
+                       start[-1] != '<' && start[-1] != '\n')
                     start--;
                 for (size_t n = 0; n + 1 < sizeof letters; n++)
                     taken[n] = taken[n] || *start == letters[n];

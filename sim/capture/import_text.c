@@ -9,7 +9,8 @@
 #include "sim/capture/text.h"
 
 #define LINE_MAX_BYTES 60000
-#define CUT_BYTES 16384 /* that are left of a message that has no place */
+#define RECIPIENTS_MAX 1000 /* of a message */
+#define CUT_BYTES 16384     /* that are left of a message that has no place */
 #define MS INT64_C(1000000)
 
 void import_print_time(FILE *to, int64_t ns)
@@ -154,18 +155,27 @@ static void print_cut(FILE *to, const char *text, size_t size)
     } while (at < end);
 }
 
+size_t import_told_recipients(const struct import_message *message)
+{
+    size_t count = 0;
+
+    for (size_t bytes = 0; count < message->recipient_count && count < RECIPIENTS_MAX; count++) {
+        bytes += strlen(message->recipients[count].address) + 4;
+        if (bytes > LINE_MAX_BYTES)
+            break;
+    }
+    return count;
+}
+
 static void print_recipients(struct import *import, const struct import_message *message, FILE *to)
 {
-    size_t bytes = 0;
+    size_t told = import_told_recipients(message);
 
+    if (told < message->recipient_count)
+        import_note(import, "%s: %zu recipients are left out", message->name,
+                    message->recipient_count - told);
     fputs(" to", to);
-    for (size_t i = 0; i < message->recipient_count; i++) {
-        bytes += strlen(message->recipients[i].address) + 4;
-        if (i >= 1000 || bytes > LINE_MAX_BYTES) {
-            import_note(import, "%s: %zu recipients are left out", message->name,
-                        message->recipient_count - i);
-            return;
-        }
+    for (size_t i = 0; i < told; i++) {
         fputc(' ', to);
         import_print_word(to, message->recipients[i].address);
     }

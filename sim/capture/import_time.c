@@ -9,8 +9,9 @@
 
 #define SECOND INT64_C(1000000000)
 #define MS INT64_C(1000000)
-#define APART_NS (10 * SECOND)   /* longer than our server keeps a connection */
-#define CONNECT_NS (60 * SECOND) /* that it waits for an answer */
+#define APART_NS (10 * SECOND)              /* longer than our server keeps a connection */
+#define CONNECT_NS (60 * SECOND)            /* that it waits for an answer */
+#define SESSION_NS_MAX (7 * 86400 * SECOND) /* more is no more to be believed */
 #define SILENCE_MS_MIN 5000
 #define SILENCE_MS_MAX 300000
 #define DELAY_MS_MAX (24 * 3600 * 1000) /* more is a clock that was set, or a hostile file */
@@ -99,6 +100,8 @@ static int64_t session_ns(const struct import *import, const struct import_sessi
             now = now == NONE ? 0 : now + 1;
         if (transaction == NONE || now == transaction || (transaction == 0 && now == NONE))
             ns += import_delay_ms(session, exchange) * MS;
+        if (ns > SESSION_NS_MAX)
+            return SESSION_NS_MAX;
     }
     if ((session->end == END_SILENT || session->end == END_CLIENT) &&
         (transaction == NONE || transaction + 1 == session->transaction_count))

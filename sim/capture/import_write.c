@@ -237,7 +237,9 @@ static void print_absence(struct import *import, const struct import_try *try, s
 
 static void print_expects(struct import *import, const struct import_message *message, FILE *to)
 {
-    for (size_t i = 0; i < message->recipient_count; i++) {
+    size_t told = import_told_recipients(message);
+
+    for (size_t i = 0; i < told; i++) {
         const struct import_recipient *recipient = &message->recipients[i];
 
         if (recipient->fate == FATE_REFUSED && (message->deleted || !*message->sender))

@@ -315,6 +315,91 @@ START_TEST(test_as_server)
 }
 END_TEST
 
+/* --- what must not take for ever ---------------------------------------------------------------*/
+
+/* Each command of an envelope notes whom it is for: once that was a list of all of them. */
+START_TEST(test_many_recipients)
+{
+    enum { COUNT = 20000 };
+    struct maker *maker = fresh();
+
+    begin(maker, "250 mx.away.example\r\n");
+    ask(maker, "MAIL FROM:<a@a.example>\r\n", "250 ok\r\n");
+    for (int i = 0; i < COUNT; i += 500) {
+        char commands[500 * 32] = "", replies[500 * 8] = "", *to = commands;
+
+        for (int k = 0; k < 500; k++) {
+            to += sprintf(to, "RCPT TO:<b%d@away.example>\r\n", i + k);
+            memcpy(replies + 8 * (size_t) k, "250 ok\r\n", 8);
+        }
+        say(maker, 0, commands);
+        make_raw(maker, 1, maker->next[1], 0x18, replies, sizeof replies);
+        maker->next[1] += sizeof replies;
+    }
+    ask(maker, "DATA\r\n", "354 go\r\n");
+    ask(maker, MESSAGE_TEXT, "250 taken\r\n");
+    end(maker);
+    char *text = imported(maker, IMPORT_CLIENT, false);
+
+    ck_has(text, "m1: 19000 recipients are left out\n");
+    ck_has(text, "expect m1 delivered to b999@away.example once\n");
+    ck_has_not(text,
+               "expect m1 delivered to b1000@away.example"); /* nobody is told to send there */
+    made_free(maker, text);
+}
+END_TEST
+
+START_TEST(test_names_of_scenarios)
+{
+    static const char tail[] = "@scenario.nixie>";
+    struct maker *maker = fresh();
+
+    begin(maker, "250 mx.away.example\r\n");
+    ask(maker, "MAIL FROM:<a@a.example>\r\n", "250 ok\r\n");
+    ask(maker, "RCPT TO:<b@away.example>\r\n", "250 ok\r\n");
+    ask(maker, "DATA\r\n", "354 go\r\n");
+    say(maker, 0, "Message-ID: <m7@scenario.nixie>\r\n\r\n");
+    for (int i = 0; i < 60; i++) {
+        char text[60000];
+
+        for (size_t k = 0; k + 1 < sizeof text; k++)
+            text[k] = tail[k % (sizeof tail - 1)];
+        text[sizeof text - 1] = 0;
+        say(maker, 0, text);
+    }
+    ask(maker, "\r\n.\r\n", "250 taken\r\n");
+    end(maker);
+    char *text = imported(maker, IMPORT_CLIENT, false);
+
+    ck_has(text, " sends n1 to b@away.example");
+    made_free(maker, text);
+}
+END_TEST
+
+/* Clocks that jump: sums of what they say must stay times. */
+START_TEST(test_mad_clock)
+{
+    struct maker *maker = fresh();
+    int64_t start = maker->now_us;
+
+    begin(maker, "250 mx.away.example\r\n");
+    for (int i = 0; i < 15000; i++) {
+        maker->now_us = start;
+        say(maker, 0, "NOOP\r\n");
+        maker->now_us = start + INT64_C(86400) * 300 * 1000000;
+        say(maker, 1, "250 ok\r\n");
+    }
+    maker->now_us = start;
+    ask(maker, "MAIL FROM:<a@a.example>\r\n", "250 ok\r\n");
+    ask(maker, "RCPT TO:<b@away.example>\r\n", "451 later\r\n");
+    end(maker);
+    char *text = imported(maker, IMPORT_CLIENT, false);
+
+    ck_has(text, "at 168h1m2s delete m1 if any\n"); /* a week, not the sum of 15000 days */
+    made_free(maker, text);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("capture_import");
@@ -332,6 +417,9 @@ int main(void)
     tcase_add_test(one, test_cannot_be_told);
     tcase_add_test(one, test_odd_message);
     tcase_add_test(one, test_as_server);
+    tcase_add_test(one, test_many_recipients);
+    tcase_add_test(one, test_names_of_scenarios);
+    tcase_add_test(one, test_mad_clock);
     suite_add_tcase(suite, one);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
