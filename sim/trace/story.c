@@ -241,7 +241,8 @@ static const char *plain_call(struct story *story, const char *text)
             text += 1 + strspn(text + 1, "0123456789");
             continue;
         }
-        if (strncmp(text, "/tmp/", 5) == 0 || strncmp(text, "/new/", 5) == 0) {
+        if ((strncmp(text, "/tmp/", 5) == 0 || strncmp(text, "/new/", 5) == 0) &&
+            sizeof plain - used > sizeof "/tmp/...") {
             used += (size_t) snprintf(plain + used, sizeof plain - used, "%.5s...", text);
             text += 4 + strcspn(text + 5, " :");
             continue;
