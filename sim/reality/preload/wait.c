@@ -259,8 +259,8 @@ pid_t waitpid(pid_t pid, int *status, int options)
     struct child_wait wait = {pid, status, options, 0, 0};
     if (preload.fd < 0 || (options & WNOHANG))
         return (pid_t) syscall(SYS_wait4, pid, status, options, NULL);
-    if (!child_is_there(&wait))
-        wait_for(NULL, 0, -1, child_is_there, &wait);
+    if (!child_is_there(&wait) && wait_for(NULL, 0, -1, child_is_there, &wait) < 0)
+        return -1; /* a signal came */
     errno = wait.error;
     return (pid_t) wait.result;
 }
@@ -302,8 +302,8 @@ int flock(int fd, int operation)
     }
     if (!tell_before(&told))
         return (int) tell_after(&told, -1);
-    if (!lock_is_free(&wait))
-        wait_for(NULL, 0, -1, lock_is_free, &wait);
+    if (!lock_is_free(&wait) && wait_for(NULL, 0, -1, lock_is_free, &wait) < 0)
+        return (int) tell_after(&told, -1); /* a signal came */
     errno = wait.error;
     return (int) tell_after(&told, wait.result);
 }
