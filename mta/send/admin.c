@@ -143,6 +143,8 @@ static void hurry(struct send *send, struct message *message)
             message_due(&send->messages, message, DUE_CHORE, send->time.now);
         return;
     }
+    for (int i = 0; i < CHANNEL_COUNT && message->direct; i++)
+        message->direct->retry[i] = 0; /* as soon as it has moved to S5 */
     for (int i = 0; i < CHANNEL_COUNT && message->state == MESSAGE_QUEUED; i++)
         if (message->has[i] && !channel_works_on(&send->channels[i], message))
             message_due(&send->messages, message, (enum due_kind) i, send->time.now);
