@@ -242,6 +242,8 @@ static void collect_run(struct world *world, const struct program_run *run)
                     must_copy(run->input ? run->input : "", run->input_size), run->input_size,
                     run_variable(run, "SENDER"));
     copy->time_ns = run->end_ns;
+    if (run_variable(run, "SENDER"))
+        copy->sender = must_copy(run_variable(run, "SENDER"), strlen(run_variable(run, "SENDER")));
     length = strlen(recipient);
     if (strncmp(copy->chain, recipient, length) == 0 && copy->chain[length] == '\n' &&
         run_variable(run, "DTLINE") &&

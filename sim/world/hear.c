@@ -361,6 +361,26 @@ static void accept_recipients(struct world *world, struct letter *letter)
 
 #define INCOMING_DEFAULT 20
 
+/* Of the clients on that machine, whose letters these are, no more are served than one address may
+ * have. */
+static void check_address(struct world *world, const struct letter *letter)
+{
+    const struct machine *machine = &world->machines[letter->machine];
+    uint64_t limit = control_value(machine, "concurrencyperaddress", 0);
+    size_t count = 0;
+
+    for (size_t i = 0; i < world->running_count && limit > 0; i++) {
+        const struct letter *other = &world->letters[world->running[i]];
+
+        count += other->in_session && other->machine == letter->machine &&
+                 other->client == letter->client;
+    }
+    if (limit > 0 && count == limit + 1 && world->upset_count == 0 && !world->network_changed)
+        world_accuse(world, "CONCURRENCY", NO_LETTER, 0,
+                     "%s serves %zu clients of one address at once; concurrencyperaddress is %llu",
+                     machine->name, count, (unsigned long long) limit);
+}
+
 /* The client was greeted: it has one of the places that the host has. */
 static void begin_session(struct world *world, struct letter *letter)
 {
@@ -370,6 +390,7 @@ static void begin_session(struct world *world, struct letter *letter)
     if (letter->in_session)
         return;
     letter->in_session = true;
+    check_address(world, letter);
     if (++machine->sessions == limit + 1)
         world_accuse(world, "CONCURRENCY", NO_LETTER, 0,
                      "%s serves %zu clients at once; concurrencyincoming is %llu", machine->name,

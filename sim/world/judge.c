@@ -370,6 +370,7 @@ void world_judge(struct world *world, bool undelivered_is_fine)
     judge_clients(world);
     judge_duplicates(world);
     judge_bounces(world);
+    judge_notices(world);
     judge_honesty(world);
     judge_schedule(world);
     judge_fairness(world);

@@ -9,7 +9,7 @@
  *   INVENTED   a copy that is nobody's message, or for someone it was not for, or from another
  *              sender; a message that smtpd took for someone it was not sent to; a bounce of what
  *              did not fail
- *   CHANGED    a copy whose end is not what was submitted
+ *   CHANGED    a copy whose end is not what was submitted, a bounce without all of its message
  *   REFUSED    the submitter was told no, but the message came out or was queued, and nothing went
  *              wrong while it was submitted
  *   SERVICE    a local submitter was told to try later, though nothing had gone wrong
@@ -18,13 +18,16 @@
  *              copy and did not end in K, or ended so just before a crash; more messages in the
  *              spool than a client's tries explain
  *   BOUNCE     a recipient that failed for good is not told of, or twice without a reason; a bounce
- *              tells of one who did not fail, or says what no remote said
+ *              tells of one who did not fail, or says what no remote said, or goes to another than
+ *              the sender
  *   HONESTY    the log does not say that a remote may have taken what is tried again, or says so
  *              without a cause, or tells of a success that no remote has spoken of
  *   SCHEDULE   a try that was not at its time, or of what was held or done; a message kept beyond
  *              its lifetime or given up before
- *   FAIRNESS   a first try that waited though a place was free, or for a message that came later
- *   VERDICT    a failure for good that no remote gave, or a refusal for good that is tried again
+ *   FAIRNESS   a first try that waited though a place was free, or for a message that came later,
+ *              or long after the last thing that went wrong
+ *   VERDICT    a failure for good that no remote gave, or a refusal for good that is tried again;
+ *              a Maildir that is there, and does not get what is for it
  *   PRIVATE    a mailbox that others may read or write
  *   CLEANUP    files that are left of what is over
  *   LIMIT      a message larger than control/databytes was accepted
@@ -32,7 +35,7 @@
  *   CONCURRENCY  more deliveries at once than allowed
  *   FINAL, DOWN  see outcomes.h
  *   LEAK       when all is idle a process of the server holds a file that was removed, or a TCP
- *              connection that the other side has ended
+ *              connection that the other side has ended, or has not waited for a child
  *
  * The others (STAGE, OWNER, LOG, BAD-SMTP, ACTOR ...) are found while the run goes on; oracles.h
  * has all of them.
@@ -53,6 +56,8 @@ void judge_clients(struct world *world);
 void judge_duplicates(struct world *world);
 /* judge_bounces.c: BOUNCE */
 void judge_bounces(struct world *world);
+/* judge_notices.c: BOUNCE, CHANGED, LOG of bounces */
+void judge_notices(struct world *world);
 /* judge_honest.c: HONESTY */
 void judge_honesty(struct world *world);
 /* judge_schedule.c: SCHEDULE */
@@ -124,6 +129,9 @@ bool bounce_tells_of(struct entry *bounce, const struct route *route);
 /* True if that recipient of an entry is what smtpd makes of what its client said: as it is, with
  * the suffix of a relay client, or with a domain for an address literal. */
 bool is_made_of(const char *made, const char *said);
+/* True if it may be the bounce of that message: it is, if the log said so; a crash may have come
+ * before that. */
+bool bounce_may_be_of(const struct entry *bounce, const struct entry *entry);
 /* True if `recipient` stands in its envelope (letters in any case). */
 bool entry_has_recipient(const struct entry *entry, const char *recipient);
 

@@ -26,9 +26,7 @@ static bool came_before(const struct entry *bounce, const struct entry *entry)
            bounce->history[0].time_ns < entry->history[0].time_ns;
 }
 
-/* Whether it may be the bounce of that message: it is, if the log said so; a crash may have come
- * before that. */
-static bool may_be_of(const struct entry *bounce, const struct entry *entry)
+bool bounce_may_be_of(const struct entry *bounce, const struct entry *entry)
 {
     return is_own_bounce(bounce) && bounce->machine == entry->machine &&
            !came_before(bounce, entry) &&
@@ -116,7 +114,8 @@ static void judge_told(struct world *world, struct entry *bounce)
         for (size_t k = 0; k < entries.count && !failed; k++) {
             const struct entry *entry = &world->entries[entries.items[k]];
 
-            for (size_t r = 0; r < entry->route_count && may_be_of(bounce, entry) && !failed; r++)
+            for (size_t r = 0; r < entry->route_count && bounce_may_be_of(bounce, entry) && !failed;
+                 r++)
                 failed = strcasecmp(entry->routes[r].shown, told) == 0 &&
                          failure_of(world, entries.items[k], &entry->routes[r], true);
         }
@@ -407,7 +406,7 @@ static void judge_recipient(struct world *world, size_t index, const struct rout
     for (size_t i = 0; i < entries.count; i++) {
         struct entry *bounce = &world->entries[entries.items[i]];
         bool follows = bounce->answer_ns >= failure_of(world, index, route, false)->start_ns;
-        size_t told = follows && may_be_of(bounce, entry) ? count_told(bounce, route) : 0;
+        size_t told = follows && bounce_may_be_of(bounce, entry) ? count_told(bounce, route) : 0;
 
         if (told == 0)
             continue;

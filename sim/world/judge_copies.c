@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Nothing is invented, nothing is changed (judge.h). */
+/* Nothing is invented, nothing is changed, and all is from and for whom it should (judge.h). */
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -213,12 +213,127 @@ static void judge_taking(struct world *world, const struct taking *taking, bool 
     }
 }
 
+/* --- what users got: from whom, and whether it is theirs ---------------------------------------*/
+
+/* The sender that the copy names; false: it names none that could be read. */
+static bool read_sender(const struct copy *copy, char to[600])
+{
+    char path[600];
+    size_t length;
+
+    if (copy->kind == COPY_PROGRAM) {
+        snprintf(to, 600, "%s", copy->sender ? copy->sender : "");
+        return copy->sender && strlen(copy->sender) < 600;
+    }
+    if (!header_value(copy->data, copy->size, "Return-Path", path, sizeof path))
+        return false;
+    length = strlen(path);
+    if (length < 2 || *path != '<' || path[length - 1] != '>')
+        return false;
+    path[length - 1] = 0;
+    snprintf(to, 600, "%s", path + 1);
+    return *to != '"'; /* that one is in other words */
+}
+
+/* The entry may have left that copy, and it is from that sender. */
+static bool is_from(const struct entry *entry, const struct copy *copy, const char *sender)
+{
+    for (size_t i = 0; i < entry->route_count; i++)
+        if (chain_is(copy->chain, entry->routes[i].address, entry_chain(entry)) &&
+            (!entry->sender || is_sender(sender, entry->sender, entry->routes[i].address)))
+            return true;
+    return false;
+}
+
+static void judge_sender(struct world *world, const struct copy *copy)
+{
+    struct range entries = world_entries_of(world, copy->letter);
+    char place[PLACE_TEXT], sender[600];
+
+    if (copy->kind == COPY_REMOTE || !entry_of_copy(world, copy) || !read_sender(copy, sender))
+        return;
+    for (size_t i = 0; i < entries.count; i++)
+        if (world->entries[entries.items[i]].bounce == copy->bounce &&
+            is_from(&world->entries[entries.items[i]], copy, sender))
+            return;
+    world_accuse(world, "INVENTED", copy->letter, copy->bounce,
+                 "%s%s in %s is from <%s>, who did not send it", world->letters[copy->letter].name,
+                 copy->bounce ? ".bounce" : "", place_of_copy(world, copy, place), sender)
+        ->time_ns = copy->time_ns;
+}
+
+/* Some .qmail file of the host names a mailbox in a home: it may be another's. */
+static bool has_far_mailboxes(const struct home_spec *spec)
+{
+    static const char home[] = "/home/";
+
+    for (size_t i = 0; i < spec->user_count; i++)
+        for (size_t k = 0; k < spec->users[i].qmail_count; k++)
+            if (memmem(spec->users[i].qmail[k].text.data, spec->users[i].qmail[k].text.size, home,
+                       sizeof home - 1))
+                return true;
+    for (size_t i = 0; i < spec->alias_count; i++)
+        if (memmem(spec->aliases[i].text.data, spec->aliases[i].text.size, home, sizeof home - 1))
+            return true;
+    return false;
+}
+
+/* The user whose mail goes to that address: he whose name it is, or the longest that it has before
+ * a dash; NULL: it is an alias. */
+static const struct user_spec *user_of(const struct home_spec *spec, const char *address)
+{
+    const struct user_spec *found = NULL;
+
+    for (size_t i = 0; i < spec->user_count; i++) {
+        size_t size = strlen(spec->users[i].name);
+
+        if (strncasecmp(address, spec->users[i].name, size) == 0 &&
+            (address[size] == '@' || address[size] == '-') &&
+            (!found || size > strlen(found->name)))
+            found = &spec->users[i];
+    }
+    return found;
+}
+
+static void judge_mailbox(struct world *world, const struct copy *copy)
+{
+    static const char home[] = "/home/";
+    const struct home_spec *spec = world->machines[copy->machine].spec;
+    const char *name = copy->path + sizeof home - 1;
+    const struct user_spec *owner = NULL;
+    char place[PLACE_TEXT];
+
+    if ((copy->kind != COPY_MAILDIR && copy->kind != COPY_MBOX) || !spec ||
+        strncmp(copy->path, home, sizeof home - 1) != 0 || has_far_mailboxes(spec))
+        return;
+    for (size_t i = 0; i < spec->user_count && !owner; i++)
+        if (strlen(spec->users[i].name) == strcspn(name, "/") &&
+            strncmp(spec->users[i].name, name, strcspn(name, "/")) == 0)
+            owner = &spec->users[i];
+    if (!owner || user_of(spec, copy->chain) == owner)
+        return;
+    world_accuse(world, "INVENTED", copy->letter, copy->bounce, "%s%s for %.*s is in %s",
+                 world->letters[copy->letter].name, copy->bounce ? ".bounce" : "",
+                 (int) strcspn(copy->chain, "\n"), copy->chain, place_of_copy(world, copy, place))
+        ->time_ns = copy->time_ns;
+}
+
+static void judge_user(struct world *world, const struct copy *copy)
+{
+    if (copy->letter == NO_LETTER)
+        return;
+    judge_sender(world, copy);
+    judge_mailbox(world, copy);
+}
+
 void judge_copies(struct world *world)
 {
     bool other_routes = has_other_routes(world);
 
-    for (size_t i = 0; i < world->copy_count; i++)
+    for (size_t i = 0; i < world->copy_count; i++) {
         judge_copy(world, &world->copies[i]);
+        judge_user(world, &world->copies[i]);
+    }
     for (size_t i = 0; i < world->attempt_count; i++)
         judge_attempt(world, &world->attempts[i]);
     for (size_t i = 0; i < world->taking_count; i++)

@@ -51,11 +51,38 @@ static bool left_something(const struct attempt *attempt, const struct sightings
     return false;
 }
 
+/* All homes of the host are their users' to write to. */
+static bool has_open_homes(const struct home_spec *spec)
+{
+    for (size_t i = 0; i < spec->user_count; i++)
+        if ((spec->users[i].home_mode & 0700) != 0700)
+            return false;
+    return true;
+}
+
+/* The try has ended by itself, and nothing went wrong meanwhile: what its first instructions left
+ * is noted in the home, and not done again. */
+static bool is_noted(const struct world *world, const struct attempt *attempt)
+{
+    const struct machine *machine = &world->machines[attempt->machine];
+
+    if (attempt->remote || attempt->result != 'Z' || machine->squeezed ||
+        machine->spec->capacity_bytes > 0 || !has_open_homes(machine->spec))
+        return false;
+    for (size_t i = 0; i < world->upset_count; i++)
+        if (world->upsets[i].machine == attempt->machine &&
+            world->upsets[i].time_ns + world->upsets[i].lasts_ns >=
+                attempt->start_ns - NANOSECONDS &&
+            world->upsets[i].time_ns <= attempt->end_ns)
+            return false;
+    return true;
+}
+
 /* True if the attempt may have left a copy without being remembered as done. */
 static bool attempt_explains(const struct world *world, const struct entry *entry,
                              const struct attempt *attempt, const struct sightings *sightings)
 {
-    if (!left_something(attempt, sightings))
+    if (!left_something(attempt, sightings) || is_noted(world, attempt))
         return false;
     return attempt->result != 'K' || reason_forgotten(world, entry, attempt);
 }

@@ -55,6 +55,34 @@ static const struct attempt *first_attempt(const struct world *world, size_t ind
     return NULL;
 }
 
+/* So long after the last thing that went wrong all goes on; after a lost wake-up nixie-send looks
+ * into todo by itself. */
+#define WELL_NS (300 * NANOSECONDS)
+#define LOOK_NS (1560 * NANOSECONDS)
+
+/* Whatever went wrong, that was over long before its first try. */
+static void judge_recovered(struct world *world, const struct entry *entry,
+                            const struct attempt *attempt)
+{
+    const struct machine *machine = &world->machines[entry->machine];
+    int64_t start = reason_last_start(world, entry->machine, attempt->start_ns);
+    int64_t well = reason_disturbed_until(world, entry->machine, attempt->start_ns);
+    int64_t waited_ns = well > start ? LOOK_NS : WELL_NS;
+    char name[ENTRY_NAME], time[TIME_TEXT];
+
+    if (well < entry->answer_ns)
+        well = entry->answer_ns;
+    if (well < attempt->saturated_ns)
+        well = attempt->saturated_ns;
+    if (machine->spec->capacity_bytes > 0 || attempt->start_ns <= well + waited_ns)
+        return;
+    world_accuse(world, "FAIRNESS", entry->letter, entry->bounce,
+                 "%s for %s waited for its first try until %s after all was well again",
+                 entry_name(world, entry, name), attempt->recipient,
+                 time_format(time, attempt->start_ns - well))
+        ->time_ns = attempt->start_ns;
+}
+
 /* Turns that something else explains are left out: an upset since a little before it was accepted,
  * a nixie-send that has just started, trouble that the log tells of. */
 static bool find_turn(const struct world *world, size_t index, bool remote,
@@ -142,10 +170,25 @@ static void judge_others(struct world *world, size_t index)
     }
 }
 
+static void judge_first(struct world *world, size_t index)
+{
+    for (unsigned remote = 0; remote < 2; remote++) {
+        const struct attempt *attempt = first_attempt(world, index, remote, NULL);
+        const struct attempt *other = first_attempt(world, index, !remote, NULL);
+
+        if (attempt && world->entries[index].answer == ANSWER_YES &&
+            world->entries[index].answer_ns > 0 &&
+            (!other || other->saturated_ns < world->entries[index].answer_ns))
+            judge_recovered(world, &world->entries[index], attempt);
+    }
+}
+
 void judge_fairness(struct world *world)
 {
-    for (size_t i = 0; i < world->entry_count; i++)
+    for (size_t i = 0; i < world->entry_count; i++) {
+        judge_first(world, i);
         judge_others(world, i);
+    }
     for (unsigned k = 0; k < 2 * world->host_count; k++) {
         struct turn *turns = NULL, turn;
         size_t count = 0;

@@ -23,6 +23,12 @@ static void judge_process(void *context, const struct process *process, size_t l
     (void) live_bytes;
     if (!is_server(world, process))
         return;
+    count = process_zombie_count(process);
+    if (count > 0)
+        world_accuse(world, "LEAK", NO_LETTER, 0,
+                     "%s has not waited for %u children that have ended", process_name(process),
+                     count)
+            ->time_ns = kernel_now(world->kernel);
     count = process_stale_count(process, &what);
     if (count > 0)
         world_accuse(world, "LEAK", NO_LETTER, 0,

@@ -232,6 +232,18 @@ static bool is_too_soon(const struct world *world, const struct upset *upset,
            lived_ns(world, upset->machine, attempt->end_ns, upset->time_ns) <= forget;
 }
 
+/* How long before the upset the result may be forgotten: a kill takes no more than what was not yet
+ * written, which a success is as soon as it is logged. */
+static int64_t upset_forget_ns(const struct world *world, const struct upset *upset,
+                               const struct attempt *attempt)
+{
+    int64_t forget = forget_ns(world, upset, attempt->start_ns);
+
+    if (upset->kind == UPSET_KILL && attempt->result == 'K' && forget == FORGET_NS)
+        return WRITE_NS + world->patience_ns;
+    return forget;
+}
+
 bool reason_forgotten(const struct world *world, const struct entry *entry,
                       const struct attempt *attempt)
 {
@@ -241,7 +253,7 @@ bool reason_forgotten(const struct world *world, const struct entry *entry,
         if (upset->machine != attempt->machine || upset->kind > UPSET_FAULT ||
             upset->time_ns < attempt->start_ns || !ends_send(world, upset))
             continue;
-        if (is_too_soon(world, upset, attempt, forget_ns(world, upset, attempt->start_ns)) ||
+        if (is_too_soon(world, upset, attempt, upset_forget_ns(world, upset, attempt)) ||
             was_in_memory(world, entry, upset))
             return true;
     }
@@ -500,4 +512,21 @@ bool reason_lost_age(const struct world *world, const struct entry *entry, int64
             return true;
     }
     return reason_last_start(world, entry->machine, to) > stepped;
+}
+
+int64_t reason_disturbed_until(const struct world *world, size_t machine, int64_t time_ns)
+{
+    int64_t last = reason_last_start(world, machine, time_ns);
+
+    for (size_t i = 0; i < world->upset_count; i++) {
+        const struct upset *upset = &world->upsets[i];
+
+        if (upset->machine == machine && upset->time_ns <= time_ns &&
+            upset->time_ns + upset->lasts_ns > last)
+            last = upset->time_ns + upset->lasts_ns;
+    }
+    if (world->machines[machine].squeezed && world->machines[machine].squeezed_from_ns <= time_ns &&
+        world->machines[machine].squeezed_to_ns > last)
+        last = world->machines[machine].squeezed_to_ns;
+    return last;
 }

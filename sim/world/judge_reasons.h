@@ -43,6 +43,10 @@ int64_t reason_early(const struct world *world, const struct entry *entry,
 int64_t reason_late(const struct world *world, const struct entry *entry,
                     const struct attempt *before, const struct attempt *then);
 
+/* When the last thing before `time_ns` was over that can have held up the server: what went wrong,
+ * an order, a new start; -1: there was none. */
+int64_t reason_disturbed_until(const struct world *world, size_t machine, int64_t time_ns);
+
 /* The order to hold or delete the message that was in force at that time; NULL: there was none for
  * certain.
  */

@@ -182,6 +182,111 @@ static bool is_unknown(const struct world *world, const struct entry *entry,
            reason_unknown(world, entry, (due_ns < to ? due_ns : to) - PASS_NS, to);
 }
 
+/* The server does not know when `then` is due: the clock was set while it waited for that, or the
+ * age from which that was worked out was another.  A new start alone takes it from the disk. */
+static bool has_lost_time(const struct world *world, const struct entry *entry,
+                          const struct attempt *before, const struct attempt *then)
+{
+    if (!reason_lost_age(world, entry, then->start_ns))
+        return false;
+    for (size_t i = 0; i < world->upset_count; i++)
+        if (world->upsets[i].kind == UPSET_CLOCK && world->upsets[i].machine == entry->machine &&
+            world->upsets[i].time_ns >= before->start_ns - PASS_NS &&
+            world->upsets[i].time_ns <= then->start_ns)
+            return true;
+    return reason_lost_age(world, entry, before->start_ns);
+}
+
+/* So long after the last thing that went wrong all goes on: a file that could not be opened is
+ * tried every 10 s, what else failed after 123 s. */
+#define WELL_NS (300 * NANOSECONDS)
+
+static bool was_clock_set(const struct world *world, size_t machine)
+{
+    for (size_t i = 0; i < world->upset_count; i++)
+        if (world->upsets[i].kind == UPSET_CLOCK && world->upsets[i].machine == machine)
+            return true;
+    return false;
+}
+
+/* Whatever had gone wrong, that was over long before `then`, which was due at `due_ns`. */
+static void judge_recovered(struct world *world, const struct entry *entry,
+                            const struct attempt *then, int64_t due_ns)
+{
+    const struct machine *machine = &world->machines[entry->machine];
+    int64_t well = reason_disturbed_until(world, entry->machine, then->start_ns);
+    int64_t back = all_back(world, entry, then);
+
+    if (well < due_ns)
+        well = due_ns;
+    if (well < back)
+        well = back;
+    if (well < then->saturated_ns)
+        well = then->saturated_ns;
+    if (machine->spec->capacity_bytes == 0 && !was_clock_set(world, entry->machine) &&
+        then->start_ns > well + WELL_NS)
+        accuse(world, entry, then, "was tried long after all was well again, at",
+               well / NANOSECONDS);
+}
+
+/* What the admin said of the message before a try of it. */
+static const struct upset *last_wish(const struct world *world, const struct entry *entry,
+                                     int64_t from, int64_t to)
+{
+    const struct upset *wish = NULL;
+
+    for (size_t i = 0; i < world->upset_count; i++) {
+        const struct upset *upset = &world->upsets[i];
+
+        if (upset->kind != UPSET_ORDER || upset->machine != entry->machine || upset->asked ||
+            upset->number != entry->number || upset->time_ns < from || upset->time_ns > to)
+            continue;
+        wish = upset;
+    }
+    return wish;
+}
+
+/* He wanted it tried, and nothing kept the server from that. */
+static void judge_wish(struct world *world, const struct entry *entry, const struct attempt *before,
+                       const struct attempt *then)
+{
+    const struct upset *wish;
+    int64_t to = then->start_ns - PROMPT_NS - slack_ns(world);
+
+    if (before->end_ns == INT64_MAX || all_back(world, entry, then) > to)
+        return;
+    wish = last_wish(world, entry, all_back(world, entry, then), to);
+    if (!wish ||
+        (wish->order != ORDER_RETRY && wish->order != ORDER_RELEASE && wish->order != ORDER_EXPIRE))
+        return;
+    if (last_wish(world, entry, to, then->start_ns) ||
+        reason_last_start(world, entry->machine, then->start_ns) >= wish->time_ns ||
+        reason_held(world, entry, then->start_ns) ||
+        had_to_wait(world, entry, before, then, wish->time_ns))
+        return;
+    accuse(world, entry, then, "was not tried when the admin wanted that: at",
+           wish->time_ns / NANOSECONDS);
+}
+
+/* A try behind his wish to give the message up is the last. */
+static void judge_expired(struct world *world, const struct entry *entry,
+                          const struct attempt *attempt)
+{
+    for (size_t i = 0; i < world->upset_count; i++) {
+        const struct upset *upset = &world->upsets[i];
+
+        if (upset->kind != UPSET_ORDER || upset->order != ORDER_EXPIRE || upset->asked ||
+            upset->machine != entry->machine || upset->number != entry->number ||
+            upset->time_ns + PROMPT_NS > attempt->start_ns ||
+            attempt->saturated_ns >= upset->time_ns ||
+            reason_disturbed_until(world, entry->machine, attempt->start_ns) > upset->time_ns)
+            continue;
+        accuse(world, entry, attempt, "was kept though the admin had given it up: at",
+               upset->time_ns / NANOSECONDS);
+        return;
+    }
+}
+
 /* The try `then` came after `before`, which was deferred or never came back; returns its window.
  * *stored: when `before` was due, if it came too early, else NO_WINDOW; then the same of `then`. */
 static struct window judge_next(struct world *world, const struct entry *entry,
@@ -196,8 +301,10 @@ static struct window judge_next(struct world *world, const struct entry *entry,
 
     *stored = NO_WINDOW;
     if (is_unknown(world, entry, before, then, due.from * NANOSECONDS) ||
-        reason_lost_age(world, entry, then->start_ns))
+        has_lost_time(world, entry, before, then)) {
+        judge_recovered(world, entry, then, (due.to + 1) * NANOSECONDS);
         return (struct window){next.from < due.from ? next.from : due.from, next.to};
+    }
     if (then->start_ns + slack_ns(world) < due.from * NANOSECONDS) {
         if (is_as_stored(world, entry, before, was_stored, then))
             return pass_window(world, then, was_stored.from);
@@ -212,11 +319,16 @@ static struct window judge_next(struct world *world, const struct entry *entry,
     since = reason_late(world, entry, before, then);
     if (since >= 0 && since + PROMPT_NS > until)
         until = since + PROMPT_NS;
-    if (then->start_ns < until)
+    if (then->start_ns < until) {
+        judge_wish(world, entry, before, then);
         return next;
-    if (!had_to_wait(world, entry, before, then, due.from * NANOSECONDS))
+    }
+    if (!had_to_wait(world, entry, before, then, due.from * NANOSECONDS)) {
         accuse(world, entry, then, "was tried again too late, at", due.to);
-    else if (due.from < next.from)
+        return next;
+    }
+    judge_recovered(world, entry, then, (due.to + 1) * NANOSECONDS);
+    if (due.from < next.from)
         next.from = due.from; /* its pass may have begun in time, and stood still since */
     return next;
 }
@@ -258,6 +370,8 @@ static void judge_lifetime(struct world *world, const struct entry *entry,
         return;
     if (pass.from < start)
         pass.from = start;
+    if (attempt->result == 'Z')
+        judge_expired(world, entry, attempt);
     if (attempt->result == 'Z' && pass.from > end)
         accuse(world, entry, attempt, "was kept beyond its lifetime: deferred at", end);
     else if (gave_up(attempt) && pass.to <= end && !reason_expired(world, entry, attempt->start_ns))

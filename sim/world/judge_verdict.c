@@ -294,6 +294,53 @@ static void judge_local(struct world *world, const struct entry *entry,
         accuse(world, entry, attempt, "is tried again though the program does not want it");
 }
 
+/* A user whose mail goes into his Maildir, and whose home is as it should be. */
+static bool is_plain_user(const struct machine *machine, const char *recipient)
+{
+    const struct home_spec *spec = machine->spec;
+    size_t size = strcspn(recipient, "@");
+
+    for (size_t i = 0; i < spec->control_count; i++)
+        if (strcmp(spec->controls[i].name, "defaultdelivery") == 0)
+            return false;
+    for (size_t i = 0; i < spec->user_count; i++)
+        if (strlen(spec->users[i].name) == size &&
+            strncmp(spec->users[i].name, recipient, size) == 0)
+            return spec->users[i].qmail_count == 0 && spec->users[i].home_mode == 0755;
+    return false;
+}
+
+/* Nothing has gone wrong on the host since a little before the try. */
+static bool is_undisturbed(const struct world *world, const struct attempt *attempt)
+{
+    const struct machine *machine = &world->machines[attempt->machine];
+
+    if (machine->squeezed || machine->spec->capacity_bytes > 0)
+        return false;
+    for (size_t i = 0; i < world->upset_count; i++) {
+        const struct upset *upset = &world->upsets[i];
+
+        if (upset->machine == attempt->machine &&
+            upset->time_ns + upset->lasts_ns + 2 * NANOSECONDS >= attempt->start_ns &&
+            upset->time_ns <= attempt->end_ns)
+            return false;
+    }
+    return true;
+}
+
+/* A mailbox that is there takes what comes. */
+static void judge_mailbox(struct world *world, const struct entry *entry,
+                          const struct attempt *attempt)
+{
+    if ((attempt->result != 'Z' && attempt->result != 'D') || says(attempt, "looping") ||
+        !is_plain_user(&world->machines[attempt->machine], attempt->recipient) ||
+        !is_undisturbed(world, attempt))
+        return;
+    accuse(world, entry, attempt,
+           attempt->result == 'Z' ? "is put off, and nothing was wrong"
+                                  : "failed for good, and nothing was wrong");
+}
+
 void judge_verdicts(struct world *world)
 {
     for (size_t i = 0; i < world->attempt_count; i++) {
@@ -302,6 +349,8 @@ void judge_verdicts(struct world *world)
 
         if (entry && !attempt->remote && attempt->result && world->run_count > 0)
             judge_local(world, entry, attempt);
+        if (entry && !attempt->remote)
+            judge_mailbox(world, entry, attempt);
         if (attempt->remote && (attempt->result == 'D' || attempt->result == 'Z') && entry)
             judge_attempt(world, entry, attempt);
     }

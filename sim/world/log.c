@@ -238,6 +238,15 @@ static struct upset *add_order(struct machine *machine, enum order order, uint64
     return upset;
 }
 
+/* The admin has said so of that message. */
+static bool is_wanted(const struct machine *machine, uint64_t number)
+{
+    for (size_t i = 0; i < machine->deletion_count; i++)
+        if (machine->deletions[i] == number || machine->deletions[i] == 0)
+            return true;
+    return false;
+}
+
 /* "msg N ... by the admin" */
 static void note_order(struct machine *machine, uint64_t number, const char *what)
 {
@@ -255,7 +264,7 @@ static void note_order(struct machine *machine, uint64_t number, const char *wha
     for (size_t i = 0; i < sizeof orders / sizeof *orders; i++)
         if (strcmp(what, orders[i].what) == 0)
             upset->order = orders[i].order;
-    if (entry && upset->order == ORDER_DELETE)
+    if (entry && upset->order == ORDER_DELETE && is_wanted(machine, number))
         entry->discarded = true;
 }
 

@@ -171,10 +171,66 @@ void pairs_note_line(struct machine *machine, const char *text)
         note_message_end(machine, number);
 }
 
+/* What the log has told of a message. */
+enum { TOLD_NEW = 1, TOLD_INFO = 2, TOLD_END = 4 };
+
+static void note_told(struct machine *machine, unsigned char *told, const struct log_line *line)
+{
+    static const struct {
+        const char *words;
+        unsigned char bit;
+    } kinds[] = {{"new msg ", TOLD_NEW}, {"info msg ", TOLD_INFO}, {"end msg ", TOLD_END}};
+    const struct entry *entry;
+    const char *rest;
+    uint64_t number;
+
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        if (!line_number(line->text, kinds[i].words, &number, &rest))
+            continue;
+        entry = world_entry(machine->world, machine->index, number);
+        if (entry)
+            told[entry - machine->world->entries] |= kinds[i].bit;
+    }
+}
+
+static void judge_message(struct machine *machine, const struct entry *entry, unsigned char told)
+{
+    if (entry->machine != machine->index || entry->answer != ANSWER_YES || entry->bits)
+        return;
+    if (!(told & TOLD_NEW))
+        accuse(machine, "it does not tell that it came: msg", entry->number);
+    else if (!(told & TOLD_INFO))
+        accuse(machine, "it does not tell from whom it came: msg", entry->number);
+    else if (!(told & TOLD_END) && !entry->discarded)
+        accuse(machine, "it does not tell that it ended: msg", entry->number);
+}
+
+/* Each message that was there is told of, from its beginning to its end.  A program that was killed
+ * may not have said so. */
+static void judge_messages(struct machine *machine)
+{
+    struct world *world = machine->world;
+    unsigned char *told;
+
+    for (size_t i = 0; i < world->upset_count; i++)
+        if (world->upsets[i].machine == machine->index && world->upsets[i].kind <= UPSET_FAULT)
+            return;
+    if (world->line_count == 0 || machine->log.gap_ns > 0 || machine->squeezed)
+        return;
+    told = must_zeroed(world->entry_count + 1);
+    for (size_t i = 0; i < world->line_count; i++)
+        if (world->lines[i].machine == machine->index)
+            note_told(machine, told, &world->lines[i]);
+    for (size_t i = 0; i < world->entry_count; i++)
+        judge_message(machine, &world->entries[i], told[i]);
+    free(told);
+}
+
 void pairs_judge(struct machine *machine)
 {
     const struct log_pairs *pairs = machine->log.pairs;
 
+    judge_messages(machine);
     if (pairs && pairs->open_count > 0)
         accuse(machine, "all is over, and it has not ended: delivery", pairs->open[0].delivery);
 }

@@ -14,10 +14,11 @@ const struct oracle oracles[] = {
      ORACLE_AT_END, "judge.c"},
     {"INVENTED",
      "No copy is there that nobody sent, that is for someone it was not for, or that is from "
-     "another sender; no bounce tells of what did not fail.",
+     "another sender, or in another's mailbox; no bounce tells of what did not fail.",
      ORACLE_AT_END, "judge_copies.c judge_bounces.c judge_clients.c"},
-    {"CHANGED", "A copy's content is what was submitted, to the byte.", ORACLE_AT_END,
-     "judge_copies.c"},
+    {"CHANGED",
+     "A copy's content is what was submitted, to the byte; a bounce has all of the message.",
+     ORACLE_AT_END, "judge_copies.c judge_notices.c"},
     {"REFUSED",
      "A submitter who was told no has sent nothing: no copy and no message in the spool, unless "
      "something went wrong with that very message or the answer to it.",
@@ -28,36 +29,42 @@ const struct oracle oracles[] = {
     {"RELAY", "Mail for another's domain is taken only from clients that may send such mail.",
      ORACLE_AT_END, "judge_clients.c"},
     {"DUPLICATE",
-     "A second copy has a reason: an attempt that left one and whose success was not reported, or "
-     "was reported at most 11 seconds before a crash.",
+     "A second copy has a reason: an attempt that left one and whose success was not reported "
+     "(here: because something went wrong), or was reported at most 11 seconds before a power loss "
+     "or 10 milliseconds before a kill.",
      ORACLE_AT_END, "judge_duplicates.c judge_clients.c"},
     {"BOUNCE",
-     "Who failed for good is told of in one bounce, which says what the remote server said.",
-     ORACLE_AT_END, "judge_bounces.c"},
+     "Who failed for good is told of in one bounce, which says what the remote server said, and "
+     "goes to the sender.",
+     ORACLE_AT_END, "judge_bounces.c judge_notices.c"},
     {"HONESTY",
      "The log says that a remote may have taken a message that is tried again, says so only with a "
      "cause, and tells of no success that no remote has spoken of, to him and to the message.",
      ORACLE_AT_END, "judge_honest.c"},
     {"SCHEDULE",
      "Each try after a deferral is at its second; nothing is given up before queuelifetime is over "
-     "or kept beyond it; what is done, held or deleted is not tried.",
+     "or kept beyond it; what is done, held or deleted is not tried, and what the admin wants "
+     "tried is; whatever went wrong, five minutes after the last of it all is at its time.",
      ORACLE_AT_END, "judge_schedule.c"},
     {"FAIRNESS",
      "The first try of an accepted message begins within 5 seconds while a place of its channel is "
      "free, however slow other destinations are; while none is, no message that was accepted more "
-     "than 5 seconds later comes first.",
+     "than 5 seconds later comes first; whatever went wrong, it begins within five minutes of the "
+     "last of it.",
      ORACLE_AT_END, "judge_fairness.c"},
     {"VERDICT",
      "A failure for good is a remote's 5xx, and no 5xx that was heard is tried again; the DNS's "
      "trouble is no failure for good; nothing is put off when all that was said was yes, or before "
-     "every mail exchanger was asked; what a program said by its exit code is done.",
+     "every mail exchanger was asked; what a program said by its exit code is done; a Maildir "
+     "that is there takes what comes.",
      ORACLE_AT_END, "judge_verdict.c judge_exchangers.c"},
     {"PRIVATE", "No mailbox, and no file in one, may be read or written by others.", ORACLE_AT_END,
      "judge_private.c"},
     {"LIMIT", "No message larger than control/databytes is accepted.", ORACLE_AT_END,
      "judge_clients.c"},
     {"CONCURRENCY",
-     "No more deliveries and no more sessions of clients at once than the control files allow.",
+     "No more deliveries and no more sessions of clients at once, all in all and of one address, "
+     "than the control files allow.",
      ORACLE_MEANWHILE, "judge_schedule.c log.c hear.c"},
     {"FINAL",
      "What goes wrong for a while is no reason for a final no: nobody is refused for good, and "
@@ -69,8 +76,8 @@ const struct oracle oracles[] = {
      ORACLE_AT_END, "outcomes.c"},
     {"LEAK",
      "When all is idle no process of the server holds a file that was removed, or a connection "
-     "that its other side has ended; and none has more descriptors or memory each time that it is "
-     "idle, 8 times in a row.",
+     "that its other side has ended, or has not waited for a child; and none has more descriptors "
+     "or memory each time that it is idle, 8 times in a row.",
      ORACLE_AT_END, "judge_leaks.c idle.c"},
     {"CLEANUP",
      "What a crash or a client that went away leaves is removed within 36 hours and a look's "
@@ -100,8 +107,9 @@ const struct oracle oracles[] = {
     {"LOG",
      "Each line of the log has a form that nixie-send(8) documents; deliveries start and end once, "
      "with numbers that go up by one; status lines have the right counts; messages have their own "
-     "sender and size, and end once; what tells of trouble has a cause.",
-     ORACLE_MEANWHILE, "log.c log_pairs.c"},
+     "sender and size, and end once, and that is told; so is each bounce; what tells of trouble "
+     "has a cause.",
+     ORACLE_MEANWHILE, "log.c log_pairs.c judge_notices.c"},
     {"BAD-SMTP", "What the server says to remote servers and to clients is SMTP.", ORACLE_MEANWHILE,
      "hear.c"},
     {"SPIN", "No program makes calls without end and never waits.", ORACLE_MEANWHILE,

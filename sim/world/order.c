@@ -23,8 +23,11 @@ static void note_order(struct world *world, size_t machine, enum order order, ui
 {
     struct upset *upset;
 
-    if (order == ORDER_DELETE)
+    if (order == ORDER_DELETE) {
+        *LIST_ADD(world->machines[machine].deletions, world->machines[machine].deletion_count) =
+            number;
         return;
+    }
     upset = LIST_ADD(world->upsets, world->upset_count);
     upset->machine = machine;
     upset->time_ns = kernel_now(world->kernel);
@@ -42,6 +45,8 @@ static void note_orders(struct world *world, size_t machine, enum order order,
     for (size_t i = 0; count == 0 && i < world->entry_count; i++)
         if (world->entries[i].machine == machine)
             note_order(world, machine, order, world->entries[i].number);
+    if (count == 0 && order == ORDER_DELETE)
+        note_order(world, machine, order, 0); /* also those that come before it looks */
 }
 
 /* What was ordered: upsets[] from `first` on. */

@@ -228,6 +228,7 @@ static void free_outcomes(struct world *world)
         if (world->copies[i].kind != COPY_REMOTE)
             free((char *) (uintptr_t) world->copies[i].data);
         free(world->copies[i].chain);
+        free(world->copies[i].sender);
     }
     free(world->copies);
     for (size_t i = 0; i < world->arrival_count; i++)
@@ -278,6 +279,7 @@ void world_destroy(struct world *world)
         pairs_free(&world->machines[i]);
         free(world->machines[i].by_number);
         free(world->machines[i].program_runs);
+        free(world->machines[i].deletions);
         records_free(&world->machines[i].records);
     }
     free(world->machines);

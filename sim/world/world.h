@@ -128,7 +128,7 @@ struct entry {
     pid_t queue_pid;
     enum answer answer;
     int64_t answer_ns;
-    bool discarded; /* a triple bounce, or deleted by the admin */
+    bool discarded; /* a triple bounce, or deleted by the admin, who wanted that */
     struct stage_change *history;
     size_t history_count;
     uint64_t journal_generation; /* of the record that the journal had of it ... */
@@ -156,6 +156,7 @@ struct copy {
     char *chain; /* Delivered-To values, newest first; of REMOTE with its recipient in front */
     size_t letter;
     unsigned bounce;
+    char *sender;   /* as a program was told; NULL: not told */
     bool unchanged; /* its end is the letter's content (bounces: true) */
     size_t taking;  /* REMOTE: in takings[], which owns `data` */
 };
@@ -374,6 +375,8 @@ struct machine {
     size_t *by_number;       /* entry index + 1 of small numbers */
     size_t by_number_size;
     uint64_t *program_runs; /* counts, a program of the spec each */
+    uint64_t *deletions;    /* numbers of messages that the admin wanted deleted; 0: of all */
+    size_t deletion_count;
     bool sync_pending;      /* some entry waits to become durable */
     struct journal_state journal;
 };

@@ -218,7 +218,8 @@ static const struct {
     const char *want;
 } duplicates[] = {
     {'K', 1, 0, "DUPLICATE"}, {'K', 1, 60, "DUPLICATE"}, {'K', 1, 5, ""},
-    {'Z', 1, 0, ""},          {0, INT32_MAX, 5, ""},     {'L', 1, 0, "DUPLICATE"},
+    {'Z', 1, 0, "DUPLICATE"}, {'Z', 1, 1, ""},           {0, INT32_MAX, 5, ""},
+    {'L', 1, 0, "DUPLICATE"},
 };
 
 START_TEST(a_duplicate_wants_a_reason)

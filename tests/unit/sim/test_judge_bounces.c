@@ -14,7 +14,8 @@ static struct entry *add_bounce(struct world *world, const char *groups)
                                "Content-Type: message/delivery-status\n\n"
                                "Reporting-MTA: dns; example.com\n\n";
     struct entry *entry = entry_get(world, &world->machines[0], world->entry_count + 1);
-    size_t size = sizeof head - 1 + strlen(groups);
+    static const char tail[] = "\n--x\nContent-Type: message/rfc822\n\n" CONTENT "\n--x--\n";
+    size_t size = sizeof head - 1 + strlen(groups) + sizeof tail - 1;
 
     entry->letter = 0;
     entry->bounce = 1;
@@ -25,7 +26,7 @@ static struct entry *add_bounce(struct world *world, const char *groups)
     entry->parent = 1;
     entry->chain = must_copy("", 0);
     entry->text = must_alloc(size + 1);
-    snprintf(entry->text, size + 1, "%s%s", head, groups);
+    snprintf(entry->text, size + 1, "%s%s%s", head, groups, tail);
     entry->text_size = size;
     return entry;
 }
@@ -104,6 +105,34 @@ START_TEST(sees_who_is_told_of_without_a_failure)
     add_bounce(world,
                GROUP("bob@away.example", "5.1.1", SAID) GROUP("carol@away.example", "5.1.1", SAID));
     judge(world, "");
+}
+END_TEST
+
+START_TEST(goes_to_the_sender_with_all_of_the_message)
+{
+    static const struct {
+        const char *sender, *recipient, *want;
+    } bounces[] = {{"robot@app.example", "robot@app.example", ""},
+                   {"robot@app.example", "carol@away.example", "BOUNCE"},
+                   {"list-@app.example-@[]", "list-@app.example", ""},
+                   {"list-@app.example-@[]", "list-@app.example-@[]", "BOUNCE"}};
+
+    for (size_t i = 0; i < sizeof bounces / sizeof *bounces; i++) {
+        struct world *world = make_failed(1, 'D');
+        struct entry *bounce = add_bounce(world, GROUP("bob@away.example", "5.1.1", SAID));
+
+        free(world->entries[0].sender);
+        world->entries[0].sender = must_copy(bounces[i].sender, strlen(bounces[i].sender));
+        *LIST_ADD(bounce->recipients, bounce->recipient_count) =
+            must_copy(bounces[i].recipient, strlen(bounces[i].recipient));
+        bounce->discarded = true; /* what becomes of it is another matter */
+        judge(world, bounces[i].want);
+    }
+    struct world *world = make_failed(1, 'D');
+    struct entry *bounce = add_bounce(world, GROUP("bob@away.example", "5.1.1", SAID));
+
+    bounce->text_size -= strlen("lo\n\n--x--\n");
+    judge(world, "CHANGED");
 }
 END_TEST
 
@@ -211,7 +240,7 @@ END_TEST
 
 START_TEST(qmails_own_form_tells_of_recipients_too)
 {
-    static const char text[] = "\n<bob@away.example>:\nno\n\n";
+    static const char text[] = "\n<bob@away.example>:\nno\n\n" CONTENT;
     struct world *world = make_failed(1, 'D');
     struct entry *entry = add_bounce(world, "");
 
@@ -231,6 +260,7 @@ int main(void)
 
     tcase_add_test(tests, told_of_once_is_right);
     tcase_add_test(tests, sees_who_is_not_told_of);
+    tcase_add_test(tests, goes_to_the_sender_with_all_of_the_message);
     tcase_add_test(tests, sees_who_is_told_of_without_a_failure);
     tcase_add_loop_test(tests, told_of_twice_wants_a_reason, 0, sizeof twice / sizeof *twice);
     tcase_add_loop_test(tests, says_what_the_remote_said, 0, sizeof words / sizeof *words);

@@ -29,6 +29,7 @@ static const struct {
     {7, 6, 0, 0, 0, ""},             /* no place was free */
     {20, 6, 0, 0, 0, "FAIRNESS"},    /* but then one was */
     {7, -1, 0, 0, 3, ""},            /* something went wrong */
+    {2000, -1, 0, 0, 3, "FAIRNESS"}, /* but not long */
     {50, 49, 30, 40, 0, "FAIRNESS"}, /* another came first */
     {50, 49, 3, 40, 0, ""},          /* that came about as early */
     {50, 49, 30, 60, 0, ""},
@@ -647,9 +648,27 @@ START_TEST(deliveries_end)
         "starting delivery 1: msg 1 to local bob@away.example\nstatus: local 1/10 remote 0/20\n";
     struct world *world = start_world();
 
+    world->entries[0].answer = ANSWER_NONE; /* of which nothing need be told */
     log_note_write(&world->machines[0], writer_of(world), start, sizeof start - 1);
     pairs_judge(&world->machines[0]);
     expect(world, "LOG");
+}
+END_TEST
+
+START_TEST(messages_are_told_of)
+{
+    static const char *const lines[] = {
+        "new msg 1\n", "info msg 1: bytes 0 from <robot@app.example> qp 1 uid 1\n", "end msg 1\n"};
+
+    for (size_t without = 0; without <= 3; without++) {
+        struct world *world = start_world();
+
+        for (size_t i = 0; i < 3; i++)
+            if (i != without)
+                log_note_write(&world->machines[0], writer_of(world), lines[i], strlen(lines[i]));
+        pairs_judge(&world->machines[0]);
+        expect(world, without < 3 ? "LOG" : "");
+    }
 }
 END_TEST
 
@@ -681,6 +700,7 @@ int main(void)
     tcase_add_test(tests, what_is_in_doubt_is_made_again);
     tcase_add_loop_test(tests, lines_fit_together, 0, sizeof logs / sizeof *logs);
     tcase_add_test(tests, deliveries_end);
+    tcase_add_test(tests, messages_are_told_of);
     tcase_add_test(tests, trouble_has_a_cause);
     tcase_add_test(tests, one_send_at_a_time);
     tcase_add_test(tests, what_is_written_is_no_left_over);
