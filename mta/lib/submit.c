@@ -453,9 +453,15 @@ static void read_told(struct submit *submit, struct buf *told)
     char block[SUBMIT_TEXT_SIZE - 1];
     if (io_set_nonblocking(submit->tell_fd) < 0)
         return;
-    ssize_t count = io_read(submit->tell_fd, block, sizeof block);
-    if (count > 0 && buf_add(told, block, (size_t) count) < 0)
-        buf_reset(told);
+    while (told->length < sizeof block) { /* a read may give a part */
+        ssize_t count = io_read(submit->tell_fd, block, sizeof block - told->length);
+        if (count <= 0)
+            return;
+        if (buf_add(told, block, (size_t) count) < 0) {
+            buf_reset(told);
+            return;
+        }
+    }
 }
 
 static int wait_program(struct submit *submit, struct buf *told)
