@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "sim/world/judge.h"
+
 struct mixer {
     uint64_t value;
 };
@@ -80,6 +82,8 @@ static void mix_attempts(struct mixer *mixer, const struct world *world)
         mix(mixer, attempt->number);
         mix_text(mixer, attempt->recipient);
         mix(mixer, (unsigned char) attempt->result);
+        if (attempt->result == 'K') /* behind that no power loss may take it (judge.h) */
+            mix(mixer, kernel_now(world->kernel) > attempt->end_ns + FORGET_NS);
     }
 }
 
@@ -93,6 +97,25 @@ static void mix_runs(struct mixer *mixer, const struct world *world)
     }
 }
 
+/* What the story did that no disk shows, and what it has done by now: the rest of it differs. */
+static void mix_story(struct mixer *mixer, const struct world *world)
+{
+    for (size_t i = 0; i < world->upset_count; i++) {
+        const struct upset *upset = &world->upsets[i];
+        if (upset->kind != UPSET_CLOCK && upset->kind != UPSET_ORDER)
+            continue;
+        mix(mixer, upset->machine);
+        mix(mixer, upset->kind);
+        mix(mixer, upset->order);
+        mix(mixer, upset->number);
+        mix(mixer, upset->asked);
+        mix(mixer, upset->answered);
+    }
+    for (size_t i = 0; i < world->host_count; i++)
+        mix(mixer, world->machines[i].squeezed +
+                       (kernel_now(world->kernel) <= world->machines[i].squeezed_to_ns));
+}
+
 uint64_t ledger_hash(const struct world *world)
 {
     struct mixer mixer = {0xcbf29ce484222325u};
@@ -101,6 +124,7 @@ uint64_t ledger_hash(const struct world *world)
     mix_attempts(&mixer, world);
     mix_runs(&mixer, world);
     mix_takings(&mixer, world);
+    mix_story(&mixer, world);
     return mixer.value;
 }
 
