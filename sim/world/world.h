@@ -377,7 +377,7 @@ struct machine {
     uint64_t *program_runs; /* counts, a program of the spec each */
     uint64_t *deletions;    /* numbers of messages that the admin wanted deleted; 0: of all */
     size_t deletion_count;
-    bool sync_pending;      /* some entry waits to become durable */
+    bool sync_pending; /* some entry waits to become durable */
     struct journal_state journal;
 };
 
