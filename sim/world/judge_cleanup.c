@@ -130,7 +130,7 @@ static bool may_keep_marks(const struct world *world, const struct machine *mach
 
         if (upset->machine != machine->index ||
             (upset->kind != UPSET_FAULT && upset->kind != UPSET_SLOW) ||
-            !upset_touches(upset, HIT_SEND | HIT_ADMIN | HIT_TREE))
+            !upset_touches(upset, HIT_SEND | HIT_ADMIN | HIT_TREE | HIT_QUEUE))
             continue;
         any = true;
         if (upset->time_ns + upset->lasts_ns > since)

@@ -11,6 +11,8 @@
 
 /* A kill this long after a result was logged may come before it is written to the file. */
 #define WRITE_NS (NANOSECONDS / 100)
+/* That a program was killed is noticed so long later. */
+#define MISSED_NS (NANOSECONDS / 100)
 
 int64_t reason_last_start(const struct world *world, size_t machine, int64_t time_ns)
 {
@@ -244,6 +246,51 @@ static int64_t upset_forget_ns(const struct world *world, const struct upset *up
     return forget;
 }
 
+/* When the message left S4, that far it was in memory alone what of it is done; INT64_MAX: never.
+ */
+static int64_t left_s4(const struct entry *entry, int64_t time_ns)
+{
+    for (size_t i = 0; i < entry->history_count; i++)
+        if (entry->history[i].time_ns >= time_ns && entry->history[i].stage != STAGE_S4)
+            return entry->history[i].time_ns;
+    return INT64_MAX;
+}
+
+/* All had it in S4, and faults at send or nixie-clean, never far apart, kept it from being removed:
+ * the power was lost before, or before the sync behind that. */
+static bool was_removed_late(const struct world *world, const struct entry *entry,
+                             const struct attempt *attempt)
+{
+    int64_t last = attempt->end_ns, left = left_s4(entry, attempt->end_ns);
+
+    if (last == INT64_MAX || entry_stage_at(entry, last - 1) != STAGE_S4)
+        return false;
+    for (size_t i = 0; i < world->upset_count; i++) {
+        const struct upset *upset = &world->upsets[i];
+
+        if (upset->machine != attempt->machine || upset->time_ns < attempt->end_ns ||
+            upset->time_ns > (left > last ? left : last) + FORGET_NS)
+            continue;
+        if (upset->kind == UPSET_FAULT && (upset->hit & HIT_SEND) && upset->time_ns < left &&
+            upset->time_ns - FORGET_NS <= last)
+            last = upset->time_ns;
+        else if (upset->kind == UPSET_POWER && last > attempt->end_ns &&
+                 upset->time_ns <= (left < last + FORGET_NS ? left : last) + FORGET_NS)
+            return true;
+    }
+    return false;
+}
+
+/* Who is killed just before the attempt begins is missed only when it has ended. */
+static bool is_of_attempt(const struct world *world, const struct upset *upset,
+                          const struct attempt *attempt)
+{
+    if (upset->time_ns >= attempt->start_ns)
+        return true;
+    return upset->kind == UPSET_KILL && upset->time_ns + MISSED_NS >= attempt->start_ns &&
+           reason_last_start(world, attempt->machine, attempt->start_ns) < upset->time_ns;
+}
+
 bool reason_forgotten(const struct world *world, const struct entry *entry,
                       const struct attempt *attempt)
 {
@@ -251,14 +298,14 @@ bool reason_forgotten(const struct world *world, const struct entry *entry,
         const struct upset *upset = &world->upsets[i];
 
         if (upset->machine != attempt->machine || upset->kind > UPSET_FAULT ||
-            upset->time_ns < attempt->start_ns || !ends_send(world, upset))
+            !is_of_attempt(world, upset, attempt) || !ends_send(world, upset))
             continue;
         if (is_too_soon(world, upset, attempt, upset_forget_ns(world, upset, attempt)) ||
             was_in_memory(world, entry, upset))
             return true;
     }
     return was_given_up(world, entry, attempt) || was_never_synced(world, entry, attempt) ||
-           was_written_late(world, entry, attempt);
+           was_written_late(world, entry, attempt) || was_removed_late(world, entry, attempt);
 }
 
 static bool is_about(const struct upset *upset, const struct entry *entry)

@@ -144,13 +144,29 @@ static int64_t all_back(const struct world *world, const struct entry *entry,
     return time;
 }
 
+/* A call that took so much longer ended just before it. */
+static bool was_held_up(const struct world *world, const struct attempt *before,
+                        const struct attempt *then)
+{
+    for (size_t i = 0; i < world->upset_count; i++) {
+        const struct upset *upset = &world->upsets[i];
+
+        if (upset->kind == UPSET_SLOW && upset->machine == then->machine &&
+            upset->time_ns >= before->start_ns && upset->time_ns <= then->start_ns &&
+            upset->time_ns + upset->lasts_ns + PROMPT_NS >= then->start_ns)
+            return true;
+    }
+    return false;
+}
+
 /* Whether `then` had to wait for others, or for trouble, after it was due. */
 static bool had_to_wait(const struct world *world, const struct entry *entry,
                         const struct attempt *before, const struct attempt *then, int64_t due_ns)
 {
     return then->saturated_ns >= due_ns ||
            then->start_ns <= all_back(world, entry, then) + NANOSECONDS ||
-           had_trouble(world, entry->machine, before->start_ns, then->start_ns);
+           had_trouble(world, entry->machine, before->start_ns, then->start_ns) ||
+           was_held_up(world, before, then);
 }
 
 /* A pass may have begun so long before a try of it: without memory it rests, a disk may be slow. */
