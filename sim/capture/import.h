@@ -4,10 +4,12 @@
  * those did, and its messages are sent to them.
  *
  * What a message is: transactions with the same sender, for recipients who had no final answer yet,
- * with the same content (if both have one), are tries of one message.  Sessions that did not come
- * to MAIL are earlier tries of what their client sends next: at once to another server, or later to
- * the same.  In the scenario one message goes after the other, at the times of the capture or
- * later, and is tried again when our server does; replies come in the same order for each.
+ * with the same content (if both have one), are tries of one message.  Those for all whom the
+ * transaction before had too many of are part of its try, as our server would go on.  Sessions that
+ * did not come to MAIL are earlier tries of what their client sends next: at once to another
+ * server, or later to the same.  In the scenario one message goes after the other, at the times of
+ * the capture or later, and is tried again when our server does; replies come in the same order for
+ * each.
  */
 #ifndef SIM_CAPTURE_IMPORT_H
 #define SIM_CAPTURE_IMPORT_H

@@ -136,6 +136,7 @@ struct import_try {
     size_t failed_count;
     size_t session;
     size_t transaction;       /* NONE: it did not come to that */
+    size_t more;              /* transactions behind that one, for those who were too many for it */
     bool dropped;             /* it is part of another try */
     int64_t begin_ns, end_ns; /* in the scenario */
 };

@@ -136,9 +136,10 @@ static void add_event(struct walk *walk, const struct smtp_exchange *exchange)
     *added = event;
 }
 
-/* What happened in transaction number `wanted` of a session; with what is before the first one, and
- * behind the last one, as part of them.  NONE: everything. */
-static void add_events(struct import *import, const struct import_session *session, size_t wanted)
+/* What happened in transaction number `wanted` of a session, and in so many `more`; with what is
+ * before the first one, and behind the last one, as part of them.  NONE: everything. */
+static void add_events(struct import *import, const struct import_session *session, size_t wanted,
+                       size_t more)
 {
     struct walk walk = {.import = import, .session = session};
     size_t now = 0;
@@ -152,7 +153,7 @@ static void add_events(struct import *import, const struct import_session *sessi
             begun = true;
             walk.transaction = &session->transactions[now];
         }
-        if (wanted == NONE || now == wanted)
+        if (wanted == NONE || (now >= wanted && now - wanted <= more))
             add_event(&walk, exchange);
     }
 }
@@ -177,8 +178,9 @@ void import_events(struct import *import)
     qsort(order, count, sizeof *order, compare_tries);
     for (size_t i = 0; i < count; i++) {
         for (size_t k = 0; k < order[i]->failed_count; k++)
-            add_events(import, &import->sessions[order[i]->failed[k]], NONE);
-        add_events(import, &import->sessions[order[i]->session], order[i]->transaction);
+            add_events(import, &import->sessions[order[i]->failed[k]], NONE, 0);
+        add_events(import, &import->sessions[order[i]->session], order[i]->transaction,
+                   order[i]->more);
     }
     free(order);
 }

@@ -10,6 +10,7 @@
 #define SECOND INT64_C(1000000000)
 #define AT_ONCE_NS (60 * SECOND) /* another server is tried so soon behind the one that failed */
 #define RANK_MAX 50
+#define TOO_MANY_MAX 1000  /* who are named again over a new connection */
 #define NAME_MAX_BYTES 100 /* of a message of a scenario: more is no name of one */
 
 /* --- messages --------------------------------------------------------------------------------*/
@@ -66,7 +67,7 @@ static bool is_over(const struct import *import, const struct import_message *me
 {
     const struct import_try *last = &import->tries[message->tries[message->try_count - 1]];
     const struct import_session *before = &import->sessions[last->session];
-    size_t next = last->transaction + 1; /* 0 if it did not come to one */
+    size_t next = last->transaction + last->more + 1; /* 0 if it did not come to one */
     int64_t end = last->transaction != NONE && next < before->transaction_count
                       ? before->transactions[next].mail->command.first_ns
                       : over_ns(before);
@@ -328,6 +329,113 @@ static void go_on_with(struct import *import, struct import_message *message,
     last->dropped = true;
 }
 
+/* --- those who were too many -----------------------------------------------------------------*/
+
+/* As our server judges (mta/remote/session.c): who got this reply is named again in the next
+ * transaction over the same connection, if somebody else was taken. */
+static bool is_one_too_many(const struct smtp_exchange *rcpt)
+{
+    const struct smtp_said *reply = &rcpt->reply;
+    const char *text = reply->size > 4 ? reply->text + 4 : "";
+    size_t size = reply->size > 4 ? reply->size - 4 : 0;
+
+    return rcpt->code == 552 ||
+           (rcpt->code == 452 && (size < 2 || memcmp(text, "4.", 2) != 0 ||
+                                  (size >= 5 && memcmp(text, "4.5.3", 5) == 0)));
+}
+
+/* True if the transaction is for all who were too many for the one before it, and nobody else. */
+static bool is_for_rest(const struct import_transaction *before,
+                        const struct import_transaction *transaction)
+{
+    size_t found = 0;
+
+    if (before->fate != FATE_TAKEN || strcmp(before->sender, transaction->sender) != 0 ||
+        !before->text || !same_content(before, transaction))
+        return false;
+    for (size_t i = 0; i < before->recipient_count; i++) {
+        if (!is_one_too_many(before->recipients[i].rcpt))
+            continue;
+        if (found == transaction->recipient_count ||
+            strcasecmp(before->recipients[i].address, transaction->recipients[found].address) != 0)
+            return false;
+        found++;
+    }
+    return found > 0 && found == transaction->recipient_count;
+}
+
+/* The try that goes on with that transaction of the session; NULL: it is one of its own. */
+static struct import_try *find_begun(const struct import *import, size_t session,
+                                     size_t transaction)
+{
+    struct import_try *last = import->try_count ? &import->tries[import->try_count - 1] : NULL;
+    const struct import_transaction *all = import->sessions[session].transactions;
+
+    if (!last || last->session != session || last->transaction == NONE || transaction == 0 ||
+        last->transaction + last->more + 1 != transaction ||
+        import->messages[last->message].recipient_count > TOO_MANY_MAX)
+        return NULL;
+    return is_for_rest(&all[transaction - 1], &all[transaction]) ? last : NULL;
+}
+
+/* Fates of those who were refused only because they were too many, in whatever order. */
+static void take_new_fates(struct import_message *message, const struct import_transaction *rest)
+{
+    for (size_t k = 0; k < rest->recipient_count; k++)
+        for (size_t i = 0; i < message->recipient_count; i++)
+            if (message->recipients[i].fate != FATE_TAKEN &&
+                strcasecmp(message->recipients[i].address, rest->recipients[k].address) == 0) {
+                message->recipients[i].fate = rest->recipients[k].fate;
+                break;
+            }
+}
+
+/* True if the transaction is for the same as that one, of whom each was one too many, in whatever
+ * order. */
+static bool is_for_refused(const struct import_transaction *before,
+                           const struct import_transaction *transaction)
+{
+    if (before->recipient_count != transaction->recipient_count || before->recipient_count == 0 ||
+        strcmp(before->sender, transaction->sender) != 0)
+        return false;
+    for (size_t i = 0; i < before->recipient_count; i++) {
+        bool found = false;
+
+        for (size_t k = 0; k < transaction->recipient_count && !found; k++)
+            found =
+                strcasecmp(before->recipients[i].address, transaction->recipients[k].address) == 0;
+        if (!found || !is_one_too_many(before->recipients[i].rcpt))
+            return false;
+    }
+    return true;
+}
+
+/* The message with which the session goes on at once: of those who were too many the last session
+ * took nobody any more, so that our server, too, asks over a new connection.  NONE: there is none.
+ */
+static size_t find_left(const struct import *import, size_t session)
+{
+    const struct import_session *this = &import->sessions[session];
+
+    for (size_t i = 0; i < import->message_count; i++) {
+        const struct import_message *message = &import->messages[i];
+        const struct import_try *last =
+            message->try_count ? &import->tries[message->tries[message->try_count - 1]] : NULL;
+        const struct import_session *before = last ? &import->sessions[last->session] : NULL;
+
+        if (last && last->transaction == 0 && last->more > 0 &&
+            message->recipient_count <= TOO_MANY_MAX &&
+            before->transaction_count == last->more + 1 && before->remote == this->remote &&
+            same_address(import, last->session, session) &&
+            over_ns(before) <= first_ns(import, session) &&
+            first_ns(import, session) - over_ns(before) < AT_ONCE_NS &&
+            is_for_refused(&before->transactions[last->more], this->transactions) &&
+            same_content(message->content, this->transactions))
+            return i;
+    }
+    return NONE;
+}
+
 static void link_session(struct import *import, struct waiting *waiting, size_t index)
 {
     struct import_session *session = &import->sessions[index];
@@ -340,18 +448,29 @@ static void link_session(struct import *import, struct waiting *waiting, size_t 
             return;
         }
         struct import_transaction *transaction = &session->transactions[i];
-        size_t message = message_of(import, index, transaction);
+        struct import_try *begun = find_begun(import, index, i);
+
+        if (begun) {
+            take_new_fates(&import->messages[begun->message], transaction);
+            begun->more++;
+            continue;
+        }
+        size_t left = i == 0 ? find_left(import, index) : NONE;
         struct import_try now = {0}, *try;
+        size_t message = left != NONE ? left : message_of(import, index, transaction);
 
         if (i == 0)
             take_waiting(import, waiting, index, message, &now);
-        if (i == 0 && goes_on_with(import, &import->messages[message], index))
+        if (left != NONE || (i == 0 && goes_on_with(import, &import->messages[message], index)))
             go_on_with(import, &import->messages[message], &now);
         try = add_try(import, message, index, i);
         try->failed = now.failed;
         try->failed_count = now.failed_count;
         rank_servers(import, try);
-        take_fates(&import->messages[message], transaction);
+        if (left != NONE)
+            take_new_fates(&import->messages[message], transaction);
+        else
+            take_fates(&import->messages[message], transaction);
         if (first == NONE)
             first = message;
         else

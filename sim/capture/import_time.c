@@ -84,9 +84,10 @@ static int64_t square_root(int64_t number)
     return root;
 }
 
-/* The time that a session takes of its client, as far as a transaction needs it (NONE: all). */
+/* The time that a session takes of its client, as far as a transaction needs it (NONE: all), and so
+ * many `more` behind it. */
 static int64_t session_ns(const struct import *import, const struct import_session *session,
-                          size_t transaction)
+                          size_t transaction, size_t more)
 {
     int64_t ns = 0;
     size_t now = NONE;
@@ -98,23 +99,24 @@ static int64_t session_ns(const struct import *import, const struct import_sessi
 
         if (strcmp(exchange->verb, "MAIL") == 0)
             now = now == NONE ? 0 : now + 1;
-        if (transaction == NONE || now == transaction || (transaction == 0 && now == NONE))
+        if (transaction == NONE || (transaction == 0 && now == NONE) ||
+            (now != NONE && now >= transaction && now - transaction <= more))
             ns += import_delay_ms(session, exchange) * MS;
         if (ns > SESSION_NS_MAX)
             return SESSION_NS_MAX;
     }
     if ((session->end == END_SILENT || session->end == END_CLIENT) &&
-        (transaction == NONE || transaction + 1 == session->transaction_count))
+        (transaction == NONE || transaction + more + 1 == session->transaction_count))
         ns += import->silence_ms * MS;
     return ns;
 }
 
 static int64_t try_ns(const struct import *import, const struct import_try *try)
 {
-    int64_t ns = session_ns(import, &import->sessions[try->session], try->transaction);
+    int64_t ns = session_ns(import, &import->sessions[try->session], try->transaction, try->more);
 
     for (size_t i = 0; i < try->failed_count; i++)
-        ns += session_ns(import, &import->sessions[try->failed[i]], NONE);
+        ns += session_ns(import, &import->sessions[try->failed[i]], NONE, 0);
     return ns;
 }
 

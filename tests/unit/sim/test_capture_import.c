@@ -315,6 +315,96 @@ START_TEST(test_as_server)
 }
 END_TEST
 
+/* --- who were too many -----------------------------------------------------------------------*/
+
+/* A transaction for these, with what is said to each; with a message, if somebody is taken. */
+static void transact(struct maker *maker, const char *const *to, const char *const *replies)
+{
+    bool taken = false;
+
+    ask(maker, "MAIL FROM:<a@a.example>\r\n", "250 ok\r\n");
+    for (size_t i = 0; to[i]; i++) {
+        char command[100];
+
+        sprintf(command, "RCPT TO:<%s@away.example>\r\n", to[i]);
+        ask(maker, command, replies[i]);
+        taken = taken || *replies[i] == '2';
+    }
+    if (taken) {
+        ask(maker, "DATA\r\n", "354 go\r\n");
+        ask(maker, MESSAGE_TEXT, "250 taken\r\n");
+    }
+}
+
+#define THESE(...) ((const char *const[]){__VA_ARGS__, NULL})
+#define OK "250 ok\r\n"
+#define MANY "452 4.5.3 too many\r\n"
+#define FULL "552 too many, or full\r\n"
+
+START_TEST(test_too_many)
+{
+    struct maker *maker = fresh();
+
+    begin(maker, "250 mx.away.example\r\n");
+    transact(maker, THESE("b", "c", "d"), THESE(OK, MANY, MANY));
+    transact(maker, THESE("c", "d"), THESE(OK, MANY));
+    transact(maker, THESE("d"), THESE(OK));
+    transact(maker, THESE("d"), THESE(OK)); /* nobody was left: it is sent once more */
+    end(maker);
+    char *text = imported(maker, IMPORT_CLIENT, false);
+
+    ck_has(text, "    on RCPT \"c@away.example\" first 1 reply 452 \"4.5.3 too many\"\n");
+    ck_has(text, "    on RCPT \"d@away.example\" first 2 reply 452 \"4.5.3 too many\"\n");
+    ck_has(text, " sends m1 to b@away.example c@away.example d@away.example from");
+    ck_has(text, "expect m1 delivered to b@away.example once\n"
+                 "expect m1 delivered to c@away.example once\n"
+                 "expect m1 delivered to d@away.example once\n");
+    ck_has(text, " sends m2 to d@away.example from");
+    ck_has_not(text, "sends m3");
+    ck_has_not(text, "delete");
+    made_free(maker, text);
+}
+END_TEST
+
+/* A client that goes on with some of them only does not do as ours would. */
+START_TEST(test_too_many_for_others)
+{
+    struct maker *maker = fresh();
+
+    begin(maker, "250 mx.away.example\r\n");
+    transact(maker, THESE("b", "c", "d"), THESE(OK, MANY, MANY));
+    transact(maker, THESE("c"), THESE(OK));
+    end(maker);
+    char *text = imported(maker, IMPORT_CLIENT, false);
+
+    ck_has(text, " sends m1 to b@away.example c@away.example d@away.example from");
+    ck_has(text, " sends m2 to c@away.example from");
+    made_free(maker, text);
+}
+END_TEST
+
+START_TEST(test_too_many_for_a_connection)
+{
+    struct maker *maker = fresh();
+
+    begin(maker, "250 mx.away.example\r\n");
+    transact(maker, THESE("b", "c", "d"), THESE(OK, FULL, FULL));
+    transact(maker, THESE("c", "d"), THESE(FULL, FULL));
+    end(maker);
+    begin(maker, "250 mx.away.example\r\n");
+    transact(maker, THESE("d", "c"), THESE(OK, FULL));
+    end(maker);
+    char *text = imported(maker, IMPORT_CLIENT, false);
+
+    ck_has(text, "    on RCPT \"d@away.example\" first 2 reply 552 \"too many, or full\"\n");
+    ck_has(text, "expect m1 delivered to b@away.example once\n"
+                 "expect m1 bounced\n    final-recipient c@away.example\n"
+                 "expect m1 delivered to d@away.example once\n");
+    ck_has_not(text, "sends m2");
+    made_free(maker, text);
+}
+END_TEST
+
 /* --- what must not take for ever ---------------------------------------------------------------*/
 
 /* Each command of an envelope notes whom it is for: once that was a list of all of them. */
@@ -417,6 +507,9 @@ int main(void)
     tcase_add_test(one, test_cannot_be_told);
     tcase_add_test(one, test_odd_message);
     tcase_add_test(one, test_as_server);
+    tcase_add_test(one, test_too_many);
+    tcase_add_test(one, test_too_many_for_others);
+    tcase_add_test(one, test_too_many_for_a_connection);
     tcase_add_test(one, test_many_recipients);
     tcase_add_test(one, test_names_of_scenarios);
     tcase_add_test(one, test_mad_clock);
