@@ -25,7 +25,8 @@
 #define BROKEN 4 /* exit statuses */
 #define INTERRUPTED 130
 #define PATIENCE_S 10
-#define KEPT "kept" /* in the directory of a run that is to stay */
+#define DEPTH_MAX 100 /* of directories that keep their owner out */
+#define KEPT "kept"   /* in the directory of a run that is to stay */
 
 static char directory[PATH_MAX - 200];
 static unsigned run_number;
@@ -42,9 +43,26 @@ static int remove_one(const char *path, const struct stat *status, int type, str
     return type == FTW_DP ? (rmdir(path) < 0 ? 0 : 0) : (unlink(path) < 0 ? 0 : 0);
 }
 
+static bool has_opened;
+
+/* Homes may have modes that keep their owner out.  What cannot be read is not gone into this time.
+ */
+static int open_one(const char *path, const struct stat *status, int type, struct FTW *place)
+{
+    (void) place;
+    if ((type == FTW_D || type == FTW_DNR) && (status->st_mode & S_IRWXU) != S_IRWXU)
+        has_opened |= chmod(path, S_IRWXU) == 0;
+    return 0;
+}
+
 /* Out here nothing is mounted below it. */
 static void remove_tree(const char *path)
 {
+    has_opened = true;
+    for (int i = 0; i < DEPTH_MAX && has_opened; i++) {
+        has_opened = false;
+        nftw(path, open_one, 32, FTW_PHYS | FTW_MOUNT);
+    }
     nftw(path, remove_one, 32, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
 }
 

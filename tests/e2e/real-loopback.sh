@@ -73,6 +73,10 @@ check_status 3 "nor a capture" ordinary "$nixie" run --real --tap --pcap "$TMPDI
 check "the reason is told" grep -q '# SKIP without namespaces there are no packets' <<<"$output"
 check "and what was done without" grep -q "^# ${note#^}" <<<"$output"
 rm -rf "$TMPDIR/pcap"
+printf '%s\n' 'scenario "homes that nobody may look into"' 'host mail example.com' '    user alice' '    user bob' \
+    '        mode 0000' 'at 0s alice sends m1 to alice@example.com' 'expect m1 delivered' >closed.scenario
+check_status 0 "a home that is closed to its owner" ordinary "$nixie" run --real closed.scenario
+is "... and does not stay" "$(left)" ""
 
 # Really without: root of a namespace in which there are no others, and no other users.
 if unshare -Ur sh -c 'echo 0 >/proc/sys/user/max_user_namespaces' 2>/dev/null; then
