@@ -14,9 +14,10 @@
 
 static bool name_is_taken(const struct import *import, const char *name)
 {
-    static const char *const words[] = {
-        "mail",    "sender", "any",  "dns",    "log",    "program", "mbox",  "not",    "crash",
-        "network", "fault",  "host", "remote", "client", "expect",  "after", "before", "at"};
+    static const char *const words[] = {"mail",    "sender", "any",    "dns",    "log",
+                                        "program", "mbox",   "not",    "crash",  "network",
+                                        "fault",   "sends",  "host",   "remote", "client",
+                                        "expect",  "after",  "before", "at"};
 
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         if (strcmp(name, words[i]) == 0)
