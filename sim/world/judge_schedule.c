@@ -210,7 +210,8 @@ static bool has_lost_time(const struct world *world, const struct entry *entry,
             world->upsets[i].time_ns >= before->start_ns - PASS_NS &&
             world->upsets[i].time_ns <= then->start_ns)
             return true;
-    return reason_lost_age(world, entry, before->start_ns);
+    return reason_last_start(world, entry->machine, then->start_ns) > before->start_ns ||
+           reason_lost_age(world, entry, before->start_ns);
 }
 
 /* So long after the last thing that went wrong all goes on: a file that could not be opened is
