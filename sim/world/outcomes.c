@@ -100,26 +100,27 @@ static bool is_said_by_others(const struct world *world, const struct attempt *a
     return attempt->remote ? heard_no(world, attempt) : has_program_failed(world, attempt);
 }
 
-static void walk_attempt(struct world *world, const struct attempt *attempt, tell_final *tell,
-                         void *context)
+static void walk_attempt(struct world *world, const struct attempt *attempt, bool ours_only,
+                         tell_final *tell, void *context)
 {
     const struct entry *entry = world_entry(world, attempt->machine, attempt->number);
     struct final final = {0, 0, attempt->recipient, attempt->end_ns, attempt->text};
 
     if (attempt->result != 'D' || !entry || entry->letter == NO_LETTER ||
-        is_said_by_others(world, attempt))
+        (ours_only && is_said_by_others(world, attempt)))
         return;
     final.letter = entry->letter;
     final.bounce = entry->bounce + 1; /* 0 is what submitters are told */
     tell(context, &final);
 }
 
-static void walk(struct world *world, tell_final *tell, void *context)
+/* `ours_only`: without what others may have said. */
+static void walk(struct world *world, bool ours_only, tell_final *tell, void *context)
 {
     for (size_t i = 0; i < world->letter_count; i++)
         walk_letter(world, i, tell, context);
     for (size_t i = 0; i < world->attempt_count; i++)
-        walk_attempt(world, &world->attempts[i], tell, context);
+        walk_attempt(world, &world->attempts[i], ours_only, tell, context);
 }
 
 /* --- noting ----------------------------------------------------------------------------------*/
@@ -165,7 +166,7 @@ static void note_ordered(const struct world *world, struct outcomes *to)
 
 void outcomes_note(const struct world *world, struct outcomes *to)
 {
-    walk((struct world *) world, note_final, to);
+    walk((struct world *) world, false, note_final, to);
     for (size_t i = 0; i < world->attempt_count; i++)
         note_done((struct world *) world, &world->attempts[i], to);
     if (to->done_count)
@@ -308,7 +309,7 @@ void judge_outcomes(struct world *world, const struct outcomes *base)
 {
     struct judging judging = {world, base};
 
-    walk(world, judge_final, &judging);
+    walk(world, true, judge_final, &judging);
     for (size_t i = 0; i < world->letter_count; i++)
         judge_taken(world, i, base);
     if (kernel_now(world->kernel) < last_upset(world) + RECOVERY_NS)
