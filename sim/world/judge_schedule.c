@@ -199,7 +199,8 @@ static bool is_unknown(const struct world *world, const struct entry *entry,
 }
 
 /* The server does not know when `then` is due: the clock was set while it waited for that, or the
- * age from which that was worked out was another.  A new start alone takes it from the disk. */
+ * age from which that was worked out was another, or it was not written down.  A new start alone
+ * takes it from the disk. */
 static bool has_lost_time(const struct world *world, const struct entry *entry,
                           const struct attempt *before, const struct attempt *then)
 {
@@ -210,7 +211,7 @@ static bool has_lost_time(const struct world *world, const struct entry *entry,
             world->upsets[i].time_ns >= before->start_ns - PASS_NS &&
             world->upsets[i].time_ns <= then->start_ns)
             return true;
-    return reason_last_start(world, entry->machine, then->start_ns) > before->start_ns ||
+    return before->end_ns == INT64_MAX || reason_forgotten(world, entry, before) ||
            reason_lost_age(world, entry, before->start_ns);
 }
 
