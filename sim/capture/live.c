@@ -16,6 +16,8 @@
 
 #define BUFFER_SIZE (16 << 20) /* of the kernel, for a burst */
 #define BATCH_PACKETS 1024
+#define BLOCK_MS 10                   /* after which the kernel hands over what it has */
+#define REST_NS (INT64_C(5000000000)) /* at most, for what has come before the end */
 #define FILTER_SIZE (LIVE_PORTS_MAX * 32)
 
 struct live {
@@ -25,7 +27,9 @@ struct live {
     pcap_dumper_t *file;
     sigset_t signals, signals_before;
     int signal_fd;
-    int64_t end_ns; /* on CLOCK_MONOTONIC; 0: none */
+    int64_t end_ns;     /* on CLOCK_MONOTONIC; 0: none */
+    int64_t stopped_ns; /* on CLOCK_REALTIME: what comes later is not kept; 0: not yet */
+    bool is_past;       /* such a packet has come */
 };
 
 static enum live_end problem(struct live *live, enum live_end end, const char *format, ...)
@@ -41,12 +45,17 @@ static enum live_end problem(struct live *live, enum live_end end, const char *f
     return end;
 }
 
-static int64_t now_ns(void)
+static int64_t now_on(clockid_t clock)
 {
     struct timespec now;
 
-    clock_gettime(CLOCK_MONOTONIC, &now);
+    clock_gettime(clock, &now);
     return (int64_t) now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+static int64_t now_ns(void)
+{
+    return now_on(CLOCK_MONOTONIC);
 }
 
 /* --- the interface ---------------------------------------------------------------------------*/
@@ -81,8 +90,8 @@ static enum live_end open_interface(struct live *live)
                        error);
     pcap_set_snaplen(live->source, live->options->snaplen);
     pcap_set_promisc(live->source, 0);
-    pcap_set_immediate_mode(live->source, 1);
-    pcap_set_timeout(live->source, 100);
+    /* Not immediate_mode: each packet would take the room of the largest there, a hundred all. */
+    pcap_set_timeout(live->source, BLOCK_MS);
     pcap_set_buffer_size(live->source, BUFFER_SIZE);
     pcap_set_tstamp_precision(live->source, PCAP_TSTAMP_PRECISION_NANO);
     status = pcap_activate(live->source);
@@ -158,7 +167,11 @@ static enum live_end open_file(struct live *live)
 static void keep_packet(u_char *user, const struct pcap_pkthdr *header, const u_char *bytes)
 {
     struct live *live = (struct live *) user;
+    int64_t time_ns = (int64_t) header->ts.tv_sec * 1000000000 + header->ts.tv_usec;
 
+    live->is_past = live->is_past || (live->stopped_ns && time_ns > live->stopped_ns);
+    if (live->is_past)
+        return;
     pcap_dump((u_char *) live->file, header, bytes);
     live->result->packets++;
 }
@@ -178,10 +191,14 @@ static enum live_end take_packets(struct live *live)
     return LIVE_DONE;
 }
 
+static bool is_enough(const struct live *live)
+{
+    return live->options->count && live->result->packets >= live->options->count;
+}
+
 static bool is_over(const struct live *live)
 {
-    return (live->options->count && live->result->packets >= live->options->count) ||
-           (live->end_ns && now_ns() >= live->end_ns);
+    return is_enough(live) || (live->end_ns && now_ns() >= live->end_ns);
 }
 
 /* Milliseconds to wait at most; rounded up, so that it does not wake just before. */
@@ -202,6 +219,27 @@ static void read_signal(struct live *live)
         live->result->signal = (int) info.ssi_signo;
 }
 
+/* What has come until now, and is with the kernel still. */
+static enum live_end take_rest(struct live *live)
+{
+    struct pollfd wait = {.fd = pcap_get_selectable_fd(live->source), .events = POLLIN};
+    int64_t now = now_ns(), limit_ns = now + REST_NS, quiet_ns = now + INT64_C(3000000) * BLOCK_MS;
+    enum live_end end = LIVE_DONE;
+
+    live->stopped_ns = now_on(CLOCK_REALTIME);
+    while (end == LIVE_DONE && !is_enough(live) && !live->is_past && now_ns() < limit_ns) {
+        uint64_t before = live->result->packets;
+
+        end = take_packets(live);
+        if (live->result->packets > before)
+            continue;
+        if (now_ns() >= quiet_ns)
+            break;
+        poll(&wait, 1, BLOCK_MS);
+    }
+    return end;
+}
+
 static enum live_end wait_and_take(struct live *live)
 {
     struct pollfd waits[2] = {{.fd = live->signal_fd, .events = POLLIN},
@@ -216,10 +254,10 @@ static enum live_end wait_and_take(struct live *live)
             return end;
         if (waits[0].revents) {
             read_signal(live);
-            return LIVE_DONE;
+            break;
         }
     }
-    return LIVE_DONE;
+    return take_rest(live);
 }
 
 static enum live_end block_signals(struct live *live)

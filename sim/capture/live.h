@@ -41,9 +41,10 @@ enum live_end {
 };
 
 /* Captures until SIGINT or SIGTERM comes (which it takes from a signalfd, so that they also work
- * where a shell ignored them), the count is reached, or the time is over.  Each packet is in the
- * file when the next is waited for.  `result` is filled in; `problem` says what was in the way if
- * the value is not LIVE_DONE.  Packets that were written by then are in the file. */
+ * where a shell ignored them), the count is reached, or the time is over.  Each packet that
+ * came before is in the file then; while it captures, a hundredth of a second after it came.
+ * `result` is filled in; `problem` says what was in the way if the value is not LIVE_DONE.  Packets
+ * that were written by then are in the file. */
 enum live_end live_capture(const struct live_options *options, struct live_result *result);
 
 #endif

@@ -337,7 +337,10 @@ static _Noreturn void capture_all(const char *path, int told)
         unlink(path);
     if (end != LIVE_DONE)
         fprintf(stderr, "nixie run: %s\n", result.problem);
-    else if (options.to)
+    else if (result.dropped)
+        fprintf(stderr, "nixie run: %s lacks %llu packets, which came too fast\n", path,
+                (unsigned long long) result.dropped);
+    if (end == LIVE_DONE && options.to)
         fprintf(options.to, "%llu\n", (unsigned long long) result.packets);
     if (options.to)
         fflush(options.to);
