@@ -133,9 +133,14 @@ bool message_is_busy(const struct send *send, const struct message *message)
            channel_works_on(&send->channels[DUE_REMOTE], message);
 }
 
-/* All that is left of it is due now; what is under way is not. */
+/* All that is left of it is due now; of a channel that works on it, as soon as that is done. */
 static void hurry(struct send *send, struct message *message)
 {
+    for (int i = 0; i < CHANNEL_COUNT; i++) {
+        struct job *job = channel_job(&send->channels[i], message);
+        if (job)
+            job->again = true;
+    }
     if (message->state == MESSAGE_STUCK)
         message_due(&send->messages, message, DUE_CHORE, send->time.now);
     if (message->state == MESSAGE_BOUNCING || message->state == MESSAGE_BOUNCE) {

@@ -34,6 +34,7 @@ struct job {
     unsigned outstanding; /* deliveries in use */
     int64_t retry;        /* steady seconds */
     bool passing, dying;
+    bool again; /* the admin wished, while it was open, that what is left be tried */
     bool retry_written;
 };
 

@@ -151,7 +151,8 @@ static void job_end(struct send *send, struct channel *channel, struct job *job)
 {
     struct message *message = job->message;
     size_t to_do = job->to_do;
-    int64_t retry = message->expired && !job->dying ? send->time.now : job->retry;
+    bool again = job->again || (message->expired && !job->dying);
+    int64_t retry = again ? send->time.now : job->retry;
     if (message->direct)
         direct_close(job, channel->index);
     job_release(job);
