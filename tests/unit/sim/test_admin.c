@@ -216,17 +216,21 @@ static void begin(struct plan *plan, struct home_spec *spec)
 }
 
 /* The world hears of orders by the log of nixie-send; of one to a stopped server, or to one that is
- * killed before it says so, it hears here: from now on the message may be tried. */
+ * killed before it says so, it hears here: from now on it may be obeyed. */
 static void note_order(struct world *world, enum verb verb)
 {
     static const enum order orders[VERBS] = {
         [RETRY] = ORDER_RETRY, [RELEASE] = ORDER_RELEASE, [EXPIRE] = ORDER_EXPIRE};
+    struct machine *machine = &world->machines[0];
+    if (verb == DELETE)
+        *LIST_ADD(machine->deletions, machine->deletion_count) = 1;
     if (!orders[verb])
         return;
     struct upset *upset = LIST_ADD(world->upsets, world->upset_count);
     upset->time_ns = kernel_now(world->kernel);
     upset->kind = UPSET_ORDER;
     upset->order = orders[verb];
+    upset->asked = true;
     upset->number = 1;
 }
 
