@@ -145,9 +145,12 @@ static void admin(struct story *story, const char *verb)
                                 .gid = HOME_OWNER,
                                 .ended = admin_ended,
                                 .context = story};
+    struct machine *machine = &story->world->machines[0];
     int error;
+    if (strcmp(verb, "delete") == 0) /* that it was asked for is what the judges believe */
+        *LIST_ADD(machine->deletions, machine->deletion_count) = 1;
     story->answer = -1;
-    ck_assert_ptr_nonnull(process_start(story->world->machines[0].host, &spec, &error));
+    ck_assert_ptr_nonnull(process_start(machine->host, &spec, &error));
 }
 
 static unsigned tries(const struct story *story, const char *recipient)
