@@ -133,12 +133,13 @@ bool message_is_busy(const struct send *send, const struct message *message)
            channel_works_on(&send->channels[DUE_REMOTE], message);
 }
 
-/* All that is left of it is due now; of a channel that works on it, as soon as that is done. */
+/* All that is left of it is due now; of a channel that has begun all its deliveries, when the last
+ * of them has ended.  One that still begins some does so now. */
 static void hurry(struct send *send, struct message *message)
 {
     for (int i = 0; i < CHANNEL_COUNT; i++) {
         struct job *job = channel_job(&send->channels[i], message);
-        if (job)
+        if (job && !job->passing)
             job->again = true;
     }
     if (message->state == MESSAGE_STUCK)
