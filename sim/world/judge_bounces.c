@@ -393,6 +393,12 @@ static void judge_report(struct world *world, const struct entry *entry, const s
 
 /* --- all of it ---------------------------------------------------------------------------------*/
 
+/* When it was in the spool, whether or not its sender was told so. */
+static int64_t came_ns(const struct entry *bounce)
+{
+    return bounce->history_count ? bounce->history[0].time_ns : bounce->answer_ns;
+}
+
 static void judge_recipient(struct world *world, size_t index, const struct route *route)
 {
     const struct entry *entry = &world->entries[index];
@@ -405,13 +411,13 @@ static void judge_recipient(struct world *world, size_t index, const struct rout
         return;
     for (size_t i = 0; i < entries.count; i++) {
         struct entry *bounce = &world->entries[entries.items[i]];
-        bool follows = bounce->answer_ns >= failure_of(world, index, route, false)->start_ns;
+        bool follows = came_ns(bounce) >= failure_of(world, index, route, false)->start_ns;
         size_t told = follows && bounce_may_be_of(bounce, entry) ? count_told(bounce, route) : 0;
 
         if (told == 0)
             continue;
         count += told;
-        last = bounce->answer_ns > last ? bounce->answer_ns : last;
+        last = came_ns(bounce) > last ? came_ns(bounce) : last;
         judge_report(world, entry, route, attempt, bounce);
     }
     if (count == 0 && !needs_no_bounce(entry) && !was_delivered_after(world, index, route, attempt))
