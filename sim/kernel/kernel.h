@@ -306,6 +306,9 @@ void kernel_tell_processes(const struct kernel *kernel,
  * In the `before` of an exit they tell what it leaves. */
 size_t process_live_bytes(const struct process *process);
 unsigned process_descriptor_count(const struct process *process);
+/* The process that runs now, of a program's main; its effective user. */
+struct process *process_running(void);
+uid_t process_uid(const struct process *process);
 /* How many of its descriptors are of what is over: files that have no name any more, and
  * TCP connections that the other side has ended.  *what: the first of them in words. */
 unsigned process_stale_count(const struct process *process, const char **what);

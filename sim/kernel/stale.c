@@ -41,3 +41,13 @@ unsigned process_zombie_count(const struct process *process)
         count += child->state == PROCESS_ZOMBIE;
     return count;
 }
+
+struct process *process_running(void)
+{
+    return running;
+}
+
+uid_t process_uid(const struct process *process)
+{
+    return process->cred.uid;
+}

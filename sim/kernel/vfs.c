@@ -291,6 +291,11 @@ mode_t inode_mode(const struct inode *inode)
     return inode->mode;
 }
 
+uid_t inode_uid(const struct inode *inode)
+{
+    return inode->uid;
+}
+
 struct vfs *inode_vfs(const struct inode *inode)
 {
     return inode->vfs;

@@ -72,6 +72,7 @@ void inode_unref(struct inode *inode);
 
 ino_t inode_number(const struct inode *inode);
 mode_t inode_mode(const struct inode *inode); /* with the S_IFMT bits */
+uid_t inode_uid(const struct inode *inode);
 struct vfs *inode_vfs(const struct inode *inode);
 
 /* A slot for the owner of a FIFO or socket node (the pipe or listening socket in memory).

@@ -145,6 +145,8 @@ static int declared_main(int argc, char **argv, char **environment)
         return 127;
     spec = &machine->spec->programs[program];
     run = begin_run(machine, program, argv, environment);
+    current->runs[run].uid = process_uid(process_running());
+    current->runs[run].descriptors = process_descriptor_count(process_running());
     rule = find_rule(spec, current->runs[run].number);
     read_input(run);
     wait_for(rule->takes_ns);

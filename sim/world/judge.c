@@ -381,6 +381,8 @@ void world_judge(struct world *world, bool undelivered_is_fine)
         return;
     judge_leaks(world);
     judge_cleanup(world);
-    for (size_t i = 0; i < world->host_count && world_is_quiet(world); i++)
+    for (size_t i = 0; i < world->host_count && world_is_quiet(world); i++) {
         pairs_judge(&world->machines[i]);
+        judge_log(&world->machines[i]);
+    }
 }

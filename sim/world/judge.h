@@ -58,6 +58,8 @@ void judge_duplicates(struct world *world);
 void judge_bounces(struct world *world);
 /* judge_notices.c: BOUNCE, CHANGED, LOG of bounces */
 void judge_notices(struct world *world);
+/* judge_log.c: LOG, of what was kept of it */
+void judge_log(struct machine *machine);
 /* judge_honest.c: HONESTY */
 void judge_honesty(struct world *world);
 /* judge_schedule.c: SCHEDULE */

@@ -58,8 +58,10 @@ const struct oracle oracles[] = {
      "every mail exchanger was asked; what a program said by its exit code is done; a Maildir "
      "that is there takes what comes.",
      ORACLE_AT_END, "judge_verdict.c judge_exchangers.c"},
-    {"PRIVATE", "No mailbox, and no file in one, may be read or written by others.", ORACLE_AT_END,
-     "judge_private.c"},
+    {"PRIVATE",
+     "No mailbox, and no file in one, may be read or written by others, or belongs to another; a "
+     "user's program runs as he, and is given no descriptor but 0, 1 and 2.",
+     ORACLE_AT_END, "judge_private.c"},
     {"LIMIT", "No message larger than control/databytes is accepted.", ORACLE_AT_END,
      "judge_clients.c"},
     {"CONCURRENCY",
@@ -108,8 +110,8 @@ const struct oracle oracles[] = {
      "Each line of the log has a form that nixie-send(8) documents; deliveries start and end once, "
      "with numbers that go up by one; status lines have the right counts; messages have their own "
      "sender and size, and end once, and that is told; so is each bounce; what tells of trouble "
-     "has a cause.",
-     ORACLE_MEANWHILE, "log.c log_pairs.c judge_notices.c"},
+     "has a cause; what was told is in the files of log/.",
+     ORACLE_MEANWHILE, "log.c log_pairs.c judge_notices.c judge_log.c"},
     {"BAD-SMTP", "What the server says to remote servers and to clients is SMTP.", ORACLE_MEANWHILE,
      "hear.c"},
     {"SPIN", "No program makes calls without end and never waits.", ORACLE_MEANWHILE,

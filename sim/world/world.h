@@ -185,8 +185,10 @@ struct program_run {
     int64_t start_ns, end_ns;
     bool ended;
     int exit_code;
-    char *arguments;    /* joined by spaces */
-    char **environment; /* NULL at the end */
+    char *arguments;      /* joined by spaces */
+    uid_t uid;            /* as whom it ran */
+    unsigned descriptors; /* that it was given; 0: not known, and neither is uid */
+    char **environment;   /* NULL at the end */
     size_t environment_count;
     char *input;
     size_t input_size;

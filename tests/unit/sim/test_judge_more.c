@@ -182,6 +182,32 @@ START_TEST(mailboxes_are_private)
 }
 END_TEST
 
+START_TEST(programs_have_what_is_theirs)
+{
+    static const struct user_spec bob = {.name = "bob", .uid = 1001, .home_mode = 0755};
+    static const struct {
+        uid_t uid;
+        unsigned descriptors;
+        const char *want;
+    } runs[] = {{1001, 3, ""}, {0, 3, "PRIVATE"}, {1001, 4, "PRIVATE"}, {0, 0, ""}};
+
+    for (size_t i = 0; i < sizeof runs / sizeof *runs; i++) {
+        struct world *world = make_world(1);
+        struct program_run *run = LIST_ADD(world->runs, world->run_count);
+
+        hosts[0].users = (struct user_spec *) (uintptr_t) &bob;
+        hosts[0].user_count = 1;
+        run->program = "deliver";
+        run->uid = runs[i].uid;
+        run->descriptors = runs[i].descriptors;
+        *LIST_ADD(run->environment, run->environment_count) = must_copy("USER=bob", 8);
+        judge_privacy(world);
+        ck_assert_uint_eq(world->violation_count, *runs[i].want ? 1 : 0);
+        world_destroy(world);
+    }
+}
+END_TEST
+
 /* --- a host that runs ------------------------------------------------------------------------*/
 
 static void forget_violations(struct world *world)
@@ -655,6 +681,28 @@ START_TEST(deliveries_end)
 }
 END_TEST
 
+START_TEST(the_log_is_kept)
+{
+    static const char log[] = "@4000000000000000000000a0 status: local 0/20 remote 0/20\n"
+                              "@4000000000000000000000a1 new msg 1\n";
+
+    for (size_t missing = 0; missing < 2; missing++) {
+        struct world *world = start_world();
+        struct log_line *line;
+
+        while (world->line_count > 0)
+            free(world->lines[--world->line_count].text);
+        line = LIST_ADD(world->lines, world->line_count);
+        line->text = must_copy("new msg 1", 9);
+        ck_assert_int_eq(host_write_file(world->machines[0].host, HOME_LOG "/current", log,
+                                         sizeof log - 1 - missing * 36, 0, 0, 0644),
+                         0);
+        judge_log(&world->machines[0]);
+        expect(world, missing ? "LOG" : "");
+    }
+}
+END_TEST
+
 START_TEST(messages_are_told_of)
 {
     static const char *const lines[] = {
@@ -686,6 +734,8 @@ int main(void)
     tcase_add_loop_test(tests, nobody_is_put_off_without_a_reason, 0,
                         sizeof refusals / sizeof *refusals);
     tcase_add_test(tests, mailboxes_are_private);
+    tcase_add_test(tests, programs_have_what_is_theirs);
+    tcase_add_test(tests, the_log_is_kept);
     tcase_add_test(tests, the_server_has_to_start);
     tcase_add_test(tests, left_overs_go);
     tcase_add_test(tests, left_overs_go_in_time);
