@@ -180,6 +180,36 @@ static void judge_acceptances(struct world *world, size_t index)
                      letter->name, count, times_accepted(letter));
 }
 
+/* --- put off -----------------------------------------------------------------------------------*/
+
+/* For so long a client may be told so after something went wrong. */
+#define SERVICE_NS (600 * NANOSECONDS)
+
+/* A reply that tells of trouble of the server's own, not of a limit or of what the client does. */
+static bool is_trouble(const char *reply)
+{
+    return strncmp(reply, "451 ", 4) == 0 || strncmp(reply, "452 4.3", 7) == 0 ||
+           (strncmp(reply, "421 4.3", 7) == 0 && !strstr(reply, "shutting down"));
+}
+
+static void judge_reply(struct world *world, const struct spoken *spoken)
+{
+    const struct letter *letter = &world->letters[spoken->letter];
+    const struct machine *machine = &world->machines[letter->machine];
+
+    if (!is_trouble(spoken->text) || machine->squeezed || machine->spec->capacity_bytes > 0)
+        return;
+    for (size_t i = 0; i < world->upset_count; i++)
+        if (world->upsets[i].machine == letter->machine &&
+            world->upsets[i].time_ns <= spoken->time_ns &&
+            world->upsets[i].time_ns + world->upsets[i].lasts_ns + SERVICE_NS > letter->sent_ns)
+            return;
+    world_accuse(world, "SERVICE", spoken->letter, 0,
+                 "the client of %s was told to try later, and nothing was wrong: %.200s",
+                 letter->name, spoken->text)
+        ->time_ns = spoken->time_ns;
+}
+
 /* --- size ------------------------------------------------------------------------------------*/
 
 /* What the client sent has at least its content's size: each line end has two bytes there. */
@@ -334,6 +364,9 @@ void judge_clients(struct world *world)
         judge_acceptances(world, i);
         judge_size(world, i);
     }
+    for (size_t i = 0; i < world->spoken_count; i++)
+        if (world->spoken[i].letter != NO_LETTER && !world->spoken[i].by_client)
+            judge_reply(world, &world->spoken[i]);
     for (size_t i = 0; i < world->entry_count; i++)
         judge_relaying(world, i);
 }

@@ -24,8 +24,9 @@ const struct oracle oracles[] = {
      "something went wrong with that very message or the answer to it.",
      ORACLE_AT_END, "judge_clients.c judge_copies.c"},
     {"SERVICE",
-     "No local submitter is told to try again later when nothing has gone wrong for ten minutes.",
-     ORACLE_AT_END, "judge.c"},
+     "No submitter and no client is told of trouble, and to try again later, when nothing has gone "
+     "wrong for ten minutes.",
+     ORACLE_AT_END, "judge.c judge_clients.c"},
     {"RELAY", "Mail for another's domain is taken only from clients that may send such mail.",
      ORACLE_AT_END, "judge_clients.c"},
     {"DUPLICATE",
