@@ -13,7 +13,7 @@
 #include "sim/world/pool.h"
 
 #define PROGRESS_NS (NANOSECONDS / 4)
-#define PARTS 8          /* of a unit's crash points, for each worker, if time is limited */
+#define PARTS 24         /* of a unit's crash points, for each worker, if time is limited */
 #define STATUS_RUNS 1000 /* a line of status for so many */
 
 struct explorer {
