@@ -62,7 +62,7 @@ static const char *cannot_expect(const struct scenario *scenario)
 /* nixie-lspawn asks whether a user of the system has a home; in a single-user home all have. */
 static bool looks_for_a_home(const struct fault_rule *rule)
 {
-    return rule->call == CALL_stat && rule->program && strcmp(rule->program, "lspawn") == 0;
+    return rule->call == CALL_stat && rule->program && strcmp(rule->program, "nixie-lspawn") == 0;
 }
 
 static const char *cannot_fault(const struct scenario *scenario)
