@@ -4,12 +4,25 @@
 
 #include "sim/world/internal.h"
 #include "sim/world/judge.h"
+#include "sim/world/judge_reasons.h"
+
+#define SETTLE_NS (10 * NANOSECONDS)
 
 static bool is_server(const struct world *world, const struct process *process)
 {
     for (size_t i = 0; i < world->host_count; i++)
         if (world->machines[i].host == process_host(process))
             return true;
+    return false;
+}
+
+/* What goes wrong ends programs again and again: one may just have ended. */
+static bool is_disturbed(const struct world *world, const struct process *process)
+{
+    for (size_t i = 0; i < world->host_count; i++)
+        if (world->machines[i].host == process_host(process))
+            return reason_disturbed_until(world, i, kernel_now(world->kernel)) + SETTLE_NS >
+                   kernel_now(world->kernel);
     return false;
 }
 
@@ -24,7 +37,7 @@ static void judge_process(void *context, const struct process *process, size_t l
     if (!is_server(world, process))
         return;
     count = process_zombie_count(process);
-    if (count > 0)
+    if (count > 0 && !is_disturbed(world, process))
         world_accuse(world, "LEAK", NO_LETTER, 0,
                      "%s has not waited for %u children that have ended", process_name(process),
                      count)

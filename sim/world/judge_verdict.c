@@ -169,6 +169,22 @@ static bool dns_said_no(const struct world *world, const struct attempt *attempt
            has_null_mx(world, attempt->recipient);
 }
 
+/* The domain has neither a mail exchanger nor an address. */
+static bool has_no_host(const struct world *world, const struct attempt *attempt)
+{
+    const char *at = strrchr(attempt->recipient, '@');
+
+    for (size_t i = 0; at && i < world->query_count; i++) {
+        const struct query *query = &world->queries[i];
+
+        if (query->time_ns >= attempt->start_ns && query->time_ns <= attempt->end_ns &&
+            strcasecmp(query->name, at + 1) == 0 && strcmp(query->type, "A") == 0 &&
+            query->answer && strcmp(query->answer, "nodata") == 0)
+            return true;
+    }
+    return false;
+}
+
 /* Some remote has said a 5xx to the host. */
 static bool heard_5xx(const struct world *world, const struct attempt *attempt)
 {
@@ -240,7 +256,8 @@ static void judge_attempt(struct world *world, const struct entry *entry,
         accuse(world, entry, attempt, "failed for good though no remote has refused it");
     else if (failed && replies.count == 0 && was_connected(world, attempt) &&
              !says(attempt, "takes_messages_of_up_to") && world->host_count == 1 &&
-             !heard_5xx(world, attempt) && !was_answered(world, attempt, "nxdomain"))
+             !heard_5xx(world, attempt) && !was_answered(world, attempt, "nxdomain") &&
+             !has_no_host(world, attempt)) /* the connection was another message's */
         accuse(world, entry, attempt, "failed for good though no remote has said so");
     else if (failed && replies.count == 0 && had_dns_trouble(world, attempt) &&
              !heard_5xx(world, attempt))
