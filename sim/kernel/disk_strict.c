@@ -191,9 +191,8 @@ static void choose_new_inode(struct strict *strict, struct slot *slot)
     strict->state_count = 0;
     add_instead(strict, slot->live);
     state_add(strict, slot->live);
-    slot->live =
-        strict
-            ->states[strict->chooser->choose(strict->chooser->context, strict->state_count, what)];
+    unsigned answer = strict->chooser->choose(strict->chooser->context, strict->state_count, what);
+    slot->live = strict->states[answer];
 }
 
 static int by_number(const void *a, const void *b)

@@ -61,7 +61,7 @@ static void xfs_sync_end(struct vfs_sync *sync)
             changes_settle(&vfs->data, sync->cached);
         changes_settle(&sync->inode->data, sync->operation);
     }
-    log_commit(sync->vfs, sync->commits);
+    log_commit(vfs, sync->commits);
 }
 
 static void xfs_crash(struct vfs *vfs, const struct chooser *chooser)
