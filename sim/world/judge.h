@@ -134,6 +134,8 @@ bool is_made_of(const char *made, const char *said);
 /* True if it may be the bounce of that message: it is, if the log said so; a crash may have come
  * before that. */
 bool bounce_may_be_of(const struct entry *bounce, const struct entry *entry);
+/* The user of the host whose name is these `size` bytes; NULL: there is none (judge_private.c). */
+const struct user_spec *user_named(const struct machine *machine, const char *name, size_t size);
 /* True if `recipient` stands in its envelope (letters in any case). */
 bool entry_has_recipient(const struct entry *entry, const char *recipient);
 

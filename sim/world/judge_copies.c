@@ -306,10 +306,7 @@ static void judge_mailbox(struct world *world, const struct copy *copy)
     if ((copy->kind != COPY_MAILDIR && copy->kind != COPY_MBOX) || !spec ||
         strncmp(copy->path, home, sizeof home - 1) != 0 || has_far_mailboxes(spec))
         return;
-    for (size_t i = 0; i < spec->user_count && !owner; i++)
-        if (strlen(spec->users[i].name) == strcspn(name, "/") &&
-            strncmp(spec->users[i].name, name, strcspn(name, "/")) == 0)
-            owner = &spec->users[i];
+    owner = user_named(&world->machines[copy->machine], name, strcspn(name, "/"));
     if (!owner || user_of(spec, copy->chain) == owner)
         return;
     world_accuse(world, "INVENTED", copy->letter, copy->bounce, "%s%s for %.*s is in %s",

@@ -8,22 +8,21 @@
 
 #define SETTLE_NS (10 * NANOSECONDS)
 
-static bool is_server(const struct world *world, const struct process *process)
+/* The host it runs on; SIZE_MAX: it is no program of the server. */
+static size_t machine_of(const struct world *world, const struct process *process)
 {
     for (size_t i = 0; i < world->host_count; i++)
         if (world->machines[i].host == process_host(process))
-            return true;
-    return false;
+            return i;
+    return SIZE_MAX;
 }
 
 /* What goes wrong ends programs again and again: one may just have ended. */
-static bool is_disturbed(const struct world *world, const struct process *process)
+static bool is_disturbed(const struct world *world, size_t machine)
 {
-    for (size_t i = 0; i < world->host_count; i++)
-        if (world->machines[i].host == process_host(process))
-            return reason_disturbed_until(world, i, kernel_now(world->kernel)) + SETTLE_NS >
-                   kernel_now(world->kernel);
-    return false;
+    int64_t now = kernel_now(world->kernel);
+
+    return reason_disturbed_until(world, machine, now) + SETTLE_NS > now;
 }
 
 static void judge_process(void *context, const struct process *process, size_t live_bytes,
@@ -31,13 +30,14 @@ static void judge_process(void *context, const struct process *process, size_t l
 {
     struct world *world = context;
     const char *what = NULL;
+    size_t machine = machine_of(world, process);
     unsigned count;
 
     (void) live_bytes;
-    if (!is_server(world, process))
+    if (machine == SIZE_MAX)
         return;
     count = process_zombie_count(process);
-    if (count > 0 && !is_disturbed(world, process))
+    if (count > 0 && !is_disturbed(world, machine))
         world_accuse(world, "LEAK", NO_LETTER, 0,
                      "%s has not waited for %u children that have ended", process_name(process),
                      count)

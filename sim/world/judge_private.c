@@ -20,9 +20,7 @@ static struct inode *find_file(struct host *host, const char *path)
     return vfs_lookup(vfs, &root, vfs_root(vfs), path, true, &inode) < 0 ? NULL : inode;
 }
 
-/* The user of that name, of `size` bytes; NULL: there is none. */
-static const struct user_spec *user_named(const struct machine *machine, const char *name,
-                                          size_t size)
+const struct user_spec *user_named(const struct machine *machine, const char *name, size_t size)
 {
     for (size_t i = 0; machine->spec && i < machine->spec->user_count; i++)
         if (strlen(machine->spec->users[i].name) == size &&

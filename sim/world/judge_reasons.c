@@ -246,8 +246,7 @@ static int64_t upset_forget_ns(const struct world *world, const struct upset *up
     return forget;
 }
 
-/* When the message left S4, that far it was in memory alone what of it is done; INT64_MAX: never.
- */
+/* When the message left S4: till then it was in memory alone who has got it.  INT64_MAX: never. */
 static int64_t left_s4(const struct entry *entry, int64_t time_ns)
 {
     for (size_t i = 0; i < entry->history_count; i++)

@@ -315,16 +315,12 @@ static void judge_local(struct world *world, const struct entry *entry,
 static bool is_plain_user(const struct machine *machine, const char *recipient)
 {
     const struct home_spec *spec = machine->spec;
-    size_t size = strcspn(recipient, "@");
+    const struct user_spec *user = user_named(machine, recipient, strcspn(recipient, "@"));
 
     for (size_t i = 0; i < spec->control_count; i++)
         if (strcmp(spec->controls[i].name, "defaultdelivery") == 0)
             return false;
-    for (size_t i = 0; i < spec->user_count; i++)
-        if (strlen(spec->users[i].name) == size &&
-            strncmp(spec->users[i].name, recipient, size) == 0)
-            return spec->users[i].qmail_count == 0 && spec->users[i].home_mode == 0755;
-    return false;
+    return user && user->qmail_count == 0 && user->home_mode == 0755;
 }
 
 /* Nothing has gone wrong on the host since a little before the try. */
