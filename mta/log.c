@@ -190,13 +190,25 @@ static void report_dropped(struct log *log)
     log->mid_line = false;
 }
 
+/* After a power loss the name of a new file can lead to one that another user had removed, which
+ * may not be opened: it is put aside.  0, or -1 with errno. */
+static int open_or_replace(struct log *log)
+{
+    if (open_current(log) == 0)
+        return 0;
+    if (errno != EACCES)
+        return -1;
+    turn_over(log);
+    return open_current(log);
+}
+
 /* Writes as much as fits in one file.  0, or -1 with errno. */
 static int write_some(struct log *log)
 {
     size_t size = first_line(log);
     if (!log->mid_line && log->size && log->size + size > log->size_limit)
         turn_over(log);
-    if (open_current(log) < 0)
+    if (open_or_replace(log) < 0)
         return -1;
     /* further whole lines, for as long as there is room; a disk that stays full costs little */
     while (size < log->pending.length && size < WRITE_ENOUGH) {
@@ -380,7 +392,7 @@ static int start(struct log *log, char *const *environment)
         return -1;
     }
     read_controls(log);
-    if (open_current(log) < 0) /* the first line tries again */
+    if (open_or_replace(log) < 0) /* the first line tries again */
         complain("cannot open current yet in", log->directory);
     return 0;
 }

@@ -6,6 +6,16 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+int lock_mend(const char *path)
+{
+    int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    if (fd >= 0)
+        close(fd);
+    else if (errno == EACCES)
+        return unlink(path);
+    return 0;
+}
+
 int lock_file(const char *path, mode_t mode, bool wait)
 {
     int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | (mode ? O_CREAT : 0), mode);

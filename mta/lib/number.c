@@ -290,6 +290,11 @@ static int take(struct numbers *numbers, uint64_t least, uint64_t count, uint64_
     return write_next(numbers);
 }
 
+int number_mend_lock(void)
+{
+    return lock_mend(LOCK_PATH);
+}
+
 int number_open_lock(void)
 {
     return open(LOCK_PATH, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0666);

@@ -31,6 +31,10 @@ int number_raise(uint64_t used);
  * lock/number may be older than the spool.  0, or -1 with errno. */
 int number_raise_above_spool(void);
 
+/* Makes the file that guards the numbers anew if it cannot be opened: lock_mend, for whom the
+ * server has one of.  0, or -1 with errno. */
+int number_mend_lock(void);
+
 /* Opens (and makes) the file that guards the numbers, without taking the lock: a regular file of
  * the queue that is never written nor removed, for io_sync_all.  A close-on-exec descriptor, or -1
  * with errno. */

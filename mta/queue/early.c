@@ -242,6 +242,24 @@ static int distrust(struct early *early)
     return journal->owes_taint ? -1 : 0;
 }
 
+/* After a power loss the name of a journal that was just being made can lead to a file that another
+ * user had removed.  One of our own that cannot be opened is somebody's doing, and may be needed.
+ */
+static int open_journal(struct journal *journal)
+{
+    struct stat st;
+    int found = journal_open(journal);
+    if (found >= 0 || errno != EACCES)
+        return found;
+    if (lstat(PATH, &st) < 0)
+        return -1;
+    if (st.st_uid == geteuid()) {
+        errno = EACCES;
+        return -1;
+    }
+    return unlink(PATH);
+}
+
 int early_start(struct early *early, int commit_fd)
 {
     struct stat st;
@@ -252,7 +270,7 @@ int early_start(struct early *early, int commit_fd)
     early->cover_fd = commit_open();
     if (early->cover_fd < 0)
         return -1;
-    int found = journal_open(&early->journal);
+    int found = open_journal(&early->journal);
     if (found < 0 && (early->journal.fd < 0 || errno != EBADMSG))
         return -1;
     if (found <= 0) {

@@ -432,7 +432,7 @@ static const char *start(struct stay *stay)
     stay->uid = geteuid();
     if (stay->queue->caller != stay->uid) /* whose limits would be everybody's, for ever */
         return "only the server has one stay";
-    stay->lock_fd = lock_file(LOCK_PATH, 0600, false);
+    stay->lock_fd = lock_mend(LOCK_PATH) < 0 ? -1 : lock_file(LOCK_PATH, 0600, false);
     if (stay->lock_fd < 0)
         return errno == EWOULDBLOCK ? "another nixie-queue stays already"
                                     : "unable to lock run/queue.lock";
@@ -443,7 +443,7 @@ static const char *start(struct stay *stay)
         return "unable to recover what is in lock/journal";
     stay->pool.is_lazy = stay->early.is_usable;
     /* above what was made again, too */
-    if (number_raise_above_spool() < 0)
+    if (number_mend_lock() < 0 || number_raise_above_spool() < 0)
         return "unable to read the queue or to set the number";
     stay->signal_fd = open_signals();
     if (stay->signal_fd < 0)

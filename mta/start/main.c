@@ -72,6 +72,8 @@ static int lock_pid(struct start *start)
     for (int i = 0; i < PID_TRIES; i++) {
         io_close(&start->lock);
         start->lock = lock_file(PID_PATH, 0644, false);
+        if (start->lock < 0 && errno == EACCES && unlink(PID_PATH) == 0)
+            continue;
         if (start->lock < 0) {
             return complain(errno == EWOULDBLOCK ? "already running in this home"
                                                  : "cannot open or lock " PID_PATH);

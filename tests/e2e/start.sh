@@ -24,9 +24,17 @@ for part in queue/todo control/me bin/nixie-send run; do
     mv "$tmp/part" "$home/$part"
 done
 
+# After a power loss names can lead to files of others.
+others=(run/start.pid run/queue.lock queue/lock/number.lock log/current)
+for name in "${others[@]}"; do
+    : >"$home/$name"
+    chmod 000 "$home/$name"
+done
 "$start" "$home" 2>"$tmp/errors" &
 pid=$!
 check "it starts" wait_for 10 logged '^@[0-9a-f]* status: local'
+opened() { for name in "${others[@]}"; do test -r "$home/$name" || return 1; done; }
+check "files that it could not open are new" wait_for 10 opened
 is "run/start.pid" "$(cat "$home/run/start.pid")" $pid
 check_status 111 "one only" "$start" "$home"
 check "which it says" grep -q 'already running' <<<"$output"
