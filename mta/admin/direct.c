@@ -97,11 +97,15 @@ static const char *act(enum verb verb, const struct view *view)
     return NULL;
 }
 
-/* Of a message that will not be deleted after all: the next send would do it. */
-static void undelete(const struct order *order, uint64_t number)
+/* Of a message that will not be deleted after all: the next send would do it.  Returns what to
+ * tell, which is more than `reason` if the mark may be there again after a power loss. */
+static const char *undelete(const struct order *order, uint64_t number, const char *reason)
 {
-    if (order->verb == VERB_DELETE)
-        mark_clear(number, MARK_DELETE);
+    if (order->verb != VERB_DELETE)
+        return reason;
+    if (mark_clear(number, MARK_DELETE) == 0 && io_sync_directory(MARK_DIRECTORY) == 0)
+        return reason;
+    return "the disk failed twice: nixie-send may yet delete it";
 }
 
 /* Refusals are told at once; what is done only once it is durable. */
@@ -118,7 +122,7 @@ static void do_all(struct order *order, bool *marked)
                              : found < 0 ? error_text(errno)
                                          : act(order->verb, &view);
         if (reason && is_new)
-            undelete(order, number);
+            reason = undelete(order, number, reason);
         if (reason)
             order_note(order, number, reason);
         else if (is_new)
@@ -141,10 +145,11 @@ int do_directly(struct order *order)
         reason = error_text(errno);
     for (size_t i = 0; i < order->numbers->count; i++) {
         uint64_t number = order->numbers->numbers[i];
+        const char *told = reason;
         if (reason && order->outcomes[i] == OUTCOME_MARKED)
-            undelete(order, number);
+            told = undelete(order, number, reason);
         if (order->outcomes[i] == OUTCOME_OPEN || order->outcomes[i] == OUTCOME_MARKED)
-            order_note(order, number, reason);
+            order_note(order, number, told);
     }
     io_close(&mutex);
     return ADMIN_DONE;
