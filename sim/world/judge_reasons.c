@@ -487,7 +487,8 @@ bool reason_kept(const struct world *world, const struct entry *entry)
     for (size_t i = 0; i < world->upset_count; i++) {
         const struct upset *upset = &world->upsets[i];
 
-        if (upset->kind != UPSET_ORDER || upset->number == 0 || !is_about(upset, entry))
+        if (upset->kind != UPSET_ORDER || !is_about(upset, entry) ||
+            (upset->number == 0 && upset->order != ORDER_HOLD))
             continue;
         if (upset->order == ORDER_HOLD)
             *(upset->asked ? &asked : &held) = true;

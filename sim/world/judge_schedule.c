@@ -159,6 +159,31 @@ static bool was_held_up(const struct world *world, const struct attempt *before,
     return false;
 }
 
+/* A pass may have begun so long before a try of it: without memory it rests, a disk may be slow. */
+#define PASS_NS (90 * NANOSECONDS)
+
+/* Just before it nixie-send had handed a bounce to the queue, and waited for that: a fault had met
+ * nixie-queue meanwhile. */
+static bool waited_for_queue(const struct world *world, const struct attempt *then, int64_t due_ns)
+{
+    bool handed = false;
+
+    for (size_t i = 0; i < world->line_count && !handed; i++)
+        handed = world->lines[i].machine == then->machine &&
+                 world->lines[i].time_ns <= then->start_ns &&
+                 world->lines[i].time_ns + PROMPT_NS >= then->start_ns &&
+                 strncmp(world->lines[i].text, "bounce msg ", 11) == 0;
+    for (size_t i = 0; i < world->upset_count && handed; i++) {
+        const struct upset *upset = &world->upsets[i];
+
+        if (upset->kind == UPSET_FAULT && upset->machine == then->machine &&
+            (upset->hit & HIT_QUEUE) && upset->time_ns >= due_ns - PASS_NS &&
+            upset->time_ns <= then->start_ns)
+            return true;
+    }
+    return false;
+}
+
 /* Whether `then` had to wait for others, or for trouble, after it was due. */
 static bool had_to_wait(const struct world *world, const struct entry *entry,
                         const struct attempt *before, const struct attempt *then, int64_t due_ns)
@@ -166,11 +191,8 @@ static bool had_to_wait(const struct world *world, const struct entry *entry,
     return then->saturated_ns >= due_ns ||
            then->start_ns <= all_back(world, entry, then) + NANOSECONDS ||
            had_trouble(world, entry->machine, before->start_ns, then->start_ns) ||
-           was_held_up(world, before, then);
+           was_held_up(world, before, then) || waited_for_queue(world, then, due_ns);
 }
-
-/* A pass may have begun so long before a try of it: without memory it rests, a disk may be slow. */
-#define PASS_NS (90 * NANOSECONDS)
 
 #define NO_WINDOW ((struct window){-1, -1})
 
@@ -315,18 +337,20 @@ static struct window judge_next(struct world *world, const struct entry *entry,
     struct window due = {next_try(birth, pass.from, skip), next_try(birth, pass.to, skip)};
     struct window next = pass_window(world, then, due.from);
     struct window was_stored = *stored;
+    bool is_early = then->start_ns + slack_ns(world) < due.from * NANOSECONDS;
     int64_t since, until;
 
-    *stored = NO_WINDOW;
+    *stored = is_early ? due : NO_WINDOW;
     if (is_unknown(world, entry, before, then, due.from * NANOSECONDS) ||
         has_lost_time(world, entry, before, then)) {
         judge_recovered(world, entry, then, (due.to + 1) * NANOSECONDS);
         return (struct window){next.from < due.from ? next.from : due.from, next.to};
     }
-    if (then->start_ns + slack_ns(world) < due.from * NANOSECONDS) {
-        if (is_as_stored(world, entry, before, was_stored, then))
+    if (is_early) {
+        if (is_as_stored(world, entry, before, was_stored, then)) {
+            *stored = NO_WINDOW;
             return pass_window(world, then, was_stored.from);
-        *stored = due;
+        }
         since = reason_early(world, entry, before, then);
         if (since < 0 ||
             (then->start_ns > since + PROMPT_NS && !had_to_wait(world, entry, before, then, since)))

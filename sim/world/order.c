@@ -45,7 +45,7 @@ static void note_orders(struct world *world, size_t machine, enum order order,
     for (size_t i = 0; count == 0 && i < world->entry_count; i++)
         if (world->entries[i].machine == machine)
             note_order(world, machine, order, world->entries[i].number);
-    if (count == 0 && order == ORDER_DELETE)
+    if (count == 0 && (order == ORDER_DELETE || order == ORDER_HOLD))
         note_order(world, machine, order, 0); /* also those that come before it looks */
 }
 
