@@ -90,9 +90,7 @@ static bool has_expired(const struct attempt *attempt)
 /* A fault has taken a line of the log before that, or nobody was there to read it. */
 static bool log_has_gaps(const struct world *world, size_t machine, int64_t time_ns)
 {
-    int64_t gap_ns = world->machines[machine].log.gap_ns;
-
-    if (gap_ns > 0 && gap_ns <= time_ns)
+    if (reason_untold(world, machine, time_ns))
         return true;
     for (size_t i = 0; i < world->upset_count; i++)
         if (world->upsets[i].kind == UPSET_FAULT && world->upsets[i].machine == machine &&

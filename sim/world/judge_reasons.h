@@ -12,6 +12,15 @@
 /* What is due at once is tried within this time, unless all places are taken. */
 #define PROMPT_NS (10 * NANOSECONDS)
 
+/* Nobody was there to read a line of the log, at that time or before: there may have been tries
+ * that nobody knows of. */
+static inline bool reason_untold(const struct world *world, size_t machine, int64_t time_ns)
+{
+    int64_t gap_ns = world->machines[machine].log.gap_ns;
+
+    return gap_ns > 0 && gap_ns <= time_ns;
+}
+
 /* When nixie-send last began its work before that; -1: never. */
 int64_t reason_last_start(const struct world *world, size_t machine, int64_t time_ns);
 

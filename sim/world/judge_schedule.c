@@ -215,7 +215,7 @@ static bool is_unknown(const struct world *world, const struct entry *entry,
     int64_t from = before->start_ns - PASS_NS, to = then->start_ns;
     int64_t written = before->end_ns < INT64_MAX ? before->end_ns + FORGET_NS : to;
 
-    return reason_broken(world, entry, from, to) ||
+    return reason_broken(world, entry, from, to) || reason_untold(world, entry->machine, to) ||
            reason_unknown(world, entry, from, written < to ? written : to) ||
            reason_unknown(world, entry, (due_ns < to ? due_ns : to) - PASS_NS, to);
 }
@@ -264,7 +264,7 @@ static void judge_recovered(struct world *world, const struct entry *entry,
     if (well < then->saturated_ns)
         well = then->saturated_ns;
     if (machine->spec->capacity_bytes == 0 && !was_clock_set(world, entry->machine) &&
-        then->start_ns > well + WELL_NS)
+        !reason_untold(world, entry->machine, then->start_ns) && then->start_ns > well + WELL_NS)
         accuse(world, entry, then, "was tried long after all was well again, at",
                well / NANOSECONDS);
 }

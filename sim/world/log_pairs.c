@@ -193,10 +193,17 @@ static void note_told(struct machine *machine, unsigned char *told, const struct
     }
 }
 
+static bool was_tried(const struct world *world, const struct entry *entry)
+{
+    return world_attempts_of(world, (size_t) (entry - world->entries)).count > 0;
+}
+
 static void judge_message(struct machine *machine, const struct entry *entry, unsigned char told)
 {
     if (entry->machine != machine->index || entry->answer != ANSWER_YES || entry->bits)
         return;
+    if (!(told & TOLD_NEW) && entry->discarded && !was_tried(machine->world, entry))
+        return; /* the admin deleted it before nixie-send saw it */
     if (!(told & TOLD_NEW))
         accuse(machine, "it does not tell that it came: msg", entry->number);
     else if (!(told & TOLD_INFO))
