@@ -231,7 +231,7 @@ static void read_envelope(struct machine *machine, struct entry *entry)
     for (at = at ? at + 1 : end; at < end; at += strlen(at) + 1) {
         if (*at == 'F' && !entry->sender)
             entry->sender = must_copy(at + 1, strlen(at + 1));
-        else if (*at == 't')
+        else if (*at == 't' && entry->birth_ns == INT64_MIN) /* by the clock as it was then */
             entry->birth_ns =
                 strtoll(at + 1, NULL, 10) * NANOSECONDS -
                 (kernel_wall(machine->world->kernel) - kernel_now(machine->world->kernel));
