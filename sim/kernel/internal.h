@@ -105,7 +105,8 @@ struct process {
     struct process *parent; /* NULL: nobody waits for it */
     struct process *first_child, *last_child, *next_sibling, *previous_sibling;
     struct wait_queue child_queue;
-    int status; /* of a zombie, as waitpid tells */
+    int status;       /* of a zombie, as waitpid tells */
+    int64_t ended_ns; /* of a zombie */
     struct process *next_in_host, *previous_in_host;
     struct process *next_free;
 

@@ -312,8 +312,9 @@ uid_t process_uid(const struct process *process);
 /* How many of its descriptors are of what is over: files that have no name any more, and
  * TCP connections that the other side has ended.  *what: the first of them in words. */
 unsigned process_stale_count(const struct process *process, const char **what);
-/* How many of its children have ended and were not waited for. */
-unsigned process_zombie_count(const struct process *process);
+/* How many of its children have ended, at that time of the run or before, and were not waited for.
+ */
+unsigned process_zombie_count(const struct process *process, int64_t time_ns);
 /* Counts allocations of programs whose name begins with `prefix` (not copied), of those that are
  * started from now on.  `fails` (or NULL) hears each of them before it is made, in the middle of
  * the program: it may only take notes; true: it fails (ENOMEM). */

@@ -204,6 +204,7 @@ static void let_go(struct process *process)
     if (process->state == PROCESS_RUNNABLE)
         scheduler_remove(process);
     process->state = PROCESS_ZOMBIE;
+    process->ended_ns = process->host->kernel->now_ns;
     if (process->opening)
         file_unref(process->opening);
     process->opening = NULL;

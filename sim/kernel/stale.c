@@ -33,12 +33,12 @@ unsigned process_stale_count(const struct process *process, const char **what)
     return count;
 }
 
-unsigned process_zombie_count(const struct process *process)
+unsigned process_zombie_count(const struct process *process, int64_t time_ns)
 {
     unsigned count = 0;
 
     for (const struct process *child = process->first_child; child; child = child->next_sibling)
-        count += child->state == PROCESS_ZOMBIE;
+        count += child->state == PROCESS_ZOMBIE && child->ended_ns <= time_ns;
     return count;
 }
 

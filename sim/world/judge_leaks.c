@@ -4,7 +4,6 @@
 
 #include "sim/world/internal.h"
 #include "sim/world/judge.h"
-#include "sim/world/judge_reasons.h"
 
 #define SETTLE_NS (10 * NANOSECONDS)
 
@@ -15,14 +14,6 @@ static size_t machine_of(const struct world *world, const struct process *proces
         if (world->machines[i].host == process_host(process))
             return i;
     return SIZE_MAX;
-}
-
-/* What goes wrong ends programs again and again: one may just have ended. */
-static bool is_disturbed(const struct world *world, size_t machine)
-{
-    int64_t now = kernel_now(world->kernel);
-
-    return reason_disturbed_until(world, machine, now) + SETTLE_NS > now;
 }
 
 static void judge_process(void *context, const struct process *process, size_t live_bytes,
@@ -36,8 +27,9 @@ static void judge_process(void *context, const struct process *process, size_t l
     (void) live_bytes;
     if (machine == SIZE_MAX)
         return;
-    count = process_zombie_count(process);
-    if (count > 0 && !is_disturbed(world, machine))
+    /* A program that is started again and again in vain may just have ended. */
+    count = process_zombie_count(process, kernel_now(world->kernel) - SETTLE_NS);
+    if (count > 0)
         world_accuse(world, "LEAK", NO_LETTER, 0,
                      "%s has not waited for %u children that have ended", process_name(process),
                      count)
