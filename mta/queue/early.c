@@ -183,9 +183,12 @@ static int make_again(const struct early *early, const struct journal_record *re
     return result;
 }
 
+/* If that fails halfway the next record still goes behind the last one, not over one of those that
+ * are wanted again. */
 static int make_all_again(struct early *early)
 {
     struct journal *journal = &early->journal;
+    uint64_t last = journal->last, end = journal->end;
     struct buf content = BUF_INIT(JOURNAL_TODO_MAX + JOURNAL_MESS_MAX + 1);
     struct journal_record record;
     int result = 1;
@@ -195,6 +198,10 @@ static int make_all_again(struct early *early)
         result = journal_next(journal, &record, &content);
         if (result > 0 && journal->last > journal->slot.covered)
             result = make_again(early, &record, &content);
+    }
+    if (result < 0 && journal->last < last) {
+        journal->last = last;
+        journal->end = end;
     }
     int saved = errno;
     buf_free(&content);
