@@ -383,7 +383,7 @@ static int64_t due_since(const struct world *world, const struct entry *entry,
 }
 
 int64_t reason_early(const struct world *world, const struct entry *entry,
-                     const struct attempt *before, const struct attempt *then)
+                     const struct attempt *before, int64_t pass_ns, const struct attempt *then)
 {
     int64_t since = -1;
 
@@ -393,8 +393,9 @@ int64_t reason_early(const struct world *world, const struct entry *entry,
         const struct upset *upset = &world->upsets[i];
         int64_t due;
 
-        if (!is_about(upset, entry) || upset->time_ns < before->start_ns ||
-            upset->time_ns > then->start_ns)
+        /* what is ordered in a pass makes another one, also before the recipient's turn */
+        if (!is_about(upset, entry) || upset->time_ns > then->start_ns ||
+            upset->time_ns < (upset->kind == UPSET_ORDER ? pass_ns : before->start_ns))
             continue;
         due = due_since(world, entry, upset, before, then);
         if (due > since && due <= then->start_ns)

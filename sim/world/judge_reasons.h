@@ -41,11 +41,11 @@ bool reason_broken(const struct world *world, const struct entry *entry, int64_t
  * for older or younger than it is, and its times with it. */
 bool reason_aged(const struct world *world, const struct entry *entry, int64_t to);
 
-/* The try `then` came before its time, after `before`: since when it may have been due at once (a
- * power loss made the stored time forgotten, the try before never came back, an order); -1: there
- * is no reason. */
+/* The try `then` came before its time, after `before`, whose pass began at `pass_ns`: since when it
+ * may have been due at once (a power loss made the stored time forgotten, the try before never came
+ * back, an order); -1: there is no reason. */
 int64_t reason_early(const struct world *world, const struct entry *entry,
-                     const struct attempt *before, const struct attempt *then);
+                     const struct attempt *before, int64_t pass_ns, const struct attempt *then);
 
 /* Until when, after `before`, the message may have had to wait for a start of nixie-send or for its
  * release; -1: it had not. */

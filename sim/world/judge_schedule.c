@@ -351,7 +351,7 @@ static struct window judge_next(struct world *world, const struct entry *entry,
             *stored = NO_WINDOW;
             return pass_window(world, then, was_stored.from);
         }
-        since = reason_early(world, entry, before, then);
+        since = reason_early(world, entry, before, pass.from * NANOSECONDS, then);
         if (since < 0 ||
             (then->start_ns > since + PROMPT_NS && !had_to_wait(world, entry, before, then, since)))
             accuse(world, entry, then, "was tried again too early, at", due.from);
