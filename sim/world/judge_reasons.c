@@ -99,16 +99,16 @@ static int64_t forget_ns(const struct world *world, const struct upset *upset, i
     return FORGET_NS;
 }
 
-/* send was told to end while the disk was full: it had no room to write down what was done of a
- * message in S4, and says so. */
-static bool was_given_up(const struct world *world, const struct entry *entry,
-                         const struct attempt *attempt)
+/* When send was told to end while the disk was full: it had no room to write down what was done of
+ * a message in S4, and says so.  -1: never. */
+static int64_t given_up_ns(const struct world *world, const struct entry *entry,
+                           const struct attempt *attempt)
 {
     const struct machine *machine = &world->machines[attempt->machine];
     char text[100];
 
     if (!machine->squeezed)
-        return false;
+        return -1;
     snprintf(text, sizeof text, "warning: trouble with todo/%llu; message will be delivered twice!",
              (unsigned long long) entry->number);
     for (size_t i = 0; i < world->line_count; i++) {
@@ -117,9 +117,9 @@ static bool was_given_up(const struct world *world, const struct entry *entry,
         if (line->machine == attempt->machine && line->time_ns >= attempt->end_ns &&
             line->time_ns >= machine->squeezed_from_ns &&
             line->time_ns <= machine->squeezed_to_ns && strcmp(line->text, text) == 0)
-            return entry_stage_at(entry, line->time_ns - 1) == STAGE_S4;
+            return entry_stage_at(entry, line->time_ns - 1) == STAGE_S4 ? line->time_ns : -1;
     }
-    return false;
+    return -1;
 }
 
 /* Faults at send or nixie-clean, or failed syncs of queue's, from soon after the result on, never
@@ -303,7 +303,7 @@ bool reason_forgotten(const struct world *world, const struct entry *entry,
             was_in_memory(world, entry, upset))
             return true;
     }
-    return was_given_up(world, entry, attempt) || was_never_synced(world, entry, attempt) ||
+    return given_up_ns(world, entry, attempt) >= 0 || was_never_synced(world, entry, attempt) ||
            was_written_late(world, entry, attempt) || was_removed_late(world, entry, attempt);
 }
 
@@ -385,10 +385,12 @@ static int64_t due_since(const struct world *world, const struct entry *entry,
 int64_t reason_early(const struct world *world, const struct entry *entry,
                      const struct attempt *before, int64_t pass_ns, const struct attempt *then)
 {
-    int64_t since = -1;
+    int64_t since = -1, given_up = given_up_ns(world, entry, before);
 
     if (before->gone_ns < INT64_MAX)
         since = start_after(world, entry->machine, before->gone_ns);
+    else if (given_up >= 0)
+        since = start_after(world, entry->machine, given_up);
     for (size_t i = 0; i < world->upset_count; i++) {
         const struct upset *upset = &world->upsets[i];
         int64_t due;
