@@ -78,12 +78,14 @@ static bool has_original(const struct world *world, const struct entry *bounce,
            memmem(bounce->text, bounce->text_size, original.data, original.size);
 }
 
-/* It was not killed before it could say so. */
+/* It was not killed before it could say so: from when nixie-queue began with it. */
 static bool is_missed(const struct world *world, const struct entry *bounce)
 {
+    int64_t begun = bounce->history_count ? bounce->history[0].time_ns : bounce->answer_ns;
+
     for (size_t i = 0; i < world->upset_count; i++)
         if (world->upsets[i].machine == bounce->machine &&
-            world->upsets[i].time_ns + world->upsets[i].lasts_ns >= bounce->answer_ns - LINE_NS &&
+            world->upsets[i].time_ns + world->upsets[i].lasts_ns >= begun - LINE_NS &&
             world->upsets[i].time_ns <= bounce->answer_ns + LINE_NS)
             return false;
     return bounce->parent == 0 && world->machines[bounce->machine].log.gap_ns == 0 &&
