@@ -226,6 +226,11 @@ check "four wait" wait_for 10 logged 'deferral: later' 4
 hold=$(number_of hold) expire=$(number_of expire) delete=$(number_of delete) retry=$(number_of retry)
 check "all deferred" wait_for 5 waits_for_retry "$retry"
 stop_server
+some=$(numbers | cut -d' ' -f1)
+mv "$home/queue/mark" "$tmp/mark"
+check_status 1 "delete in a home without queue/mark" mta delete "$some"
+is "says what makes it" "$(head -1 <<<"$output")" "nixie-admin: message $some: this home has no queue/mark: nixie mta init makes it"
+mv "$tmp/mark" "$home/queue/mark"
 is "stopped" "$(mta status | head -1)" "not running"
 submit new new@off.example slow
 new=$(number_of new)
