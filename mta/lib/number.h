@@ -31,8 +31,9 @@ int number_raise(uint64_t used);
  * lock/number may be older than the spool.  0, or -1 with errno. */
 int number_raise_above_spool(void);
 
-/* Makes the file that guards the numbers anew if it cannot be opened: lock_mend, for whom the
- * server has one of.  0, or -1 with errno. */
+/* Removes the file that guards the numbers if it may not be opened (lock_mend); the next to lock it
+ * makes it.  Only for the one nixie-queue that stays: nobody else does so at the same time.  0, or
+ * -1 with errno. */
 int number_mend_lock(void);
 
 /* Opens (and makes) the file that guards the numbers, without taking the lock: a regular file of
