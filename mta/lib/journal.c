@@ -173,10 +173,22 @@ int journal_make_slot(struct journal *journal, uint64_t boot)
     return 0;
 }
 
-/* Under the lock. */
-static int replace_slot(struct journal *journal, struct journal_slot *slot)
+/* Writes a slot and waits for the disk.  0, or -1 with errno. */
+static int put_slot(struct journal *journal, unsigned place, const struct journal_slot *slot)
 {
     char line[SLOT_SIZE];
+    slot_format(line, slot);
+    if (lseek(journal->fd, (off_t) (place * SLOT_GAP), SEEK_SET) < 0 ||
+        io_write(journal->fd, line, sizeof line) < 0 || fdatasync(journal->fd) < 0)
+        return -1;
+    journal->sure = slot->serial;
+    return 0;
+}
+
+/* Under the lock.  The slot that counts may be in cache only, since a sync has failed, or who wrote
+ * it was killed: then the other one is all that the disk has, and may not be overwritten. */
+static int replace_slot(struct journal *journal, struct journal_slot *slot)
+{
     uint64_t generation = journal->slot.generation;
     struct journal_slot now;
     if (read_slots(journal->fd, &now, &journal->place) < 0)
@@ -188,11 +200,11 @@ static int replace_slot(struct journal *journal, struct journal_slot *slot)
         errno = EIO;
         return -1;
     }
+    if (now.serial != journal->sure && put_slot(journal, journal->place, &now) < 0)
+        return -1;
     slot->serial = now.serial + 1;
-    slot_format(line, slot);
     unsigned other = 1 - journal->place;
-    if (lseek(journal->fd, (off_t) (other * SLOT_GAP), SEEK_SET) < 0 ||
-        io_write(journal->fd, line, sizeof line) < 0 || fdatasync(journal->fd) < 0)
+    if (put_slot(journal, other, slot) < 0)
         return -1;
     journal->slot = *slot;
     journal->place = other;

@@ -6,7 +6,8 @@
  *
  *   0       two slots, 512 bytes apart: lines "nixie1 journl BOOT SERIAL GENERATION COVERED STATE
  *           CHECK\n".  The one with the higher serial that checks out counts; the other one is
- *           overwritten next, and is durable before this one is overwritten.
+ *           overwritten next, once it is certain that this one is durable: who has not
+ *           written it itself writes it once more, and waits for the disk.
  *   4096    records, one behind the other: a line "nixie1 accept GENERATION SEQUENCE NUMBER TODO
  *           MESS CHECK\n" (lengths; the check is of the line and todo), then todo/N, then mess/N
  *
@@ -44,6 +45,7 @@ struct journal {
     int fd; /* -1: there is none */
     struct journal_slot slot;
     unsigned place;  /* of the slot: 0, 1 */
+    uint64_t sure;   /* serial of the slot that this program has seen become durable, 0: none */
     uint64_t last;   /* sequence of the last record that was found, 0: none */
     uint64_t end;    /* offset behind it */
     bool owes_taint; /* a taint could not be written yet */
