@@ -139,13 +139,17 @@ static int compare(const void *a, const void *b)
     return one < other ? -1 : one > other;
 }
 
-static void note_done(struct world *world, const struct attempt *attempt, struct outcomes *to)
+static void note_attempt(struct world *world, const struct attempt *attempt, struct outcomes *to)
 {
     const struct entry *entry = world_entry(world, attempt->machine, attempt->number);
+    uint64_t hash;
 
-    if (attempt->result == 'K' && entry && entry->letter != NO_LETTER)
-        *LIST_ADD(to->done, to->done_count) =
-            hash_of(entry->letter, entry->bounce + 1, attempt->recipient);
+    if (!entry || entry->letter == NO_LETTER)
+        return;
+    hash = hash_of(entry->letter, entry->bounce + 1, attempt->recipient);
+    *LIST_ADD(to->tried, to->tried_count) = hash;
+    if (attempt->result == 'K')
+        *LIST_ADD(to->done, to->done_count) = hash;
 }
 
 static void note_ordered(const struct world *world, struct outcomes *to)
@@ -168,7 +172,9 @@ void outcomes_note(const struct world *world, struct outcomes *to)
 {
     walk((struct world *) world, false, note_final, to);
     for (size_t i = 0; i < world->attempt_count; i++)
-        note_done((struct world *) world, &world->attempts[i], to);
+        note_attempt((struct world *) world, &world->attempts[i], to);
+    if (to->tried_count)
+        qsort(to->tried, to->tried_count, sizeof *to->tried, compare);
     if (to->done_count)
         qsort(to->done, to->done_count, sizeof *to->done, compare);
     if (to->final_count)
@@ -190,6 +196,7 @@ void outcomes_note(const struct world *world, struct outcomes *to)
 void outcomes_free(struct outcomes *outcomes)
 {
     free(outcomes->final);
+    free(outcomes->tried);
     free(outcomes->done);
     free(outcomes->taken);
     free(outcomes->ordered);
@@ -210,6 +217,18 @@ static bool is_in(const uint64_t *hashes, size_t count, uint64_t hash)
     return count && bsearch(&hash, hashes, count, sizeof hash, compare);
 }
 
+/* It is of an attempt, for somebody whom the submitter did not name.  A program's exit 99, which
+ * keeps a message from being forwarded, may fall on another run than without what went wrong. */
+static bool is_forward(const struct world *world, const struct final *final)
+{
+    const struct letter *letter = &world->letters[final->letter];
+
+    for (size_t i = 0; i < letter->recipient_count; i++)
+        if (logged_is(final->recipient, letter->recipients[i]))
+            return false;
+    return final->bounce == 1;
+}
+
 static void judge_final(void *context, const struct final *final)
 {
     const struct judging *judging = context;
@@ -223,6 +242,8 @@ static void judge_final(void *context, const struct final *final)
     if (bounce > 0 && !is_in(base->done, base->done_count, hash))
         return;
     if (bounce == 0 && (final->letter < base->letter_count && !base->taken[final->letter]))
+        return;
+    if (is_forward(judging->world, final) && !is_in(base->tried, base->tried_count, hash))
         return;
     /* what the admin deleted or held then may never have been tried */
     if (final->bounce > 0 && final->letter < base->letter_count && base->ordered[final->letter])

@@ -21,7 +21,9 @@
 struct outcomes {
     uint64_t *final; /* hashes of who was told no for good, in order */
     size_t final_count;
-    uint64_t *done; /* of to whom a message or a bounce was delivered, in order */
+    uint64_t *tried; /* of to whom a delivery of a message or a bounce was begun, in order */
+    size_t tried_count;
+    uint64_t *done; /* of to whom one was delivered, in order */
     size_t done_count;
     bool *taken;   /* of each letter: somebody was told yes */
     bool *ordered; /* the same: the admin deleted or held it, so that nobody knows its fate */

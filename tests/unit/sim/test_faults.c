@@ -367,6 +367,13 @@ static void judge(const char *text, const char *base, const char *promise)
     scenario_free(scenario);
 }
 
+/* friend's mail goes to nobody, unless the program says that it is done. */
+#define FORWARD                                                                                    \
+    "host mail example.com\n    user alice\n    user friend\n        | |first\n"                   \
+    "        | &nobody@example.com\n    program first\n"
+#define TO_FRIEND "at 0s alice sends m1 to friend@example.com\n"
+#define TO_NOBODY "at 0s alice sends m1 to nobody@example.com\n"
+
 START_TEST(final_is_found)
 {
     judge(HOST "at 0s alice sends m1 to ghost@away.example\n",
@@ -379,6 +386,10 @@ START_TEST(final_is_found)
     /* what a remote has said is VERDICT's */
     judge(HOST "at 0s alice sends m1 to ghost@away.example\n",
           HOST "at 0s alice sends m1 to bob@away.example\n", "");
+    /* nor is anything known of a forward that a program's exit 99 kept from being made */
+    judge(FORWARD TO_FRIEND, FORWARD "        exit 99 first 1\n" TO_FRIEND, "");
+    judge(FORWARD TO_FRIEND, FORWARD "        exit 0\n" TO_FRIEND, "");
+    judge(FORWARD TO_NOBODY, FORWARD "        exit 99 first 1\n" TO_FRIEND, "FINAL");
 }
 END_TEST
 
