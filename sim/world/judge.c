@@ -302,12 +302,14 @@ static void judge_recipients(struct world *world, size_t index)
 #define SERVICE_NS (600 * NANOSECONDS)
 
 /* A local submitter was told to try again later, though nothing has gone wrong for a while: 111 of
- * inject and sendmail, 51 to 79 of queue (qmail-queue's soft codes). */
+ * inject and sendmail, 51 to 79 of queue (qmail-queue's soft codes) and what is none of its.  127:
+ * it did not run, since its host was down. */
 static void judge_refusal(struct world *world, size_t index)
 {
     const struct letter *letter = &world->letters[index];
     const struct machine *machine = &world->machines[letter->machine];
-    bool soft = letter->code == 111 || (letter->path == LETTER_BY_QUEUE && letter->code > 50);
+    bool soft = letter->code == 111 ||
+                (letter->path == LETTER_BY_QUEUE && letter->code > 50 && letter->code != 127);
 
     if (!soft || machine->squeezed || machine->spec->capacity_bytes > 0)
         return;

@@ -137,7 +137,7 @@ static const struct {
     {LETTER_BY_INJECT, 111, false, 0, "SERVICE"}, {LETTER_BY_INJECT, 100, false, 0, ""},
     {LETTER_BY_QUEUE, 53, false, 0, "SERVICE"},   {LETTER_BY_QUEUE, 31, false, 0, ""},
     {LETTER_BY_QUEUE, 53, true, 0, ""},           {LETTER_BY_QUEUE, 53, false, 1, ""},
-    {LETTER_BY_QUEUE, 53, false, 3, "SERVICE"},
+    {LETTER_BY_QUEUE, 53, false, 3, "SERVICE"},   {LETTER_BY_QUEUE, 127, false, 0, ""},
 };
 
 START_TEST(nobody_is_put_off_without_a_reason)
