@@ -54,6 +54,37 @@ START_TEST(turns_are_fair)
 }
 END_TEST
 
+static const struct {
+    double room; /* seconds: since when there is room again */
+    bool told;   /* send has told of trouble */
+    const char *want;
+} full_disks[] = {
+    {0.5, true, ""},          /* what had failed before is done again after ten seconds */
+    {-20, true, "FAIRNESS"},  /* which is long over */
+    {0.5, false, "FAIRNESS"}, /* nothing had failed */
+};
+
+START_TEST(turns_wait_for_room)
+{
+    struct world *world = make_world(1);
+    struct machine *machine = &world->machines[0];
+
+    world->entries[0].answer_ns = NANOSECONDS;
+    machine->squeezed = true;
+    machine->squeezed_from_ns = -100 * NANOSECONDS;
+    machine->squeezed_to_ns = (int64_t) (full_disks[_i].room * 1e9);
+    if (full_disks[_i].told) {
+        struct log_line *line = LIST_ADD(world->lines, world->line_count);
+
+        line->time_ns = -50 * NANOSECONDS;
+        line->text = must_copy("alert: HELP! sleeping...", 24);
+    }
+    add_attempt(world, "bob@away.example", 8, 'K')->saturated_ns = -1;
+    add_taking(world, "bob@away.example");
+    judge(world, full_disks[_i].want);
+}
+END_TEST
+
 /* --- VERDICT ---------------------------------------------------------------------------------*/
 
 static const struct {
@@ -728,6 +759,7 @@ int main(void)
     int failed;
 
     tcase_add_loop_test(tests, turns_are_fair, 0, sizeof turns / sizeof *turns);
+    tcase_add_loop_test(tests, turns_wait_for_room, 0, sizeof full_disks / sizeof *full_disks);
     tcase_add_loop_test(tests, verdicts_are_the_remotes, 0, sizeof verdicts / sizeof *verdicts);
     tcase_add_test(tests, trouble_of_the_dns_is_no_failure);
     tcase_add_test(tests, large_messages_are_not_accepted);
