@@ -62,15 +62,54 @@ static int begin_generation(struct early *early)
     return 0;
 }
 
+/* What a file begins with until it is known that the disk has its name and its blocks: of an error
+ * in these nobody would be told any more, and a slot would be believed. */
+#define BEING_MADE "nixie1 being made: its name and blocks may not be on the disk\n"
+
+/* 1: nothing has been written into it yet (nixie mta init makes such a file); 0; -1 with errno. */
+static int is_fresh(int fd)
+{
+    static const char nothing[JOURNAL_FIRST];
+    char start[JOURNAL_FIRST];
+    size_t size = 0;
+    ssize_t count;
+    if (lseek(fd, 0, SEEK_SET) < 0)
+        return -1;
+    while ((count = io_read(fd, start + size, sizeof start - size)) > 0)
+        size += (size_t) count;
+    return count < 0 ? -1 : memcmp(start, nothing, size) == 0;
+}
+
+/* Opens a file to make a journal of, a new one if the one that is there has been begun with. */
+static int open_new(struct journal *journal)
+{
+    int fresh = journal->fd < 0 ? 0 : is_fresh(journal->fd);
+    if (fresh)
+        return fresh < 0 ? -1 : 0;
+    if (journal->fd >= 0 && unlink(PATH) < 0 && errno != ENOENT)
+        return -1;
+    io_close(&journal->fd);
+    journal->fd = open(PATH, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    return journal->fd < 0 ? -1 : 0;
+}
+
+/* The blocks and the name of the file, on the disk. */
+static int make_file(struct early *early)
+{
+    static const char start[JOURNAL_FIRST] = BEING_MADE;
+    int fd = early->journal.fd;
+    if ((early->size < SIZE_FIRST && extend(early, SIZE_FIRST) < 0) || lseek(fd, 0, SEEK_SET) < 0 ||
+        io_write(fd, start, sizeof start) < 0 || fsync(fd) < 0)
+        return -1;
+    return io_sync_directory("lock");
+}
+
 /* The file is made, or no slot in it counts: it is fresh from nixie mta init, say. */
 static int make(struct early *early)
 {
-    static const char nothing[JOURNAL_FIRST];
     struct journal *journal = &early->journal;
     struct stat st;
-    if (journal->fd < 0)
-        journal->fd = open(PATH, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (journal->fd < 0 || fstat(journal->fd, &st) < 0)
+    if (open_new(journal) < 0 || fstat(journal->fd, &st) < 0)
         return -1;
     /* No record of an earlier file may fit a generation of this one. */
     if (getrandom(&journal->slot.generation, sizeof journal->slot.generation, 0) !=
@@ -78,11 +117,9 @@ static int make(struct early *early)
         return -1;
     journal->slot.generation >>= 1;
     early->size = (uint64_t) st.st_size;
-    if ((early->size < SIZE_FIRST && extend(early, SIZE_FIRST) < 0) ||
-        lseek(journal->fd, 0, SEEK_SET) < 0 || io_write(journal->fd, nothing, sizeof nothing) < 0 ||
-        journal_make_slot(journal, early->boot) < 0 || fsync(journal->fd) < 0)
+    if (make_file(early) < 0 || journal_make_slot(journal, early->boot) < 0)
         return -1;
-    return io_sync_directory("lock");
+    return fsync(journal->fd);
 }
 
 /* --- making messages again ------------------------------------------------------------------ */
