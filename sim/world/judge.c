@@ -208,6 +208,40 @@ static void accuse_stuck(struct world *world, const struct entry *entry, const c
     violation->recipient = must_copy(recipient, strlen(recipient));
 }
 
+/* --- left alone ------------------------------------------------------------------------------*/
+
+/* nixie-send tries so often, every ten seconds, to read the files of a message when it starts. */
+#define READS 6
+#define READS_NS (60 * NANOSECONDS)
+
+static bool has_failed_often(const struct world *world, size_t machine, int64_t time_ns)
+{
+    unsigned count = 0;
+
+    for (size_t i = 0; i < world->upset_count; i++) {
+        const struct upset *upset = &world->upsets[i];
+
+        count += upset->kind == UPSET_FAULT && upset->machine == machine &&
+                 upset_touches(upset, HIT_SEND) && upset->time_ns <= time_ns &&
+                 upset->time_ns >= time_ns - READS_NS;
+    }
+    return count >= READS;
+}
+
+bool is_left_alone(const struct world *world, const struct entry *entry)
+{
+    int64_t start = reason_last_start(world, entry->machine, INT64_MAX);
+    char text[100];
+
+    snprintf(text, sizeof text,
+             "alert: unable to read files of msg %llu; left alone until the next start",
+             (unsigned long long) entry->number);
+    for (size_t i = world->line_count; i-- > 0 && world->lines[i].time_ns >= start;)
+        if (world->lines[i].machine == entry->machine && strcmp(world->lines[i].text, text) == 0)
+            return has_failed_often(world, entry->machine, world->lines[i].time_ns);
+    return false;
+}
+
 /* --- judging ---------------------------------------------------------------------------------*/
 
 static void judge_entry(struct world *world, size_t index, bool undelivered_is_fine)
@@ -223,7 +257,7 @@ static void judge_entry(struct world *world, size_t index, bool undelivered_is_f
             continue;
         if (!in_spool(entry))
             accuse_lost(world, entry, recipient);
-        else if (!undelivered_is_fine && !reason_kept(world, entry))
+        else if (!undelivered_is_fine && !reason_kept(world, entry) && !is_left_alone(world, entry))
             accuse_stuck(world, entry, recipient);
     }
     if (!undelivered_is_fine && in_spool(entry) && entry->recipient_count == 0)

@@ -116,6 +116,9 @@ static inline bool upset_touches(const struct upset *upset, unsigned hit)
  * was not durable. */
 bool upset_excuses(const struct world *world, size_t machine, int64_t from, int64_t to,
                    unsigned hit);
+/* True if faults, each time that the last nixie-send tried to read its files at its start, have had
+ * it leave the message alone until the next start. */
+bool is_left_alone(const struct world *world, const struct entry *entry);
 /* True if a line of that time tells of trouble: deliveries may have waited for it. */
 bool had_trouble(const struct world *world, size_t machine, int64_t from, int64_t to);
 /* True if, while that try at a remote went on, some remote said a 5xx to the host, the DNS said

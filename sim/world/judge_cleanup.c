@@ -99,9 +99,10 @@ static bool wait_for_a_start(const struct world *world, const struct entry *entr
 static void judge_entry(struct world *world, const struct entry *entry)
 {
     char name[ENTRY_NAME], bits[BITS_TEXT], time[TIME_TEXT];
-    /* what is held for good is, too, though nobody was told that it is accepted */
-    bool is_mail = (entry->stage == STAGE_S4 || entry->stage == STAGE_S5) &&
-                   (entry->answer == ANSWER_YES || reason_kept(world, entry));
+    /* what is held for good or left alone is, too, though nobody was told that it is accepted */
+    bool is_mail =
+        (entry->stage == STAGE_S4 || entry->stage == STAGE_S5) &&
+        (entry->answer == ANSWER_YES || reason_kept(world, entry) || is_left_alone(world, entry));
 
     if (entry->bits && !is_mail && !wait_for_a_start(world, entry))
         world_accuse(world, "CLEANUP", entry->letter, entry->bounce,

@@ -314,6 +314,26 @@ START_TEST(left_overs_go)
 }
 END_TEST
 
+/* Six times in vain, and send leaves it alone until its next start. */
+START_TEST(what_cannot_be_read_is_left_alone)
+{
+    static const char text[] =
+        "alert: unable to read files of msg 1; left alone until the next start";
+
+    for (int faults = 5; faults <= 6; faults++) {
+        struct world *world = make_world(1);
+        struct log_line *line = LIST_ADD(world->lines, world->line_count);
+
+        line->time_ns = 100 * NANOSECONDS;
+        line->text = must_copy(text, sizeof text - 1);
+        for (int i = 0; i < faults; i++)
+            add_upset(world, 50 + 10 * i, UPSET_FAULT)->hit = HIT_SEND;
+        world->entries[0].stage = STAGE_S5;
+        judge(world, faults == 6 ? "" : "STUCK");
+    }
+}
+END_TEST
+
 START_TEST(left_overs_go_in_time)
 {
     for (int hours = 50; hours < 70; hours += 10) {
@@ -770,6 +790,7 @@ int main(void)
     tcase_add_test(tests, the_log_is_kept);
     tcase_add_test(tests, the_server_has_to_start);
     tcase_add_test(tests, left_overs_go);
+    tcase_add_test(tests, what_cannot_be_read_is_left_alone);
     tcase_add_test(tests, left_overs_go_in_time);
     tcase_add_test(tests, a_clock_that_was_set_back_makes_younger);
     tcase_add_test(tests, a_slow_disk_keeps_marks_for_a_while);
