@@ -270,19 +270,17 @@ static void judge_attempt(struct world *world, const struct entry *entry,
 
 /* --- programs of users -----------------------------------------------------------------------*/
 
-/* Of message `entry` for that recipient, in that attempt. */
-static bool is_run_of(const struct world *world, const struct program_run *run,
-                      const struct entry *entry, const struct attempt *attempt)
+/* Of message `entry` for that recipient, in that attempt; not of what a forward made of it, which
+ * has another number. */
+static bool is_run_of(const struct program_run *run, const struct entry *entry,
+                      const struct attempt *attempt)
 {
     const char *recipient = run_variable(run, "RECIPIENT");
-    struct identity identity;
 
-    if (!run->ended || run->machine != attempt->machine || run->start_ns < attempt->start_ns ||
-        run->end_ns > attempt->end_ns || !recipient || !logged_is(attempt->recipient, recipient))
-        return false;
-    identify(world, run->input ? run->input : "", run->input_size, entry->sender, &identity);
-    free(identity.chain);
-    return identity.letter == entry->letter && identity.bounce == entry->bounce;
+    return run->ended && run->machine == attempt->machine && run->start_ns >= attempt->start_ns &&
+           run->end_ns <= attempt->end_ns && recipient &&
+           logged_is(attempt->recipient, recipient) && run->input &&
+           number_in_message(run->input, run->input_size) == entry->number;
 }
 
 static bool is_soft(int exit_code)
@@ -299,7 +297,7 @@ static void judge_local(struct world *world, const struct entry *entry,
     bool expired = says(attempt, "been_in_the_queue_too_long");
 
     for (size_t i = 0; i < world->run_count; i++)
-        if (is_run_of(world, &world->runs[i], entry, attempt))
+        if (is_run_of(&world->runs[i], entry, attempt))
             last = &world->runs[i];
     if (!last || last->exit_code == 0 || last->exit_code == 99)
         return;

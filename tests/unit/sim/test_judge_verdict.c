@@ -162,6 +162,39 @@ START_TEST(a_552_may_be_about_their_number)
 }
 END_TEST
 
+/* --- a program that had two messages of one letter ---------------------------------------------*/
+
+/* While message 1 is put off, a program ends so for the same recipient. */
+static const struct {
+    const char *input;
+    int exit_code;
+    const char *want;
+} program_ends[] = {
+    {RECEIVED CONTENT, 100, "VERDICT"},
+    {RECEIVED CONTENT, 111, ""},
+    {RECEIVED_2 CONTENT, 100, ""}, /* of what a forward made of it */
+};
+
+START_TEST(what_a_program_says_is_of_one_message)
+{
+    static const char variable[] = "RECIPIENT=bob@away.example";
+    struct world *world = make_world(1);
+    struct program_run *run = LIST_ADD(world->runs, world->run_count);
+
+    controls[hosts[0].control_count++] = (struct named_text){"locals", {"away.example\n", 13}};
+    add_attempt(world, "bob@away.example", 1.5, 'Z')->remote = false;
+    run->program = "first";
+    run->ended = true;
+    run->exit_code = program_ends[_i].exit_code;
+    run->start_ns = run->end_ns = world->attempts[0].start_ns + 1;
+    run->input = must_copy(program_ends[_i].input, strlen(program_ends[_i].input));
+    run->input_size = strlen(program_ends[_i].input);
+    *LIST_ADD(run->environment, run->environment_count) = must_copy(variable, strlen(variable));
+    world->entries[0].stage = STAGE_S5;
+    judge_all(world, true, program_ends[_i].want);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("judge_verdict");
@@ -178,6 +211,8 @@ int main(void)
                         sizeof turned_away / sizeof *turned_away);
     tcase_add_loop_test(tests, a_552_may_be_about_their_number, 0,
                         sizeof too_many / sizeof *too_many);
+    tcase_add_loop_test(tests, what_a_program_says_is_of_one_message, 0,
+                        sizeof program_ends / sizeof *program_ends);
     suite_add_tcase(suite, tests);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
