@@ -381,8 +381,8 @@ static int recover_todo(struct send *send, struct entry *entry, struct buf *cont
     if (result == 1)
         return read_if_there(entry, SPOOL_INFO, content) < 0 ? -1
                                                              : recover_info(send, entry, content);
-    /* The rest is written anew; a bounce does not belong to S4. */
-    return entry->kinds & BIT(SPOOL_BOUNCE) ? file_remove(SPOOL_BOUNCE, entry->number) : 0;
+    /* It is written anew; or never, if queue tells of the message before todo is looked into. */
+    return remove_own(send, entry);
 }
 
 static int recover_number(struct send *send, struct entry *entry, struct buf *content)
@@ -444,6 +444,7 @@ static int recover_one(struct send *send, struct entry *entry, struct buf *conte
     for (unsigned tries = 1; recover_number(send, entry, content) < 0; tries++) {
         bool memory = errno == ENOMEM || errno == EMFILE || errno == ENFILE;
         if (!memory && (tries == TRIES_MAX || !error_is_temporary(errno))) {
+            send->todo.files_left = true;
             logline(&send->log,
                     "alert: unable to read files of msg %n; left alone until the next start",
                     entry->number);
