@@ -31,58 +31,15 @@ static int write_file(const char *path, const char *bytes, size_t size)
     return result;
 }
 
-static int copy_front(int from, int to, uint64_t size)
-{
-    char block[16384];
-    while (size > 0) {
-        ssize_t count = io_read(from, block, size < sizeof block ? (size_t) size : sizeof block);
-        if (count == 0)
-            errno = EIO; /* it was longer */
-        if (count <= 0 || io_write(to, block, (size_t) count) < 0)
-            return -1;
-        size -= (uint64_t) count;
-    }
-    return fsync(to);
-}
-
-/* Makes bounce/N hold its first `size` bytes only, as a fresh file that is durable before it takes
- * the old one's place: with another power loss right now either may be found.  Waits for the disk.
- * 0, or -1 with errno. */
-static int replace(uint64_t number, uint64_t size)
-{
-    char path[SPOOL_PATH_SIZE], fresh[SPOOL_PATH_SIZE + 4];
-    snprintf(fresh, sizeof fresh, "%s.new", spool_path(path, SPOOL_BOUNCE, number));
-    if (unlink(fresh) < 0 && errno != ENOENT)
-        return -1;
-    int from = spool_open(SPOOL_BOUNCE, number, O_RDONLY);
-    if (from < 0)
-        return -1;
-    int to = open(fresh, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    int result = to < 0 ? -1 : copy_front(from, to, size);
-    int saved = errno;
-    io_close(&from);
-    io_close(&to);
-    if (result == 0) {
-        result = rename(fresh, path);
-        saved = errno;
-    }
-    if (result == 0)
-        return io_sync_directory(spool_directory(SPOOL_BOUNCE));
-    unlink(fresh);
-    errno = saved;
-    return -1;
-}
-
-/* After a failed sync: a fresh file with what was durable before. */
+/* After a failed sync: only what was durable before counts.  What comes behind it is written anew,
+ * in place: were the file replaced, a power loss could leave neither the old nor the new one.  0,
+ * or -1 with errno. */
 static int renew(struct message *message)
 {
-    uint64_t number = message->number;
     if (message->bounce_durable == 0) {
-        if (file_remove(SPOOL_BOUNCE, number) < 0)
+        if (file_remove(SPOOL_BOUNCE, message->number) < 0)
             return -1;
         message->has_bounce = false;
-    } else if (replace(number, message->bounce_durable) < 0) {
-        return -1;
     }
     message->bounce_length = message->bounce_durable;
     message->bounce_tainted = false;
@@ -105,7 +62,7 @@ int bounce_append(struct message *message, const struct buf *piece)
     int fd = spool_open(SPOOL_BOUNCE, message->number, O_WRONLY);
     if (fd < 0)
         return -1;
-    /* A piece that was cut off, because there was no room, goes first. */
+    /* A piece that was cut off, because there was no room or no sync, goes first. */
     int result = ftruncate(fd, (off_t) message->bounce_length);
     if (result == 0 && lseek(fd, (off_t) message->bounce_length, SEEK_SET) < 0)
         result = -1;

@@ -54,7 +54,7 @@ static int list_add(struct list *list, uint64_t number, unsigned kinds)
     return 0;
 }
 
-/* A bounce that was being written anew when the power went. */
+/* A bounce that an earlier version was writing anew when the power went. */
 static void remove_fresh_bounce(const char *name)
 {
     char path[300] = "bounce/";
