@@ -648,17 +648,32 @@ void entries_reread(struct machine *machine)
     }
 }
 
-/* A call of the recovery may have failed: it looks again later. */
-static bool has_failed_since_crash(const struct world *world, const struct machine *machine)
+/* Since when the nixie-send that runs may have recovered: when the one before it ended. */
+static int64_t recovering_since(const struct world *world, size_t machine)
 {
-    for (size_t i = world->upset_count; i-- > 0;)
-        if (world->upsets[i].machine == machine->index) {
-            if (world->upsets[i].kind == UPSET_FAULT &&
-                upset_touches(&world->upsets[i], HIT_SEND | HIT_QUEUE | HIT_TREE))
-                return true;
-            if (world->upsets[i].kind == UPSET_POWER || world->upsets[i].kind == UPSET_KILL)
-                return false;
-        }
+    int64_t since = 0;
+
+    for (size_t i = 0; i < world->upset_count; i++)
+        if (world->upsets[i].machine == machine && world->upsets[i].kind == UPSET_POWER)
+            since = world->upsets[i].time_ns;
+    for (size_t i = 0; i < world->send_end_count; i++)
+        if (world->send_ends[i].machine == machine && world->send_ends[i].time_ns > since)
+            since = world->send_ends[i].time_ns;
+    return since;
+}
+
+/* A call of its recovery may have failed: the next one looks again. */
+static bool has_failed_to_recover(const struct world *world, size_t machine)
+{
+    int64_t since = recovering_since(world, machine);
+
+    for (size_t i = 0; i < world->upset_count; i++) {
+        const struct upset *upset = &world->upsets[i];
+
+        if (upset->machine == machine && upset->kind == UPSET_FAULT && upset->time_ns >= since &&
+            upset_touches(upset, HIT_SEND | HIT_QUEUE | HIT_TREE))
+            return true;
+    }
     return false;
 }
 
@@ -667,7 +682,7 @@ void entries_check_recovered(struct machine *machine)
     struct world *world = machine->world;
     char name[ENTRY_NAME], bits[BITS_TEXT];
 
-    if (machine->suspects > 0 && has_failed_since_crash(world, machine))
+    if (machine->suspects > 0 && has_failed_to_recover(world, machine->index))
         return;
     for (size_t i = 0; machine->suspects > 0 && i < world->entry_count; i++) {
         struct entry *entry = &world->entries[i];

@@ -606,6 +606,46 @@ START_TEST(what_is_in_doubt_is_made_again)
 }
 END_TEST
 
+/* --- STAGE -----------------------------------------------------------------------------------*/
+
+/* What a crash left stays odd only if the recovery could not mend it. */
+START_TEST(what_a_crash_left_is_mended)
+{
+    static const struct {
+        unsigned hit; /* of a fault after the power loss; 0: there was none */
+        enum upset_kind then;
+        bool anew; /* after that another nixie-send */
+        const char *want;
+    } cases[] = {
+        {0, UPSET_SLOW, false, "STAGE"},
+        {HIT_SEND, UPSET_SLOW, false, ""},
+        {HIT_DELIVERY, UPSET_SLOW, false, "STAGE"},
+        {HIT_SEND, UPSET_KILL, false, ""},
+        {HIT_SEND, UPSET_KILL, true, "STAGE"},
+        {HIT_SEND, UPSET_POWER, false, "STAGE"},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct world *world = start_world();
+        struct machine *machine = &world->machines[0];
+
+        forget_violations(world);
+        add_upset(world, 10, UPSET_POWER);
+        if (cases[i].hit)
+            add_upset(world, 11, UPSET_FAULT)->hit = cases[i].hit;
+        add_upset(world, 20, cases[i].then);
+        if (cases[i].anew) {
+            log_note_end(machine, true);
+            world->send_ends[world->send_end_count - 1].time_ns = 20 * NANOSECONDS;
+        }
+        world->entries[0].suspect = true;
+        machine->suspects = 1;
+        entries_check_recovered(machine);
+        expect(world, cases[i].want);
+    }
+}
+END_TEST
+
 /* --- LOG -------------------------------------------------------------------------------------*/
 
 static pid_t writer_of(const struct world *world)
@@ -800,6 +840,7 @@ int main(void)
     tcase_add_test(tests, a_release_may_come_too_early);
     tcase_add_test(tests, all_have_what_goes);
     tcase_add_test(tests, numbers_are_given_once);
+    tcase_add_test(tests, what_a_crash_left_is_mended);
     tcase_add_test(tests, what_is_in_doubt_is_made_again);
     tcase_add_loop_test(tests, lines_fit_together, 0, sizeof logs / sizeof *logs);
     tcase_add_test(tests, deliveries_end);
