@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* What was delivered, read out of Maildirs, mbox files and programs' records at the end. */
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -195,6 +196,38 @@ static int64_t mbox_time(const struct mbox_file *mbox, uint64_t size)
     return time;
 }
 
+/* Where what the power loss has left of a write to that file begins: "home/bob/Mailbox: write of 99
+ * bytes at 300"; UINT64_MAX: nothing of it is missing. */
+static uint64_t torn_from(const struct upset *upset, const char *path)
+{
+    uint64_t from = UINT64_MAX, at, size;
+    size_t length = strlen(path + 1);
+
+    for (size_t i = 0; i < upset->lost_count; i++)
+        if (strncmp(upset->lost[i], path + 1, length) == 0 &&
+            sscanf(upset->lost[i] + length, ": write of %" SCNu64 " bytes at %" SCNu64, &size,
+                   &at) == 2 &&
+            at < from)
+            from = at;
+    return from;
+}
+
+/* How much of the box is messages: the next delivery would cut off the rest of one that the power
+ * loss came into, but there was none, since this was given up or deleted. */
+static size_t whole_size(const struct world *world, const struct mbox_file *mbox, size_t size)
+{
+    int64_t written = mbox->growth[mbox->growth_count - 1].time_ns;
+
+    for (size_t i = 0; i < world->upset_count; i++) {
+        const struct upset *upset = &world->upsets[i];
+
+        if (upset->kind == UPSET_POWER && upset->machine == mbox->machine &&
+            upset->time_ns >= written && torn_from(upset, mbox->path) < size)
+            size = torn_from(upset, mbox->path);
+    }
+    return size;
+}
+
 static void collect_mbox(struct world *world, const struct mbox_file *mbox)
 {
     size_t size, at = 0;
@@ -202,6 +235,7 @@ static void collect_mbox(struct world *world, const struct mbox_file *mbox)
 
     if (host_read_file(world->machines[mbox->machine].host, mbox->path, &data, &size) < 0)
         return;
+    size = whole_size(world, mbox, size);
     if (size < 5 || memcmp(data, "From ", 5) != 0)
         size = 0; /* some other file of a user's */
     while (at < size) {
