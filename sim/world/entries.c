@@ -279,13 +279,15 @@ static void search_process(void *context, const struct process *process, size_t 
 }
 
 /* A new message is with the queue until that has renamed it, or given it up; one that is 36 hours
- * old nobody writes any more. */
+ * old nobody writes any more: also by the system's clock, which nixie-clean goes by. */
 static bool is_in_work(const struct machine *machine, const struct entry *entry, enum spool_bit bit)
 {
+    const struct kernel *kernel = machine->world->kernel;
     struct process_search search = {machine->host, entry->maker, false};
 
     if (bit != BIT_PID || entry->history_count == 0 ||
-        kernel_now(machine->world->kernel) >= entry->history[0].time_ns + IN_WORK_NS)
+        kernel_now(kernel) >= entry->history[0].time_ns + IN_WORK_NS ||
+        kernel_wall(kernel) >= entry->made_ns + IN_WORK_NS)
         return false;
     kernel_tell_processes(machine->world->kernel, search_process, &search);
     return search.found;
@@ -352,6 +354,7 @@ static void check_number(struct machine *machine, struct entry *entry, enum spoo
     if (bit == BIT_PID) {
         again = entry->given;
         entry->maker = process_pid(call->process);
+        entry->made_ns = kernel_wall(machine->world->kernel);
         entry->given = true;
     }
     if (again && !journal_holds(machine, entry) && !is_made_anew(machine, entry))

@@ -110,7 +110,8 @@ struct entry {
     bool durable; /* the disk holds it in S4 */
     int64_t durable_ns;
     bool tried;         /* a delivery was started */
-    pid_t maker;        /* the process that made its pid/N */
+    pid_t maker;        /* the process that made its pid/N ... */
+    int64_t made_ns;    /* ... and when, by the system's clock */
     bool given;         /* queue has made a file of that number */
     bool prepared;      /* its info was written since the server came up */
     bool revived;       /* it had left the spool, and power loss brought names of it back */

@@ -739,8 +739,11 @@ START_TEST(what_is_written_is_no_left_over)
     struct machine *machine = &world->machines[0];
     struct call call = {.id = CALL_open};
 
-    for (int late = 0; late < 2; late++) {
-        const char *path = late ? HOME_QUEUE "/pid/9" : HOME_QUEUE "/pid/8";
+    /* at once, of 37 hours ago, and with the clock set forward */
+    for (int late = 0; late < 3; late++) {
+        static const char *const paths[] = {HOME_QUEUE "/pid/8", HOME_QUEUE "/pid/9",
+                                            HOME_QUEUE "/pid/10"};
+        const char *path = paths[late];
 
         call.process = host_find_process(machine->host, "nixie-queue");
         world->call = &call;
@@ -750,7 +753,9 @@ START_TEST(what_is_written_is_no_left_over)
         world->entries[world->entry_count - 1].history_count = 0;
         LIST_ADD(world->entries[world->entry_count - 1].history,
                  world->entries[world->entry_count - 1].history_count)
-            ->time_ns = late ? -37 * 3600 * NANOSECONDS : 0;
+            ->time_ns = late == 1 ? -37 * 3600 * NANOSECONDS : 0;
+        if (late == 2)
+            world_step_clock(world, 37 * 3600 * NANOSECONDS);
         call.process = host_find_process(machine->host, "nixie-clean");
         entries_note_name(machine, path, false);
         world->call = NULL;
