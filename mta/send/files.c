@@ -49,6 +49,26 @@ int file_write(enum spool_kind kind, uint64_t number, const struct buf *content)
     return result;
 }
 
+int file_write_over(enum spool_kind kind, uint64_t number)
+{
+    char block[16384];
+    off_t at = 0;
+    ssize_t count;
+    int result = 0;
+    int fd = spool_open(kind, number, O_RDWR);
+    if (fd < 0)
+        return -1;
+    while (result == 0 && (count = io_read(fd, block, sizeof block)) != 0) {
+        if (count < 0 || lseek(fd, at, SEEK_SET) < 0 || io_write(fd, block, (size_t) count) < 0)
+            result = -1;
+        at += count;
+    }
+    int saved = errno;
+    close(fd);
+    errno = saved;
+    return result;
+}
+
 void file_warn(struct send *send, const char *what, enum spool_kind kind, uint64_t number)
 {
     logline(&send->log, "warning: %s %s/%n; will try again later", what, spool_directory(kind),

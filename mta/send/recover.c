@@ -199,6 +199,44 @@ static int recover_unfinished(struct send *send, const struct entry *entry)
     return remove_all(send, entry);
 }
 
+/* --- what may be in cache only -------------------------------------------------------------- */
+
+static void all_synced(struct send *send, uint64_t number, bool done)
+{
+    (void) number;
+    send->all_synced = done;
+}
+
+/* True if the disk now has everything. */
+static bool sync_all(struct send *send)
+{
+    send->all_synced = false;
+    return cleaner_sync(&send->cleaner, 0, all_synced) == 0 && send_wait_cleaner(send) == 0 &&
+           send->all_synced;
+}
+
+/* -1: it is not to be tried again. */
+static int no_sync(struct send *send)
+{
+    if (send->clean_is_gone || send->exit_asap)
+        return -1;
+    logline(&send->log, "alert: unable to sync the queue, sleeping...");
+    return send_pause(send, PAUSE_TROUBLE);
+}
+
+int recover_make_sure(struct send *send, uint64_t number, unsigned kinds)
+{
+    do {
+        for (int kind = 0; kind < SPOOL_KIND_COUNT; kind++)
+            if ((kinds & BIT(kind)) && file_write_over((enum spool_kind) kind, number) < 0)
+                return -1;
+        if (sync_all(send))
+            return 0;
+    } while (no_sync(send) == 0);
+    errno = EIO;
+    return -1;
+}
+
 /* --- S5 ------------------------------------------------------------------------------------ */
 
 static int recover_queued(struct send *send, const struct entry *entry,
@@ -378,9 +416,13 @@ static int recover_todo(struct send *send, struct entry *entry, struct buf *cont
         result = is_preprocessed(entry, count_recipients(&todo));
     if (result < 0)
         return -1;
-    if (result == 1)
+    if (result == 1) {
+        unsigned own = BIT(SPOOL_INFO) | BIT(SPOOL_LOCAL) | BIT(SPOOL_REMOTE);
+        if (recover_make_sure(send, entry->number, entry->kinds & own) < 0)
+            return -1;
         return read_if_there(entry, SPOOL_INFO, content) < 0 ? -1
                                                              : recover_info(send, entry, content);
+    }
     /* It is written anew; or never, if queue tells of the message before todo is looked into. */
     return remove_own(send, entry);
 }
@@ -417,24 +459,13 @@ static int recover_number(struct send *send, struct entry *entry, struct buf *co
 
 /* --- all of it ----------------------------------------------------------------------------- */
 
-static void first_sync_done(struct send *send, uint64_t number, bool done)
-{
-    (void) number;
-    send->first_sync_done = done;
-}
-
 /* What is read may exist only in cache: it is made durable first. */
 static int first_sync(struct send *send)
 {
-    for (;;) {
-        if (cleaner_sync(&send->cleaner, 0, first_sync_done) == 0 && send_wait_cleaner(send) < 0)
+    while (!sync_all(send))
+        if (no_sync(send) < 0)
             return -1;
-        if (send->first_sync_done)
-            return 0;
-        logline(&send->log, "alert: unable to sync the queue, sleeping...");
-        if (send_pause(send, PAUSE_TROUBLE) < 0)
-            return -1;
-    }
+    return 0;
 }
 
 /* One message that cannot be read must not keep all others: after a few tries it is left as it is.

@@ -20,6 +20,11 @@ struct entry {
     bool unreadable; /* todo or info is no file, or one that we may not open */
 };
 
+/* Of these kinds of files (BITs) the disk has what can be read of them, when this returns; what
+ * looks whole may be in cache only, since of a failed sync only the send before this one was told.
+ * Waits, for as long as the disk cannot be synced.  0, or -1 with errno. */
+int recover_make_sure(struct send *send, uint64_t number, unsigned kinds);
+
 /* Reads bounce, local and remote of a message in S5 into `message`, and mends what a crash tore. 0;
  * -1 with errno, *failed tells whose: EBADMSG: it does not check out. */
 int recover_files(struct send *send, const struct entry *entry, struct message *message,

@@ -79,6 +79,14 @@ static int count_failures(struct waiting *waiting, size_t count, uint64_t number
     return next;
 }
 
+static bool is_any_failed(const struct waiting *waiting, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (waiting[i].failed > waiting[i].done)
+            return true;
+    return false;
+}
+
 static int mark_waiting(struct send *send, int fd, const struct buf *file, struct waiting *waiting,
                         size_t count, struct spool_channel *channel)
 {
@@ -112,6 +120,8 @@ static int mark_failed(struct send *send, int fd, struct buf *file, uint64_t num
         return -1;
     list_waiting(waiting, file, channel);
     int result = count_failures(waiting, count, number);
+    if (result == 0 && is_any_failed(waiting, count))
+        result = recover_make_sure(send, number, BIT(SPOOL_BOUNCE));
     if (result == 0)
         result = mark_waiting(send, fd, file, waiting, count, channel);
     int saved = errno;

@@ -84,7 +84,7 @@ struct send {
     bool clean_is_gone;
     bool dirty; /* something is not durable that should be soon */
     int64_t dirty_since;
-    bool first_sync_done; /* start-up */
+    bool all_synced;      /* start-up: what was asked for last */
     bool todo_finished;   /* the same: clean has removed the todo that was asked for */
     bool last_sync_asked; /* exit */
     int64_t chores_until; /* the same: no chore begins from then on; 0: no last try yet */
@@ -115,6 +115,10 @@ void controls_free(struct send *send);
 int file_read(enum spool_kind kind, uint64_t number, struct buf *content);
 /* Writes it as a new file, whatever had the name before.  0 or -1 with errno; nothing is left. */
 int file_write(enum spool_kind kind, uint64_t number, const struct buf *content);
+/* Writes what the file holds over itself: the next sync then tells whether the disk has it, also of
+ * a file of which another program may have been told that it could not be written.  0, or -1 with
+ * errno. */
+int file_write_over(enum spool_kind kind, uint64_t number);
 /* The sender from info/N, NUL-ended.  0 or -1 with errno; EBADMSG: it does not check out. */
 int info_read_sender(uint64_t number, struct buf *sender);
 /* Compares mess/N with length and checksum in info/N.  0 or -1 with errno; EBADMSG: they differ, or

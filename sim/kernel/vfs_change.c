@@ -282,10 +282,27 @@ static bool is_superseded(const struct change *change, uint64_t operation)
     return false;
 }
 
+/* What failed is of no account when all of it was written once more, and that is durable. */
+static void supersede(struct change *change)
+{
+    struct inode *inode = change->inode;
+    uint64_t start = change->data.offset, end = start + change->data.size;
+    for (struct change *older = inode->data.first; older != change; older = older->own_next)
+        if (older->failed && older->kind == CHANGE_WRITE && older->data.offset >= start &&
+            older->data.offset + older->data.size <= end) {
+            older->failed = false;
+            change_is_sure(older);
+        }
+    while (inode->data.first != change && inode->data.first->sure)
+        change_drop(inode->data.first);
+}
+
 /* Writes are told on top of each other, so what follows one that failed stays. */
 static void settle_data(struct change *change)
 {
     struct inode *inode = change->inode;
+    if (change->kind == CHANGE_WRITE && !change->failed)
+        supersede(change);
     bool cuts_all = change->kind == CHANGE_TRUNCATE && change->data.offset == 0;
     if (cuts_all && !change->failed)
         while (inode->data.first != change)

@@ -49,6 +49,7 @@ START_TEST(what_is_written_later_can_be_synced)
     over("ffs+fsync-eio", "put a 12; fsync a; over a 0 X; fail a; over a 0 Y; fsync a", "a=Y2");
     over("ffs+fsync-eio", "put a x; fail a; rewrite a new; fsync a", "a=new");
     over("ffs+fsync-eio", "put a xyz; fail a; over a 0 ABC; fsync a", "a=ABC");
+    over("ffs+fsync-eio", "put a x; put a y; fail a; over a 0 AB; put a z; fsync a", "a=ABz");
     over("ffs+fsync-eio", "put a xyz; fail a; over a 1 B; fsync a",
          "a=.B|a=.B.|a=?B?|a=xB|a=xB.|a=xBz|a=?B");
     over("ext4+fsync-eio", "new a; settle; put a xyz; fail a; over a 0 ABC; fsync a", "a=ABC");
