@@ -87,11 +87,33 @@ static bool attempt_explains(const struct world *world, const struct entry *entr
     return attempt->result != 'K' || reason_forgotten(world, entry, attempt);
 }
 
+/* What was left while no try is known to have been under way, since nobody was there to read of it:
+ * that one may not have come to a success. */
+static size_t left_untold(const struct world *world, size_t entry, const struct route *route,
+                          const struct sightings *sightings)
+{
+    struct range attempts = world_attempts_of(world, entry);
+    size_t count = 0;
+
+    for (size_t i = 0; i < sightings->count; i++) {
+        const struct sightings one = {&sightings->times[i], 1, sightings->are_arrivals};
+        bool untold = reason_untold(world, world->entries[entry].machine, sightings->times[i]);
+
+        for (size_t k = 0; untold && k < attempts.count; k++) {
+            const struct attempt *attempt = &world->attempts[attempts.items[k]];
+
+            untold = !attempt_is_at(attempt, route) || !left_something(attempt, &one);
+        }
+        count += untold;
+    }
+    return count;
+}
+
 static size_t attempts_that_explain(const struct world *world, size_t entry,
                                     const struct route *route, const struct sightings *sightings)
 {
     struct range attempts = world_attempts_of(world, entry);
-    size_t count = 0;
+    size_t count = left_untold(world, entry, route, sightings);
 
     for (size_t i = 0; i < attempts.count; i++) {
         const struct attempt *attempt = &world->attempts[attempts.items[i]];
