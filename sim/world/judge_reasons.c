@@ -89,14 +89,26 @@ static int64_t lived_ns(const struct world *world, size_t machine, int64_t from,
     return lived;
 }
 
-/* How long before the upset a report may be forgotten: a slow disk makes that longer. */
+/* How long before the upset a report may be forgotten: a slow disk makes that longer, also by a
+ * call that was under way already. */
 static int64_t forget_ns(const struct world *world, const struct upset *upset, int64_t from)
 {
     for (size_t i = 0; i < world->upset_count; i++)
         if (world->upsets[i].kind == UPSET_SLOW && world->upsets[i].machine == upset->machine &&
-            world->upsets[i].time_ns >= from && world->upsets[i].time_ns <= upset->time_ns)
+            world->upsets[i].time_ns + world->upsets[i].lasts_ns >= from &&
+            world->upsets[i].time_ns <= upset->time_ns)
             return FORGET_NS + SLOW_NS;
     return FORGET_NS;
+}
+
+/* The upset came so soon; of the time before a power loss only that counts in which there was a
+ * nixie-send. */
+static bool is_within(const struct world *world, const struct upset *upset, int64_t from,
+                      int64_t forget)
+{
+    return upset->time_ns <= from + forget ||
+           (upset->kind == UPSET_POWER &&
+            lived_ns(world, upset->machine, from, upset->time_ns) <= forget);
 }
 
 /* When send was told to end while the disk was full: it had no room to write down what was done of
@@ -123,8 +135,9 @@ static int64_t given_up_ns(const struct world *world, const struct entry *entry,
 }
 
 /* Faults at send or nixie-clean, or failed syncs of queue's, from soon after the result on, never
- * far apart, and no syncfs that ended well behind them: nothing has made the result durable until
- * then, or, of a message that was delivered in S4, the journal still has it. */
+ * far apart (but for times without a nixie-send), and no syncfs that ended well behind them:
+ * nothing has made the result durable until then, or, of a message that was delivered in S4, the
+ * journal still has it. */
 static bool was_unsynced_at(const struct world *world, const struct entry *entry,
                             const struct attempt *attempt, int64_t time_ns)
 {
@@ -137,12 +150,12 @@ static bool was_unsynced_at(const struct world *world, const struct entry *entry
 
         if (upset->machine != attempt->machine || upset->kind != UPSET_FAULT ||
             !(upset->hit & hit) || upset->time_ns < attempt->end_ns || upset->time_ns > time_ns ||
-            upset->time_ns - FORGET_NS > last)
+            lived_ns(world, upset->machine, last, upset->time_ns) > FORGET_NS)
             continue;
         if (!(upset->hit & HIT_SEND) || upset->good_ns == 0 || upset->good_ns >= time_ns)
             last = upset->time_ns; /* what others sync does not empty the journal */
     }
-    return last > attempt->end_ns && time_ns - FORGET_NS <= last;
+    return last > attempt->end_ns && lived_ns(world, attempt->machine, last, time_ns) <= FORGET_NS;
 }
 
 /* A sync soon after the result failed, and never made it durable, or none was made until the power
@@ -228,10 +241,7 @@ static bool was_written_late(const struct world *world, const struct entry *entr
 static bool is_too_soon(const struct world *world, const struct upset *upset,
                         const struct attempt *attempt, int64_t forget)
 {
-    if (attempt->end_ns == INT64_MAX || upset->time_ns <= attempt->end_ns + forget)
-        return true;
-    return upset->kind == UPSET_POWER &&
-           lived_ns(world, upset->machine, attempt->end_ns, upset->time_ns) <= forget;
+    return attempt->end_ns == INT64_MAX || is_within(world, upset, attempt->end_ns, forget);
 }
 
 /* How long before the upset the result may be forgotten: a kill takes no more than what was not yet
@@ -255,15 +265,44 @@ static int64_t left_s4(const struct entry *entry, int64_t time_ns)
     return INT64_MAX;
 }
 
-/* All had it in S4, and faults at send or nixie-clean, never far apart, kept it from being removed:
- * the power was lost before, or before the sync behind that. */
+/* When send said last that it could not move the message out of S4, while the disk was full;
+ * INT64_MIN: it did not from just before the result on. */
+static int64_t no_room_until(const struct world *world, const struct entry *entry,
+                             const struct attempt *attempt, int64_t to)
+{
+    const struct machine *machine = &world->machines[attempt->machine];
+    int64_t until = INT64_MIN;
+    char text[100];
+
+    if (!machine->squeezed)
+        return until;
+    snprintf(text, sizeof text, "warning: unable to preprocess todo/%llu; will try again later",
+             (unsigned long long) entry->number);
+    for (size_t i = 0; i < world->line_count; i++) {
+        const struct log_line *line = &world->lines[i];
+
+        if (line->machine == attempt->machine && line->time_ns >= attempt->end_ns - FORGET_NS &&
+            line->time_ns <= to && line->time_ns >= machine->squeezed_from_ns &&
+            line->time_ns <= machine->squeezed_to_ns && strcmp(line->text, text) == 0)
+            until = line->time_ns;
+    }
+    return until;
+}
+
+/* All had it in S4, and faults at send or nixie-clean, never far apart, or a full disk, kept it
+ * from being removed: the power was lost before, or before the sync behind that. */
 static bool was_removed_late(const struct world *world, const struct entry *entry,
                              const struct attempt *attempt)
 {
-    int64_t last = attempt->end_ns, left = left_s4(entry, attempt->end_ns);
+    int64_t last = attempt->end_ns, left = left_s4(entry, attempt->end_ns), full;
+    bool was_kept;
 
     if (last == INT64_MAX || entry_stage_at(entry, last - 1) != STAGE_S4)
         return false;
+    full = no_room_until(world, entry, attempt, left);
+    was_kept = full != INT64_MIN;
+    if (full > last)
+        last = full;
     for (size_t i = 0; i < world->upset_count; i++) {
         const struct upset *upset = &world->upsets[i];
 
@@ -271,11 +310,13 @@ static bool was_removed_late(const struct world *world, const struct entry *entr
             upset->time_ns > (left > last ? left : last) + FORGET_NS)
             continue;
         if (upset->kind == UPSET_FAULT && (upset->hit & HIT_SEND) && upset->time_ns < left &&
-            upset->time_ns - FORGET_NS <= last)
-            last = upset->time_ns;
-        else if (upset->kind == UPSET_POWER && last > attempt->end_ns &&
-                 upset->time_ns <= (left < last + FORGET_NS ? left : last) + FORGET_NS)
+            upset->time_ns - FORGET_NS <= last) {
+            last = last > upset->time_ns ? last : upset->time_ns;
+            was_kept = true;
+        } else if (upset->kind == UPSET_POWER && was_kept &&
+                   upset->time_ns <= (left < last + FORGET_NS ? left : last) + FORGET_NS) {
             return true;
+        }
     }
     return false;
 }
@@ -382,15 +423,39 @@ static int64_t due_since(const struct world *world, const struct entry *entry,
     }
 }
 
+/* Since when the message is due at once because send said, in the pass that began then or later,
+ * that it could not write down when the next one is: it does so once a pass, at the first deferral,
+ * which may be long before the last recipient's turn.  -1: it did not say so. */
+static int64_t unstored_since(const struct world *world, const struct entry *entry,
+                              const struct attempt *then, int64_t pass_ns)
+{
+    char text[100];
+
+    snprintf(text, sizeof text,
+             "warning: unable to utime %s/%llu; message will be retried too soon",
+             then->remote ? "remote" : "local", (unsigned long long) entry->number);
+    for (size_t i = 0; i < world->line_count; i++) {
+        const struct log_line *line = &world->lines[i];
+
+        if (line->machine == entry->machine && line->time_ns >= pass_ns &&
+            line->time_ns <= then->start_ns && strcmp(line->text, text) == 0)
+            return start_after(world, entry->machine, line->time_ns);
+    }
+    return -1;
+}
+
 int64_t reason_early(const struct world *world, const struct entry *entry,
                      const struct attempt *before, int64_t pass_ns, const struct attempt *then)
 {
-    int64_t since = -1, given_up = given_up_ns(world, entry, before);
+    int64_t since = unstored_since(world, entry, then, pass_ns);
+    int64_t given_up = given_up_ns(world, entry, before);
 
     if (before->gone_ns < INT64_MAX)
         since = start_after(world, entry->machine, before->gone_ns);
     else if (given_up >= 0)
         since = start_after(world, entry->machine, given_up);
+    if (since > then->start_ns)
+        since = -1;
     for (size_t i = 0; i < world->upset_count; i++) {
         const struct upset *upset = &world->upsets[i];
         int64_t due;
@@ -428,11 +493,14 @@ int64_t reason_late(const struct world *world, const struct entry *entry,
 /* A power loss so soon after the order may have forgotten it. */
 static bool may_be_forgotten(const struct world *world, const struct upset *order)
 {
-    for (size_t i = 0; i < world->upset_count; i++)
-        if (world->upsets[i].kind == UPSET_POWER && world->upsets[i].machine == order->machine &&
-            world->upsets[i].time_ns >= order->time_ns &&
-            world->upsets[i].time_ns <= order->time_ns + FORGET_NS)
+    for (size_t i = 0; i < world->upset_count; i++) {
+        const struct upset *upset = &world->upsets[i];
+
+        if (upset->kind == UPSET_POWER && upset->machine == order->machine &&
+            upset->time_ns >= order->time_ns &&
+            is_within(world, upset, order->time_ns, forget_ns(world, upset, order->time_ns)))
             return true;
+    }
     return false;
 }
 
@@ -468,7 +536,7 @@ static bool may_be_unheard(const struct world *world, const struct upset *order)
             world->upsets[i].time_ns >= order->time_ns &&
             world->upsets[i].time_ns <= order->time_ns + FORGET_NS)
             return !order->answered;
-    return false;
+    return !order->answered && may_be_forgotten(world, order);
 }
 
 static bool has_mark(const struct world *world, const struct entry *entry)

@@ -356,6 +356,186 @@ START_TEST(what_had_no_room_may_be_forgotten)
 }
 END_TEST
 
+/* A success in S5, a kill 1 s later, a start; syncs fail from that on until the power goes. */
+START_TEST(time_without_a_send_counts_for_nobody)
+{
+    static const struct {
+        double start, fails;
+        const char *want;
+    } cases[] = {{60, 60.1, ""}, {3, 60.1, "DUPLICATE SCHEDULE"}, {60, 80, "DUPLICATE SCHEDULE"}};
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct world *world = make_world(1);
+        struct send_start *end = LIST_ADD(world->send_ends, world->send_end_count);
+
+        end->time_ns = NANOSECONDS;
+        end->killed = true;
+        add_upset(world, 1, UPSET_KILL);
+        add_start(world, cases[i].start);
+        add_attempt(world, "bob@away.example", 0.1, 'K');
+        add_upset(world, cases[i].fails, UPSET_FAULT)->hit = HIT_SEND | HIT_SYNC;
+        add_upset(world, cases[i].fails + 10, UPSET_FAULT)->hit = HIT_SEND | HIT_SYNC;
+        add_upset(world, cases[i].fails + 17, UPSET_POWER);
+        add_start(world, 99);
+        add_attempt(world, "bob@away.example", 99.1, 'K');
+        add_taking(world, "bob@away.example")->time_ns = NANOSECONDS / 10;
+        add_taking(world, "bob@away.example")->time_ns = 991 * NANOSECONDS / 10;
+        judge(world, cases[i].want);
+    }
+}
+END_TEST
+
+/* A slow call, a success at 20 s or a hold that is in force, and the power goes at 45 s. */
+START_TEST(what_waits_for_a_slow_call_may_be_forgotten)
+{
+    static const struct {
+        double slow;
+        int lasts;
+        bool held;
+        const char *want;
+    } cases[] = {{15, 30, false, ""},
+                 {15, 4, false, "DUPLICATE SCHEDULE"},
+                 {15, 30, true, ""},
+                 {15, 4, true, "SCHEDULE"}};
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct world *world = make_world(1);
+        struct upset *slow = add_upset(world, cases[i].slow, UPSET_SLOW);
+
+        slow->lasts_ns = cases[i].lasts * NANOSECONDS;
+        slow->hit = HIT_SEND;
+        if (cases[i].held)
+            add_order(world, 20, ORDER_HOLD, 1);
+        add_upset(world, 45, UPSET_POWER);
+        add_start(world, 46);
+        add_attempt(world, "bob@away.example", cases[i].held ? 0.1 : 20, cases[i].held ? 'Z' : 'K');
+        add_attempt(world, "bob@away.example", cases[i].held ? 400.1 : 46.1, 'K');
+        if (!cases[i].held)
+            add_taking(world, "bob@away.example")->time_ns = 20 * NANOSECONDS;
+        add_taking(world, "bob@away.example")->time_ns =
+            cases[i].held ? 4001 * NANOSECONDS / 10 : 461 * NANOSECONDS / 10;
+        judge(world, cases[i].want);
+    }
+}
+END_TEST
+
+/* Held at 200 s, all is killed at 200.005 s, and the power goes at 230 s, before or behind the next
+ * start. */
+START_TEST(a_hold_that_was_never_synced_may_be_forgotten)
+{
+    for (int started = 0; started < 2; started++) {
+        struct world *world = make_world(1);
+        struct send_start *end = LIST_ADD(world->send_ends, world->send_end_count);
+
+        end->time_ns = 200005 * (NANOSECONDS / 1000);
+        end->killed = true;
+        add_order(world, 200, ORDER_HOLD, 1);
+        add_upset(world, 200.005, UPSET_KILL);
+        if (started)
+            add_start(world, 205);
+        add_upset(world, 230, UPSET_POWER);
+        add_start(world, 231);
+        add_attempt(world, "bob@away.example", 0.1, 'Z');
+        add_attempt(world, "bob@away.example", 400.1, 'K');
+        add_taking(world, "bob@away.example")->time_ns = 4001 * NANOSECONDS / 10;
+        judge(world, started ? "SCHEDULE" : "");
+    }
+}
+END_TEST
+
+static void add_line(struct world *world, double time, const char *text)
+{
+    struct log_line *line = LIST_ADD(world->lines, world->line_count);
+
+    line->time_ns = (int64_t) (time * 1e9);
+    line->text = must_copy(text, strlen(text));
+}
+
+/* At 1 s it is delivered in S4; the disk is full until 300 s, at 304 s it moves and ends, and the
+ * power goes. */
+START_TEST(what_ended_late_for_want_of_room_may_come_again)
+{
+    static const struct {
+        const char *line;
+        int full_until;
+        double power;
+        const char *want;
+    } cases[] = {
+        {"warning: unable to preprocess todo/1; will try again later", 300, 308, ""},
+        {"warning: unable to preprocess todo/1; will try again later", 300, 320,
+         "DUPLICATE SCHEDULE"},
+        {"warning: unable to preprocess todo/2; will try again later", 300, 308,
+         "DUPLICATE SCHEDULE"},
+        {"warning: unable to preprocess todo/1; will try again later", 200, 308,
+         "DUPLICATE SCHEDULE"},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct world *world = make_world(1);
+        struct entry *entry = &world->entries[0];
+        static const enum stage stages[] = {STAGE_S4, STAGE_S5, STAGE_S1};
+
+        for (size_t k = 0; k < 3; k++) {
+            struct stage_change *change = LIST_ADD(entry->history, entry->history_count);
+
+            change->stage = stages[k];
+            change->time_ns = k == 0 ? 0 : 304 * NANOSECONDS;
+        }
+        world->machines[0].squeezed = true;
+        world->machines[0].squeezed_to_ns = cases[i].full_until * NANOSECONDS;
+        add_line(world, 294, cases[i].line);
+        add_attempt(world, "bob@away.example", 1, 'K');
+        add_upset(world, cases[i].power, UPSET_POWER);
+        add_start(world, 321);
+        add_attempt(world, "bob@away.example", 321.1, 'K');
+        add_taking(world, "bob@away.example")->time_ns = NANOSECONDS;
+        add_taking(world, "bob@away.example")->time_ns = 3211 * NANOSECONDS / 10;
+        judge(world, cases[i].want);
+    }
+}
+END_TEST
+
+/* Bob is deferred at 400.1 s, and send cannot write down that 1600 s is next; carol's turn comes
+ * 200 s later.  After a start at 700 s both are due. */
+START_TEST(a_time_that_was_not_written_down_is_lost_at_a_start)
+{
+    static const struct {
+        const char *line;
+        double start, then;
+        const char *want;
+    } cases[] = {
+        {"warning: unable to utime remote/1; message will be retried too soon", 700, 700.1, ""},
+        {"warning: unable to utime remote/1; message will be retried too soon", 700, 800,
+         "SCHEDULE"},
+        {"warning: unable to utime remote/1; message will be retried too soon", 0, 700.1,
+         "SCHEDULE"},
+        {"warning: unable to utime remote/2; message will be retried too soon", 700, 700.1,
+         "SCHEDULE"},
+        {"warning: unable to utime local/1; message will be retried too soon", 700, 700.1,
+         "SCHEDULE"},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct world *world = make_world(2);
+        struct attempt *attempt;
+
+        add_start(world, 0);
+        if (cases[i].start > 0)
+            add_start(world, cases[i].start);
+        add_upset(world, 400.2, UPSET_FAULT)->hit = HIT_SEND;
+        add_line(world, 400.2, cases[i].line);
+        add_attempt(world, "carol@away.example", 0.1, 'Z');
+        attempt = add_attempt(world, "carol@away.example", 600.1, 'Z');
+        attempt->saturated_ns = 600 * NANOSECONDS;
+        add_attempt(world, "bob@away.example", 500, 'K');
+        add_attempt(world, "carol@away.example", cases[i].then, 'K');
+        add_taking(world, "bob@away.example")->time_ns = 500 * NANOSECONDS;
+        add_taking(world, "carol@away.example")->time_ns = (int64_t) (cases[i].then * 1e9);
+        judge(world, cases[i].want);
+    }
+}
+END_TEST
+
 /* A crash or an order leaves the lifetime as it is. */
 START_TEST(lifetimes_are_kept_all_the_same)
 {
@@ -403,6 +583,11 @@ int main(void)
     tcase_add_test(tests, a_lost_sync_takes_a_result);
     tcase_add_test(tests, what_was_never_synced_may_be_forgotten);
     tcase_add_test(tests, what_had_no_room_may_be_forgotten);
+    tcase_add_test(tests, time_without_a_send_counts_for_nobody);
+    tcase_add_test(tests, what_waits_for_a_slow_call_may_be_forgotten);
+    tcase_add_test(tests, a_hold_that_was_never_synced_may_be_forgotten);
+    tcase_add_test(tests, what_ended_late_for_want_of_room_may_come_again);
+    tcase_add_test(tests, a_time_that_was_not_written_down_is_lost_at_a_start);
     tcase_add_test(tests, lifetimes_are_kept_all_the_same);
     suite_add_tcase(suite, tests);
     runner = srunner_create(suite);
