@@ -17,6 +17,10 @@
 /* A delivery whose attempt never came back may go on for so long after what ended the attempt. */
 #define ORPHAN_NS (60 * NANOSECONDS)
 
+/* What was sent to another host before the connection was closed is sent again for so long, if the
+ * network lets nothing through. */
+#define CLOSED_NS (103 * NANOSECONDS)
+
 /* When copies of one thing came into being: each in the attempt that was under way then. */
 struct sightings {
     int64_t *times;
@@ -29,21 +33,24 @@ struct sightings {
 /* Until when the attempt could leave a copy.  Who did not hear of a program's end takes it for
  * dead; who did not hear the answer of another host does not know how far that one is.
  */
-static int64_t last_moment(const struct attempt *attempt, bool are_arrivals)
+static int64_t last_moment(const struct world *world, const struct attempt *attempt,
+                           bool are_arrivals)
 {
+    int64_t orphan_ns = ORPHAN_NS + (are_arrivals && world->network_changed ? CLOSED_NS : 0);
     bool unheard = attempt->text && (strstr(attempt->text, "crashed") ||
                                      (are_arrivals && strstr(attempt->text, "Possible_duplicate")));
 
     if (attempt->result == 'Z' && unheard)
-        return attempt->end_ns + ORPHAN_NS;
+        return attempt->end_ns + orphan_ns;
     if (attempt->result)
         return attempt->end_ns;
-    return attempt->gone_ns < INT64_MAX ? attempt->gone_ns + ORPHAN_NS : INT64_MAX;
+    return attempt->gone_ns < INT64_MAX ? attempt->gone_ns + orphan_ns : INT64_MAX;
 }
 
-static bool left_something(const struct attempt *attempt, const struct sightings *sightings)
+static bool left_something(const struct world *world, const struct attempt *attempt,
+                           const struct sightings *sightings)
 {
-    int64_t last = last_moment(attempt, sightings->are_arrivals);
+    int64_t last = last_moment(world, attempt, sightings->are_arrivals);
 
     for (size_t i = 0; i < sightings->count; i++)
         if (sightings->times[i] >= attempt->start_ns && sightings->times[i] <= last)
@@ -82,7 +89,7 @@ static bool is_noted(const struct world *world, const struct attempt *attempt)
 static bool attempt_explains(const struct world *world, const struct entry *entry,
                              const struct attempt *attempt, const struct sightings *sightings)
 {
-    if (!left_something(attempt, sightings) || is_noted(world, attempt))
+    if (!left_something(world, attempt, sightings) || is_noted(world, attempt))
         return false;
     return attempt->result != 'K' || reason_forgotten(world, entry, attempt);
 }
@@ -102,7 +109,7 @@ static size_t left_untold(const struct world *world, size_t entry, const struct 
         for (size_t k = 0; untold && k < attempts.count; k++) {
             const struct attempt *attempt = &world->attempts[attempts.items[k]];
 
-            untold = !attempt_is_at(attempt, route) || !left_something(attempt, &one);
+            untold = !attempt_is_at(attempt, route) || !left_something(world, attempt, &one);
         }
         count += untold;
     }
