@@ -321,6 +321,29 @@ static bool was_removed_late(const struct world *world, const struct entry *entr
     return false;
 }
 
+/* A call of queue took long when the message was in S4 already: send found it, and all was done
+ * when it came into the journal, which has it till the next sync. */
+static bool was_recorded_late(const struct world *world, const struct entry *entry,
+                              const struct attempt *attempt)
+{
+    int64_t until = 0;
+
+    for (size_t i = 0; i < world->upset_count; i++) {
+        const struct upset *upset = &world->upsets[i];
+
+        if (upset->machine != attempt->machine)
+            continue;
+        if (upset->kind == UPSET_SLOW && (upset->hit & HIT_QUEUE) &&
+            upset->time_ns >= arrival_of(entry) && upset->time_ns <= attempt->end_ns &&
+            upset->time_ns + upset->lasts_ns >= attempt->end_ns)
+            until = upset->time_ns + upset->lasts_ns;
+        else if (upset->kind == UPSET_POWER && until && upset->time_ns >= attempt->end_ns &&
+                 upset->time_ns <= until + FORGET_NS)
+            return true;
+    }
+    return false;
+}
+
 /* Who is killed just before the attempt begins is missed only when it has ended. */
 static bool is_of_attempt(const struct world *world, const struct upset *upset,
                           const struct attempt *attempt)
@@ -345,7 +368,8 @@ bool reason_forgotten(const struct world *world, const struct entry *entry,
             return true;
     }
     return given_up_ns(world, entry, attempt) >= 0 || was_never_synced(world, entry, attempt) ||
-           was_written_late(world, entry, attempt) || was_removed_late(world, entry, attempt);
+           was_written_late(world, entry, attempt) || was_removed_late(world, entry, attempt) ||
+           was_recorded_late(world, entry, attempt);
 }
 
 static bool is_about(const struct upset *upset, const struct entry *entry)

@@ -315,6 +315,35 @@ START_TEST(what_was_never_synced_may_be_forgotten)
 }
 END_TEST
 
+/* queue stood still between S4 and the journal, and the message was delivered meanwhile. */
+START_TEST(what_was_recorded_late_comes_back)
+{
+    static const struct {
+        unsigned hit;
+        double slow, lasts, power;
+        const char *want;
+    } cases[] = {{HIT_QUEUE, 0.05, 60, 61, ""},
+                 {HIT_QUEUE, 0.05, 60, 72, "DUPLICATE SCHEDULE"}, /* what is recorded was covered */
+                 {HIT_QUEUE, 5, 70, 76, "DUPLICATE SCHEDULE"},    /* it had been answered */
+                 {HIT_QUEUE, 0.05, 0.01, 61, "DUPLICATE SCHEDULE"}};
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct world *world = make_world(1);
+        struct upset *slow = add_upset(world, cases[i].slow, UPSET_SLOW);
+
+        slow->hit = cases[i].hit;
+        slow->lasts_ns = (int64_t) (cases[i].lasts * 1e9);
+        add_attempt(world, "bob@away.example", 0.1, 'K');
+        add_upset(world, cases[i].power, UPSET_POWER);
+        add_start(world, 80);
+        add_attempt(world, "bob@away.example", 80.1, 'K');
+        add_taking(world, "bob@away.example")->time_ns = NANOSECONDS / 10;
+        add_taking(world, "bob@away.example")->time_ns = 801 * NANOSECONDS / 10;
+        judge(world, cases[i].want);
+    }
+}
+END_TEST
+
 /* send ends, and has had no room on the disk for what it knows: if it says so of this message, and
  * the disk was full. */
 START_TEST(what_had_no_room_may_be_forgotten)
@@ -582,6 +611,7 @@ int main(void)
     tcase_add_test(tests, a_starved_send_is_behind);
     tcase_add_test(tests, a_lost_sync_takes_a_result);
     tcase_add_test(tests, what_was_never_synced_may_be_forgotten);
+    tcase_add_test(tests, what_was_recorded_late_comes_back);
     tcase_add_test(tests, what_had_no_room_may_be_forgotten);
     tcase_add_test(tests, time_without_a_send_counts_for_nobody);
     tcase_add_test(tests, what_waits_for_a_slow_call_may_be_forgotten);
