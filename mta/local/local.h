@@ -130,7 +130,8 @@ struct progress {
     struct buf done; /* the content of the file */
 };
 
-/* Looks up what was done before.  0 or an exit code (the message could not be read). */
+/* Looks up what was done before.  0 or an exit code: the message, or just now the file, could not
+ * be read. */
 int progress_open(struct progress *progress, const struct local *local);
 /* The mark of the `occurrence`-th instruction of this kind and text. */
 uint64_t progress_mark(const struct progress *progress, int kind, const char *text, size_t size,

@@ -23,6 +23,7 @@
 
 #include "mta/lib/checksum.h"
 #include "mta/lib/clock.h"
+#include "mta/lib/error.h"
 #include "mta/lib/io.h"
 #include "mta/lib/num.h"
 
@@ -67,18 +68,22 @@ static bool line_is(const char *line, uint64_t mark)
     return memcmp(line, text, MARK_LINE) == 0;
 }
 
-/* Reads the file if it is one of ours. */
-static void read_file(struct progress *progress)
+/* Reads the file if it is one of ours.  What cannot be read just now is waited for: to carry out
+ * again what may be noted in it would be a second copy without need. */
+static int read_file(struct progress *progress)
 {
     progress->done.limit = CONTENT_MAX;
     if (io_read_file(progress->path.data, &progress->done) < 0) {
+        if (error_is_temporary(errno))
+            return local_fail_errno("Unable to read ", progress->path.data, errno);
         progress->exists = errno != ENOENT && errno != ENOTDIR;
         buf_reset(&progress->done);
-        return;
+        return LOCAL_OK;
     }
     progress->exists = true;
     if (progress->done.length < MARK_LINE || !line_is(progress->done.data, progress->key))
         buf_reset(&progress->done);
+    return LOCAL_OK;
 }
 
 int progress_open(struct progress *progress, const struct local *local)
@@ -94,8 +99,7 @@ int progress_open(struct progress *progress, const struct local *local)
         buf_add_text(&progress->path, name) < 0 || !buf_text(&progress->path))
         return local_fail_memory();
     progress->wanted = true;
-    read_file(progress);
-    return LOCAL_OK;
+    return read_file(progress);
 }
 
 uint64_t progress_mark(const struct progress *progress, int kind, const char *text, size_t size,
