@@ -264,9 +264,14 @@ static int64_t last_upset(const struct world *world)
 {
     int64_t last = 0;
 
-    for (size_t i = 0; i < world->upset_count; i++)
-        if (world->upsets[i].time_ns > last)
-            last = world->upsets[i].time_ns;
+    for (size_t i = 0; i < world->upset_count; i++) {
+        const struct upset *upset = &world->upsets[i];
+
+        if (upset->time_ns + upset->lasts_ns > last)
+            last = upset->time_ns + upset->lasts_ns;
+        if (upset->again_ns > last)
+            last = upset->again_ns;
+    }
     /* a connection that breaks excuses nobody else, but its client may not try again */
     for (size_t i = 0; i < world->fault_count; i++) {
         const struct fault_rule *rule = &world->faults[i];

@@ -63,6 +63,20 @@ static void tree_ended(void *context, struct process *process, int status)
                    process_name(process), WIFEXITED(status) ? WEXITSTATUS(status) : -status);
 }
 
+/* Who was stopped ends only when its deliveries do, be that long after the stop. */
+static void note_started_again(struct world *world, size_t index)
+{
+    for (size_t i = world->upset_count; i-- > 0;) {
+        struct upset *upset = &world->upsets[i];
+
+        if (upset->machine != index || upset->order != ORDER_STOP)
+            continue;
+        if (!upset->again_ns)
+            upset->again_ns = kernel_now(world->kernel);
+        return;
+    }
+}
+
 void world_start(struct world *world, size_t index)
 {
     struct machine *machine = &world->machines[index];
@@ -75,6 +89,7 @@ void world_start(struct world *world, size_t index)
         return;
     world_tell(world, index, "start     the server");
     machine->started_ns = kernel_now(world->kernel);
+    note_started_again(world, index);
     machine->tree =
         home_start(machine->host, machine->spec, tree_output, tree_ended, machine, &error);
     if (!machine->tree)

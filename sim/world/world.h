@@ -310,6 +310,7 @@ struct upset {
     int64_t lasts_ns; /* of SLOW: so long */
     int64_t back_ns;  /* of CLOCK: it was set back by so much */
     int64_t good_ns;  /* of FAULT: when the next syncfs had ended well; 0: none has */
+    int64_t again_ns; /* of a STOP: when the server was started again; 0: it was not */
     enum upset_kind kind;
     unsigned hit;     /* of FAULT and SLOW: what it touched; 0: not known */
     enum order order; /* of ORDER */

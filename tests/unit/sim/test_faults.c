@@ -398,6 +398,11 @@ END_TEST
 #define CLIENT HOST "client app\n"
 #define BY_CLIENT "at 1h app sends m1 to bob@example.com\n"
 
+#define STOPPED CLIENT "at 44m stop mail\nat 45m start mail\n"
+#define SILENCE                                                                                    \
+    "remote quiet\n    serves quiet.example\n    on EOD first 1 take silence\n"                    \
+    "at 43m alice sends m2 to zoe@quiet.example\n"
+
 START_TEST(down_is_found)
 {
     judge(HOST FAULT SEND, HOST SEND, "");
@@ -413,6 +418,9 @@ START_TEST(down_is_found)
     judge(HOST FAULT "at 1h alice sends m1 to bob@example.com\n"
                      "at 30m mail disk full\nat 2h mail disk room\n",
           HOST SEND "at 30m mail disk full\nat 2h mail disk room\n", "");
+    /* stopped and started, it listens when its last delivery has ended */
+    judge(STOPPED FAULT SILENCE BY_CLIENT, STOPPED BY_CLIENT, "");
+    judge(STOPPED FAULT BY_CLIENT "at 59m network any to mail refuse\n", STOPPED BY_CLIENT, "DOWN");
     /* the probe comes when the disk is full */
     judge(HOST FAULT "at 0s alice sends m1 to bob@example.com\nat 1m mail disk full\n", HOST SEND,
           "DOWN");
