@@ -141,27 +141,6 @@ static int is_in_S4(uint64_t number)
     return mess <= 0 ? mess : is_there(SPOOL_TODO, number);
 }
 
-/* Whether todo/N is these bytes. */
-static bool todo_is(uint64_t number, const char *bytes, size_t size)
-{
-    struct buf file = BUF_INIT(JOURNAL_TODO_MAX + 1);
-    char path[SPOOL_PATH_SIZE];
-    bool same = io_read_file(spool_path(path, SPOOL_TODO, number), &file) == 0 &&
-                file.length == size && memcmp(file.data, bytes, size) == 0;
-    buf_free(&file);
-    return same;
-}
-
-static bool mess_is(uint64_t number, const struct spool_message *message)
-{
-    int fd = spool_open(SPOOL_MESS, number, O_RDONLY);
-    if (fd < 0)
-        return false;
-    bool same = spool_mess_check(fd, message->mess_length, message->mess_checksum) == 0;
-    close(fd);
-    return same;
-}
-
 /* KIND/N as a new file, first made in pid: what info/N beside it would make of an intd/N is none of
  * the stages.  0, or -1 with errno. */
 static int put(uint64_t number, enum spool_kind kind, const char *bytes, size_t size)
@@ -181,10 +160,11 @@ static int put(uint64_t number, enum spool_kind kind, const char *bytes, size_t 
     return result < 0 ? -1 : rename(from, to);
 }
 
-/* 1 if it is there, -1 with errno.  In this boot files that are right say nothing once a sync has
- * failed: they may not be on the disk. */
+/* 1 if it is there, -1 with errno.  Files that are right say nothing: they may not be on the disk
+ * since a sync has failed, and in another boot than the record's too, since the queue that made
+ * them again was killed. */
 static int put_again(const struct early *early, const struct journal_record *record,
-                     const char *todo, const struct spool_message *message)
+                     const char *todo)
 {
     const struct journal_slot *slot = &early->journal.slot;
     uint64_t number = record->number;
@@ -192,9 +172,6 @@ static int put_again(const struct early *early, const struct journal_record *rec
         int there = slot->tainted ? is_in_S4(number) : 0;
         if (there <= 0)
             return there < 0 ? -1 : 1;
-    } else if (!slot->tainted && todo_is(number, todo, record->todo_size) &&
-               mess_is(number, message)) {
-        return 1;
     }
     if (put(number, SPOOL_MESS, todo + record->todo_size, record->mess_size) < 0 ||
         put(number, SPOOL_TODO, todo, record->todo_size) < 0)
@@ -215,7 +192,7 @@ static int make_again(const struct early *early, const struct journal_record *re
         return 0;
     if (journal_lock(&early->journal) < 0)
         return -1;
-    int result = put_again(early, record, content->data, &message);
+    int result = put_again(early, record, content->data);
     journal_unlock(&early->journal);
     return result;
 }
