@@ -2,7 +2,7 @@
 /*
  * Who of the runnable processes runs next.  Every policy draws from the seed's stream of the
  * scheduler alone, and each is fair in the end: nobody who is runnable is passed over for longer
- * than `PATIENCE_MAX_NS` of virtual time.
+ * than `PATIENCE_MAX_NS` of virtual time at once, and rarely again before it has got anywhere.
  *
  * Round robin: whoever has waited longest, 8 calls each.  Random: anyone, 1 to 16 calls.
  *
@@ -25,6 +25,10 @@
 #include <stdint.h>
 
 #define PATIENCE_MAX_NS 200000000
+
+/* A few calls of a process take so long at most when it is starved between them: intervals may
+ * follow each other, but hardly ever four of the longest. */
+#define STARVED_MAX_NS (3 * (int64_t) PATIENCE_MAX_NS)
 
 struct kernel;
 struct process;

@@ -176,7 +176,7 @@ struct world *world_create(const struct world_options *options, int *error)
     marks_make(world);
     world->kernel = kernel_create(&options->kernel);
     world->sync_max_ns = (int64_t) options->kernel.fsync_max_ns;
-    world->patience_ns = options->kernel.policy == SCHEDULE_STARVE ? PATIENCE_MAX_NS : 0;
+    world->patience_ns = options->kernel.policy == SCHEDULE_STARVE ? STARVED_MAX_NS : 0;
     home_register_programs(world->kernel);
     declared_register(world);
     kernel_count_allocations(world->kernel, "nixie-", NULL, NULL);

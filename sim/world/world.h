@@ -409,7 +409,7 @@ struct world_hooks {
 struct world {
     struct kernel *kernel;
     int64_t sync_max_ns;      /* so long a sync may take; 0: not said */
-    int64_t patience_ns;      /* so long a process that could run may stand still; 0: it runs on */
+    int64_t patience_ns;      /* so much longer a few calls may take; 0: all run on */
     struct machine *machines; /* hosts of ours first, then remotes, clients, the DNS */
     size_t machine_count;
     size_t host_count; /* of ours */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* What explains a try at another time than the schedule says, and what does not; on ledgers made by
  * hand. */
+#include "sim/kernel/policy.h"
 #include "sim/world/faults.h"
 #include "tests/unit/sim/net_ledger.h"
 
@@ -234,8 +235,8 @@ START_TEST(a_starved_send_is_behind)
     for (int starved = 0; starved < 2; starved++) {
         struct world *world = make_world(1);
 
-        world->patience_ns = starved ? NANOSECONDS / 5 : 0;
-        add_attempt(world, "bob@away.example", 1.1, 'Z');
+        world->patience_ns = starved ? STARVED_MAX_NS : 0;
+        add_attempt(world, "bob@away.example", 1.39, 'Z');
         add_attempt(world, "bob@away.example", 400.1, 'K');
         add_taking(world, "bob@away.example")->time_ns = 4001 * NANOSECONDS / 10;
         judge(world, starved ? "" : "SCHEDULE");
