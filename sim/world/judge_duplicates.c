@@ -67,9 +67,10 @@ static bool has_open_homes(const struct home_spec *spec)
     return true;
 }
 
-/* The try has ended by itself, and nothing went wrong meanwhile: what its first instructions left
- * is noted in the home, and not done again. */
-static bool is_noted(const struct world *world, const struct attempt *attempt)
+/* The try has ended by itself, and nothing went wrong meanwhile: what was done is noted in the
+ * home.
+ */
+static bool leaves_notes(const struct world *world, const struct attempt *attempt)
 {
     const struct machine *machine = &world->machines[attempt->machine];
 
@@ -85,11 +86,31 @@ static bool is_noted(const struct world *world, const struct attempt *attempt)
     return true;
 }
 
+/* What its first instructions left is noted, and not done again: no later try has removed the notes
+ * since all was done, or may have, and is forgotten. */
+static bool is_noted(const struct world *world, const struct entry *entry,
+                     const struct attempt *attempt)
+{
+    struct range attempts = world_attempts_of(world, (size_t) (entry - world->entries));
+
+    if (!leaves_notes(world, attempt))
+        return false;
+    for (size_t i = 0; i < attempts.count; i++) {
+        const struct attempt *other = &world->attempts[attempts.items[i]];
+        bool is_over = other->result == 'K' || other->result == 'D';
+
+        if (other > attempt && strcmp(other->recipient, attempt->recipient) == 0 &&
+            !leaves_notes(world, other) && !(is_over && !reason_forgotten(world, entry, other)))
+            return false;
+    }
+    return true;
+}
+
 /* True if the attempt may have left a copy without being remembered as done. */
 static bool attempt_explains(const struct world *world, const struct entry *entry,
                              const struct attempt *attempt, const struct sightings *sightings)
 {
-    if (!left_something(world, attempt, sightings) || is_noted(world, attempt))
+    if (!left_something(world, attempt, sightings) || is_noted(world, entry, attempt))
         return false;
     return attempt->result != 'K' || reason_forgotten(world, entry, attempt);
 }
