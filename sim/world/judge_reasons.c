@@ -134,16 +134,49 @@ static int64_t given_up_ns(const struct world *world, const struct entry *entry,
     return -1;
 }
 
+/* After a sync that nixie-send says has failed the next such line may come so much later: it rests
+ * for ten seconds, and nixie-clean waits for six that nixie-queue empties its journal. */
+#define SYNC_AGAIN_NS (FORGET_NS + 6 * NANOSECONDS)
+
+/* A fault came before that, and the first syncfs that ended well behind it did so in that time. */
+static bool was_synced_well(const struct world *world, size_t machine, int64_t from, int64_t to)
+{
+    for (size_t i = 0; i < world->upset_count; i++)
+        if (world->upsets[i].machine == machine && world->upsets[i].kind == UPSET_FAULT &&
+            world->upsets[i].time_ns <= from && world->upsets[i].good_ns > from &&
+            world->upsets[i].good_ns < to)
+            return true;
+    return false;
+}
+
+/* Till when, from `last` on and up to `to`, nixie-send says again and again that a sync has failed,
+ * be it without a fault of its own: nixie-queue may have had it. */
+static int64_t sync_fails_until(const struct world *world, size_t machine, int64_t last, int64_t to)
+{
+    static const char text[] = "warning: trouble syncing the queue; will try again later";
+
+    for (size_t i = 0; i < world->line_count; i++) {
+        const struct log_line *line = &world->lines[i];
+
+        if (line->machine == machine && line->time_ns > last && line->time_ns <= to &&
+            strcmp(line->text, text) == 0 &&
+            lived_ns(world, machine, last, line->time_ns) <= SYNC_AGAIN_NS &&
+            !was_synced_well(world, machine, line->time_ns, to))
+            last = line->time_ns;
+    }
+    return last;
+}
+
 /* Faults at send or nixie-clean, or failed syncs of queue's, from soon after the result on, never
- * far apart (but for times without a nixie-send), and no syncfs that ended well behind them:
- * nothing has made the result durable until then, or, of a message that was delivered in S4, the
- * journal still has it. */
+ * far apart (but for times without a nixie-send), and no syncfs that ended well behind them, or
+ * what send says of its syncs: nothing has made the result durable until then, or, of a message
+ * that was delivered in S4, the journal still has it. */
 static bool was_unsynced_at(const struct world *world, const struct entry *entry,
                             const struct attempt *attempt, int64_t time_ns)
 {
     bool in_journal = entry_stage_at(entry, attempt->end_ns - 1) == STAGE_S4;
     unsigned hit = HIT_SEND | (in_journal ? HIT_QUEUE : 0U);
-    int64_t last = attempt->end_ns;
+    int64_t last = attempt->end_ns, told;
 
     for (size_t i = 0; i < world->upset_count; i++) {
         const struct upset *upset = &world->upsets[i];
@@ -155,7 +188,10 @@ static bool was_unsynced_at(const struct world *world, const struct entry *entry
         if (!(upset->hit & HIT_SEND) || upset->good_ns == 0 || upset->good_ns >= time_ns)
             last = upset->time_ns; /* what others sync does not empty the journal */
     }
-    return last > attempt->end_ns && lived_ns(world, attempt->machine, last, time_ns) <= FORGET_NS;
+    if (last > attempt->end_ns && lived_ns(world, attempt->machine, last, time_ns) <= FORGET_NS)
+        return true;
+    told = sync_fails_until(world, attempt->machine, last, time_ns);
+    return told > last && lived_ns(world, attempt->machine, told, time_ns) <= SYNC_AGAIN_NS;
 }
 
 /* A sync soon after the result failed, and never made it durable, or none was made until the power

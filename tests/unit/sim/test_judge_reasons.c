@@ -481,6 +481,39 @@ static void add_line(struct world *world, double time, const char *text)
     line->text = must_copy(text, strlen(text));
 }
 
+/* A success in S5; nixie-queue is in trouble, and send says that its syncs fail; the power goes at
+ * 40 s. */
+START_TEST(what_send_says_of_its_syncs_counts)
+{
+    static const char trouble[] = "warning: trouble syncing the queue; will try again later";
+    static const struct {
+        double lines[2], good;
+        const char *line, *want;
+    } cases[] = {{{11, 27}, 0, trouble, ""},
+                 {{11, 20}, 0, trouble, "DUPLICATE SCHEDULE"},
+                 {{20, 30}, 0, trouble, "DUPLICATE SCHEDULE"},
+                 {{11, 27}, 30, trouble, "DUPLICATE SCHEDULE"},
+                 {{11, 27}, 0, "warning: trouble in select", "DUPLICATE SCHEDULE"}};
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct world *world = make_world(1);
+
+        add_attempt(world, "bob@away.example", 0.1, 'K');
+        add_upset(world, 5, UPSET_FAULT)->hit = HIT_QUEUE;
+        if (cases[i].good > 0)
+            faults_synced(&world->machines[0], (int64_t) (cases[i].good * 1e9));
+        for (size_t k = 0; k < 2; k++)
+            add_line(world, cases[i].lines[k], cases[i].line);
+        add_upset(world, 40, UPSET_POWER);
+        add_start(world, 41);
+        add_attempt(world, "bob@away.example", 41.1, 'K');
+        add_taking(world, "bob@away.example")->time_ns = NANOSECONDS / 10;
+        add_taking(world, "bob@away.example")->time_ns = 411 * NANOSECONDS / 10;
+        judge(world, cases[i].want);
+    }
+}
+END_TEST
+
 /* At 1 s it is delivered in S4; the disk is full until 300 s, at 304 s it moves and ends, and the
  * power goes. */
 START_TEST(what_ended_late_for_want_of_room_may_come_again)
@@ -617,6 +650,7 @@ int main(void)
     tcase_add_test(tests, time_without_a_send_counts_for_nobody);
     tcase_add_test(tests, what_waits_for_a_slow_call_may_be_forgotten);
     tcase_add_test(tests, a_hold_that_was_never_synced_may_be_forgotten);
+    tcase_add_test(tests, what_send_says_of_its_syncs_counts);
     tcase_add_test(tests, what_ended_late_for_want_of_room_may_come_again);
     tcase_add_test(tests, a_time_that_was_not_written_down_is_lost_at_a_start);
     tcase_add_test(tests, lifetimes_are_kept_all_the_same);
