@@ -196,6 +196,17 @@ static bool had_to_wait(const struct world *world, const struct entry *entry,
 
 #define NO_WINDOW ((struct window){-1, -1})
 
+/* Until when it may come at the latest: the end of its second, or soon after a start or a release
+ * that it had to wait for. */
+static int64_t latest(const struct world *world, const struct entry *entry,
+                      const struct attempt *before, const struct attempt *then, int64_t due)
+{
+    int64_t until = (due + 1) * NANOSECONDS + slack_ns(world);
+    int64_t since = reason_late(world, entry, before, then);
+
+    return since >= 0 && since + PROMPT_NS > until ? since + PROMPT_NS : until;
+}
+
 /* `before` came before its time, by an order, and a crash or a kill took its result: the disk still
  * says when it would have come. */
 static bool is_as_stored(const struct world *world, const struct entry *entry,
@@ -204,7 +215,15 @@ static bool is_as_stored(const struct world *world, const struct entry *entry,
 {
     return stored.from >= 0 && reason_forgotten(world, entry, before) &&
            then->start_ns + slack_ns(world) >= stored.from * NANOSECONDS &&
-           then->start_ns < (stored.to + 1) * NANOSECONDS + slack_ns(world);
+           then->start_ns < latest(world, entry, before, then, stored.to);
+}
+
+/* `before` came before its time and never came back, and so does `then`. */
+static bool is_still_stored(const struct attempt *before, struct window stored,
+                            const struct attempt *then)
+{
+    return stored.from >= 0 && before->end_ns == INT64_MAX &&
+           then->start_ns < stored.from * NANOSECONDS;
 }
 
 /* A fault came while `before` ran or its end was written down, or not long before `then` was due or
@@ -328,7 +347,8 @@ static void judge_expired(struct world *world, const struct entry *entry,
 }
 
 /* The try `then` came after `before`, which was deferred or never came back; returns its window.
- * *stored: when `before` was due, if it came too early, else NO_WINDOW; then the same of `then`. */
+ * *stored: when `before` was due as the disk says, if it came too early, else NO_WINDOW; then the
+ * same of `then`. */
 static struct window judge_next(struct world *world, const struct entry *entry,
                                 const struct attempt *before, struct window pass,
                                 const struct attempt *then, struct window *stored)
@@ -338,9 +358,9 @@ static struct window judge_next(struct world *world, const struct entry *entry,
     struct window next = pass_window(world, then, due.from);
     struct window was_stored = *stored;
     bool is_early = then->start_ns + slack_ns(world) < due.from * NANOSECONDS;
-    int64_t since, until;
+    int64_t since;
 
-    *stored = is_early ? due : NO_WINDOW;
+    *stored = !is_early ? NO_WINDOW : is_still_stored(before, was_stored, then) ? was_stored : due;
     if (is_unknown(world, entry, before, then, due.from * NANOSECONDS) ||
         has_lost_time(world, entry, before, then)) {
         judge_recovered(world, entry, then, (due.to + 1) * NANOSECONDS);
@@ -357,11 +377,7 @@ static struct window judge_next(struct world *world, const struct entry *entry,
             accuse(world, entry, then, "was tried again too early, at", due.from);
         return pass_window(world, then, since < 0 ? -1 : since / NANOSECONDS);
     }
-    until = (due.to + 1) * NANOSECONDS + slack_ns(world);
-    since = reason_late(world, entry, before, then);
-    if (since >= 0 && since + PROMPT_NS > until)
-        until = since + PROMPT_NS;
-    if (then->start_ns < until) {
+    if (then->start_ns < latest(world, entry, before, then, due.to)) {
         judge_wish(world, entry, before, then);
         return next;
     }

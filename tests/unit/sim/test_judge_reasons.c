@@ -599,6 +599,66 @@ START_TEST(a_time_that_was_not_written_down_is_lost_at_a_start)
 }
 END_TEST
 
+/* The admin wants it tried at 100 s and at 200 s, and each time send is killed before it comes
+ * back: the disk has 400 s still. */
+START_TEST(the_stored_time_outlives_many_tries)
+{
+    static const struct {
+        double then;
+        const char *want;
+    } cases[] = {{400.1, ""}, {251.1, ""}, {300, "SCHEDULE"}, {402, "SCHEDULE"}};
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct world *world = make_world(1);
+
+        add_start(world, 0);
+        add_attempt(world, "bob@away.example", 0.1, 'Z');
+        for (int k = 0; k < 2; k++) {
+            struct attempt *attempt = add_attempt(world, "bob@away.example", 100.1 + 100 * k, 0);
+
+            attempt->end_ns = INT64_MAX;
+            attempt->gone_ns = (151 + 100 * k) * NANOSECONDS;
+            add_order(world, 100 + 100 * k, ORDER_RETRY, 1);
+            add_upset(world, 150 + 100 * k, UPSET_KILL);
+            add_start(world, 151 + 100 * k);
+        }
+        add_attempt(world, "bob@away.example", cases[i].then, 'K');
+        add_taking(world, "bob@away.example")->time_ns = (int64_t) (cases[i].then * 1e9);
+        judge(world, cases[i].want);
+    }
+}
+END_TEST
+
+/* At ALRM it is tried, and a kill takes that; when the stored time comes, at 400 s, no server runs.
+ */
+START_TEST(the_stored_time_waits_for_a_start)
+{
+    static const struct {
+        double start, then;
+        const char *want;
+    } cases[] = {{420, 420.1, ""}, {420, 431, "SCHEDULE"}, {300, 420.1, "SCHEDULE"}};
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct world *world = make_world(1);
+        struct attempt *attempt;
+
+        add_start(world, 0);
+        add_attempt(world, "bob@away.example", 0.1, 'Z');
+        attempt = add_attempt(world, "bob@away.example", 100.1, 0);
+        attempt->end_ns = INT64_MAX;
+        attempt->gone_ns = 151 * NANOSECONDS;
+        add_upset(world, 100, UPSET_ORDER)->order = ORDER_ALARM;
+        add_upset(world, 150, UPSET_KILL);
+        add_start(world, 151);
+        add_upset(world, 390, UPSET_ORDER)->order = ORDER_STOP;
+        add_start(world, cases[i].start);
+        add_attempt(world, "bob@away.example", cases[i].then, 'K');
+        add_taking(world, "bob@away.example")->time_ns = (int64_t) (cases[i].then * 1e9);
+        judge(world, cases[i].want);
+    }
+}
+END_TEST
+
 /* A crash or an order leaves the lifetime as it is. */
 START_TEST(lifetimes_are_kept_all_the_same)
 {
@@ -653,6 +713,8 @@ int main(void)
     tcase_add_test(tests, what_send_says_of_its_syncs_counts);
     tcase_add_test(tests, what_ended_late_for_want_of_room_may_come_again);
     tcase_add_test(tests, a_time_that_was_not_written_down_is_lost_at_a_start);
+    tcase_add_test(tests, the_stored_time_outlives_many_tries);
+    tcase_add_test(tests, the_stored_time_waits_for_a_start);
     tcase_add_test(tests, lifetimes_are_kept_all_the_same);
     suite_add_tcase(suite, tests);
     runner = srunner_create(suite);
