@@ -256,11 +256,12 @@ static const char *act(struct send *send, enum admin_verb verb, struct message *
 
 /* The mark could not be made durable: the message goes on, whatever the line before said.  Who is
  * killed before the mark is gone leaves that, and the next one deletes and says so again. */
-static void undelete(struct send *send, struct message *message)
+static void undelete(struct send *send, uint64_t number, struct message *message)
 {
-    logline(&send->log, "warning: unable to delete msg %n: the disk could not be synced",
-            message->number);
-    marked_remove(&send->marked, message->number, MARK_DELETE);
+    logline(&send->log, "warning: unable to delete msg %n: the disk could not be synced", number);
+    marked_undelete(send, number);
+    if (!message) /* it is taken from todo/N again */
+        return;
     message->removed = message->remove_now = false;
     if (message->state == MESSAGE_BOUNCING || message->state == MESSAGE_BOUNCE)
         message_due(&send->messages, message, DUE_CHORE, send->time.now);
@@ -269,12 +270,8 @@ static void undelete(struct send *send, struct message *message)
         message_check_done(send, message);
 }
 
-static void deleted(struct send *send, struct message *message, bool done)
+static void deleted(struct send *send, struct message *message)
 {
-    if (!done) {
-        undelete(send, message);
-        return;
-    }
     message->remove_now = true;
     if (message->state == MESSAGE_STUCK)
         message_due(&send->messages, message, DUE_CHORE, send->time.now);
@@ -286,8 +283,11 @@ static void request_synced(struct send *send, uint64_t slot, bool done)
 {
     struct admin_request *request = &send->admin.requests[slot];
     struct message *message = message_find(&send->messages, request->number);
-    if (request->verb == ADMIN_DELETE && message)
-        deleted(send, message, done);
+    if (request->verb == ADMIN_DELETE && !done &&
+        (message || file_is_there(SPOOL_TODO, request->number)))
+        undelete(send, request->number, message);
+    else if (request->verb == ADMIN_DELETE && message)
+        deleted(send, message);
     for (int i = 0; i < ADMIN_CLIENTS; i++) {
         struct admin_client *client = &send->admin.clients[i];
         if (client->fd < 0 || client->serial != request->client)

@@ -158,14 +158,27 @@ void marked_gone(struct send *send, uint64_t number)
         look_later(send);
 }
 
-void marked_forget_gone(struct send *send)
+void marked_undelete(struct send *send, uint64_t number)
 {
-    for (size_t i = 0; i < send->marked.count; i++) {
-        uint64_t number = send->marked.messages[i].number;
-        if (!message_find(&send->messages, number) && !file_is_there(SPOOL_TODO, number) &&
-            !file_is_there(SPOOL_INFO, number))
-            marked_gone(send, number);
-    }
+    if (marked_remove(&send->marked, number, MARK_DELETE) < 0)
+        look_later(send);
+}
+
+/* What is to be done about the marks of one message. */
+static void look_at(struct send *send, const struct marked_message *marked)
+{
+    const struct message *message = message_find(&send->messages, marked->number);
+    if (message && !message->removed && (marked->marks & MARK_DELETE))
+        marked_undelete(send, marked->number);
+    else if (!message && !file_is_there(SPOOL_TODO, marked->number) &&
+             !file_is_there(SPOOL_INFO, marked->number))
+        marked_gone(send, marked->number);
+}
+
+void marked_look(struct send *send)
+{
+    for (size_t i = send->marked.count; i-- > 0;) /* the one that is looked at may go */
+        look_at(send, &send->marked.messages[i]);
 }
 
 void marked_step(struct send *send)
@@ -173,5 +186,5 @@ void marked_step(struct send *send)
     if (send->exit_asap || !send->marked.next_look || send->marked.next_look > send->time.now)
         return;
     send->marked.next_look = 0;
-    marked_forget_gone(send);
+    marked_look(send);
 }

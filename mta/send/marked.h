@@ -20,7 +20,7 @@ struct marked_message {
 struct marked { /* in order of numbers */
     struct marked_message *messages;
     size_t count, capacity;
-    int64_t next_look; /* steady seconds: for those of messages that are gone; 0: none is needed */
+    int64_t next_look; /* steady seconds: for those that could not be removed; 0: none is needed */
 };
 
 /* Start-up: learns all marks.  0 or -1 with errno. */
@@ -38,8 +38,10 @@ int marked_remove(struct marked *marked, uint64_t number, enum mark mark);
 void marked_apply(const struct marked *marked, struct message *message);
 /* A message is gone: its marks go once that is durable. */
 void marked_gone(struct send *send, uint64_t number);
+/* The message is not deleted after all: the mark goes, now or as soon as it can be removed. */
+void marked_undelete(struct send *send, uint64_t number);
 /* Start-up, at its end: marks of messages that are not there go, whatever is left of their mess. */
-void marked_forget_gone(struct send *send);
+void marked_look(struct send *send);
 /* The same when it is time, after trouble. */
 void marked_step(struct send *send);
 

@@ -505,7 +505,7 @@ static int recover_all(struct send *send, struct list *list, struct buf *content
             return -1;
     if (send_wait_cleaner(send) < 0)
         return -1;
-    marked_forget_gone(send);
+    marked_look(send);
     return 0;
 }
 
