@@ -619,6 +619,16 @@ static void reread_directory(struct machine *machine, const char *directory)
     free(names);
 }
 
+/* Power loss brought back names that were gone, and that may lead to any later file: those that
+ * nixie-send removes at the end of a message, or all of it. */
+static bool has_come_back(const struct entry *entry)
+{
+    const unsigned own = BIT_INFO | BIT_LOCAL | BIT_REMOTE | BIT_BOUNCE;
+
+    return (entry->bits & ~entry->had & own) ||
+           (entry->stage == STAGE_S1 && stage_of(entry->bits) > STAGE_S1);
+}
+
 void entries_reread(struct machine *machine)
 {
     static const char *const directories[] = {"pid",  "mess",  "intd",   "todo",
@@ -626,8 +636,10 @@ void entries_reread(struct machine *machine)
     struct world *world = machine->world;
 
     for (size_t i = 0; i < world->entry_count; i++)
-        if (world->entries[i].machine == machine->index)
+        if (world->entries[i].machine == machine->index) {
+            world->entries[i].had = world->entries[i].bits;
             world->entries[i].bits = 0;
+        }
     for (size_t i = 0; i < sizeof directories / sizeof *directories; i++)
         reread_directory(machine, directories[i]);
     machine->suspects = 0;
@@ -642,7 +654,7 @@ void entries_reread(struct machine *machine)
         entry->dirty = false;
         entry->checked = entry->prepared = false;
         entry->maker = 0;
-        entry->revived |= entry->stage == STAGE_S1 && stage > STAGE_S1;
+        entry->revived |= has_come_back(entry);
         entry->suspect = stage == STAGE_ODD;
         machine->suspects += entry->suspect;
         entry->queue_pid = 0;

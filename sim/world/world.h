@@ -114,7 +114,8 @@ struct entry {
     int64_t made_ns;    /* ... and when, by the system's clock */
     bool given;         /* queue has made a file of that number */
     bool prepared;      /* its info was written since the server came up */
-    bool revived;       /* it had left the spool, and power loss brought names of it back */
+    unsigned had;       /* its bits before the last power loss */
+    bool revived;       /* names of it were gone, and power loss brought them back */
     bool checked;       /* its files were looked at since the server came up */
     uint64_t mess_hash; /* of mess, when it came into S4; 0: not known */
     char *chain;        /* Delivered-To values at its top, newest first, each with a newline */

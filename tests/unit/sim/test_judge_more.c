@@ -484,6 +484,30 @@ START_TEST(files_are_the_messages_own)
 }
 END_TEST
 
+/* Names that were gone may lead to another's files. */
+START_TEST(what_came_back_is_not_looked_at)
+{
+    for (int gone = 0; gone < 3; gone++) {
+        struct world *world = start_world();
+        struct machine *machine = &world->machines[0];
+        struct entry *entry = &world->entries[0];
+
+        write_spool(world, "mess/1", "hello", 5);
+        write_spool(world, "info/1", "", 0);
+        write_records(world, "local", 1, RECORDS("n0 0\0Tzoe@away.example"));
+        entry->bits = BIT_MESS | BIT_INFO | (gone ? 0 : BIT_LOCAL);
+        entry->stage = gone == 2 ? STAGE_S2 : STAGE_S5;
+        if (gone == 2)
+            entry->bits = BIT_MESS;
+        entries_reread(machine);
+        ck_assert(entry->revived == (gone > 0));
+        forget_violations(world);
+        files_check(machine, entry, FILES_PREPARED);
+        expect(world, gone ? "" : "PLACE");
+    }
+}
+END_TEST
+
 /* --- held for good ---------------------------------------------------------------------------*/
 
 /* A release that was refused, since the order to hold still waited for its turn, lets nothing go.
@@ -842,6 +866,7 @@ int main(void)
     tcase_add_test(tests, what_is_held_is_left);
     tcase_add_test(tests, marks_of_the_admin_go);
     tcase_add_loop_test(tests, files_are_the_messages_own, 0, sizeof places / sizeof *places);
+    tcase_add_test(tests, what_came_back_is_not_looked_at);
     tcase_add_test(tests, a_release_may_come_too_early);
     tcase_add_test(tests, all_have_what_goes);
     tcase_add_test(tests, numbers_are_given_once);
