@@ -109,12 +109,32 @@ static bool is_all_yes(const struct world *world, const struct transaction *tran
            (!end || strcmp(end, "client") == 0);
 }
 
-/* A transaction in which the remote took another message to the same recipient. */
-static bool is_of_another(const struct world *world, size_t transaction, const struct entry *entry)
+/* Another message was tried for the recipient at that time. */
+static bool was_another_tried(const struct world *world, const struct attempt *attempt,
+                              int64_t time_ns)
+{
+    for (size_t i = 0; i < world->attempt_count; i++) {
+        const struct attempt *other = &world->attempts[i];
+
+        if (other != attempt && other->remote && other->machine == attempt->machine &&
+            other->start_ns <= time_ns && other->end_ns >= time_ns &&
+            other->gone_ns >= time_ns - NANOSECONDS &&
+            strcmp(other->recipient, attempt->recipient) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* A transaction in which the remote took another message to the same recipient; or it took none,
+ * and nobody can tell whose it was. */
+static bool is_of_another(const struct world *world, size_t transaction, const struct entry *entry,
+                          const struct attempt *attempt)
 {
     size_t taking = transaction_taking(world, transaction);
 
-    return taking != SIZE_MAX && !taking_is_of(world, taking, entry);
+    if (taking != SIZE_MAX)
+        return !taking_is_of(world, taking, entry);
+    return was_another_tried(world, attempt, world->dialogue->transactions[transaction].begin_ns);
 }
 
 /* What a try has met. */
@@ -138,7 +158,7 @@ static struct met find_met(const struct world *world, const struct entry *entry,
         if (transaction->host != attempt->machine)
             continue;
         met.begun++;
-        if (asked && !is_of_another(world, i, entry))
+        if (asked && !is_of_another(world, i, entry, attempt))
             *(is_all_yes(world, transaction, asked) ? &met.yes : &met.others) += 1;
     }
     return met;

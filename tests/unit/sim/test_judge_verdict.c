@@ -38,6 +38,30 @@ START_TEST(a_yes_to_another_message_is_none)
 }
 END_TEST
 
+/* Nobody can tell whose a transaction is that ends without a message, if another is tried for the
+ * same recipient when it begins. */
+static const struct {
+    double other; /* when its try begins, which takes 0.1 s */
+    const char *recipient;
+    const char *want;
+} others[] = {
+    {1.5, "bob@away.example", ""},
+    {1.3, "bob@away.example", "VERDICT"},
+    {1.5, "carol@away.example", "VERDICT"},
+};
+
+START_TEST(a_yes_to_nobody_knows_whom_is_none)
+{
+    struct world *world = make_world(1);
+
+    set_text(add_attempt(world, "bob@away.example", 1.5, 'Z'), DIED);
+    add_attempt(world, others[_i].recipient, others[_i].other, 'Z')->number = 2;
+    talk(world, 1.51, "250 ok", "354 go ahead", NULL);
+    world->entries[0].stage = STAGE_S5;
+    judge_all(world, true, others[_i].want);
+}
+END_TEST
+
 /* --- more replies than one --------------------------------------------------------------------*/
 
 /* To RCPT; the server says DATA's 354, and hears no message. */
@@ -204,6 +228,8 @@ int main(void)
 
     tcase_add_loop_test(tests, a_yes_to_another_message_is_none, 0,
                         sizeof puts_off / sizeof *puts_off);
+    tcase_add_loop_test(tests, a_yes_to_nobody_knows_whom_is_none, 0,
+                        sizeof others / sizeof *others);
     tcase_add_loop_test(tests, two_replies_are_no_yes, 0, sizeof replies / sizeof *replies);
     tcase_add_loop_test(tests, a_refused_sender_is_a_failure, 0,
                         sizeof refusals / sizeof *refusals);
