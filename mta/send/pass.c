@@ -68,7 +68,11 @@ static void message_aside(struct send *send, struct channel *channel, struct mes
         message_due(&send->messages, message, channel->index, send->time.now + PAUSE_TROUBLE);
         return;
     }
-    message_files_aside(send, message->number);
+    if (message_files_aside(send, message->number) < 0 &&
+        file_is_there(SPOOL_INFO, message->number)) {
+        message_due(&send->messages, message, channel->index, send->time.now + PAUSE_CHORE);
+        return;
+    }
     message_drop(&send->messages, message);
 }
 
