@@ -288,6 +288,23 @@ static bool is_soft(int exit_code)
     return exit_code == 111 || exit_code == 71 || exit_code == 74 || exit_code == 75;
 }
 
+/* The recipient was named twice, and both are tried at once: nobody can say which try a program
+ * ran for. */
+static bool has_twin(const struct world *world, const struct entry *entry,
+                     const struct attempt *attempt)
+{
+    struct range attempts = world_attempts_of(world, (size_t) (entry - world->entries));
+
+    for (size_t i = 0; i < attempts.count; i++) {
+        const struct attempt *other = &world->attempts[attempts.items[i]];
+
+        if (other != attempt && strcmp(other->recipient, attempt->recipient) == 0 &&
+            other->start_ns <= attempt->end_ns && other->end_ns >= attempt->start_ns)
+            return true;
+    }
+    return false;
+}
+
 /* The last program that ran says how the try ended, unless it said that all is well: then what
  * comes behind it in .qmail may have failed. */
 static void judge_local(struct world *world, const struct entry *entry,
@@ -299,7 +316,7 @@ static void judge_local(struct world *world, const struct entry *entry,
     for (size_t i = 0; i < world->run_count; i++)
         if (is_run_of(&world->runs[i], entry, attempt))
             last = &world->runs[i];
-    if (!last || last->exit_code == 0 || last->exit_code == 99)
+    if (!last || last->exit_code == 0 || last->exit_code == 99 || has_twin(world, entry, attempt))
         return;
     if (attempt->result == 'K')
         accuse(world, entry, attempt, "is delivered though the program did not take it");
