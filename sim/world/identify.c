@@ -244,10 +244,11 @@ void identify(const struct world *world, const char *data, size_t size, const ch
     identity->bounce = *sender ? 2 : 1;
 }
 
-uint64_t number_in_message(const char *data, size_t size)
+/* The first such number in these bytes; 0: there is none. */
+static uint64_t find_number(const char *data, size_t size)
 {
     static const char mark[] = "Received: (nixie-queue ";
-    const char *at = memmem(data, body_offset(data, size), mark, sizeof mark - 1);
+    const char *at = memmem(data, size, mark, sizeof mark - 1);
     uint64_t number = 0;
 
     if (!at)
@@ -255,6 +256,18 @@ uint64_t number_in_message(const char *data, size_t size)
     for (at += sizeof mark - 1; at < data + size && *at >= '0' && *at <= '9'; at++)
         number = number * 10 + (uint64_t) (*at - '0');
     return number;
+}
+
+uint64_t number_in_message(const char *data, size_t size)
+{
+    return find_number(data, body_offset(data, size));
+}
+
+uint64_t number_in_bounce(const char *data, size_t size)
+{
+    size_t body = body_offset(data, size);
+
+    return find_number(data + body, size - body);
 }
 
 bool address_names(const char *delivered_to, size_t size, const char *recipient)

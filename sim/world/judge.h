@@ -134,8 +134,8 @@ bool bounce_tells_of(struct entry *bounce, const struct route *route);
 /* True if that recipient of an entry is what smtpd makes of what its client said: as it is, with
  * the suffix of a relay client, or with a domain for an address literal. */
 bool is_made_of(const char *made, const char *said);
-/* True if it may be the bounce of that message: it is, if the log said so; a crash may have come
- * before that. */
+/* True if it may be the bounce of that message: it is, if the log said so, or a crash came before
+ * that and it has the message in it. */
 bool bounce_may_be_of(const struct entry *bounce, const struct entry *entry);
 /* The user of the host whose name is these `size` bytes; NULL: there is none (judge_private.c). */
 const struct user_spec *user_named(const struct machine *machine, const char *name, size_t size);

@@ -26,12 +26,22 @@ static bool came_before(const struct entry *bounce, const struct entry *entry)
            bounce->history[0].time_ns < entry->history[0].time_ns;
 }
 
+/* The number of its message: as the log said, else of the one that it has in it; 0: not known. */
+static uint64_t parent_of(const struct entry *bounce)
+{
+    return bounce->parent || !bounce->text ? bounce->parent
+                                           : number_in_bounce(bounce->text, bounce->text_size);
+}
+
 bool bounce_may_be_of(const struct entry *bounce, const struct entry *entry)
 {
-    return is_own_bounce(bounce) && bounce->machine == entry->machine &&
-           !came_before(bounce, entry) &&
-           same_message(bounce, entry->letter, bounce_of_entry(entry)) &&
-           (bounce->parent == 0 || bounce->parent == entry->number);
+    uint64_t parent;
+
+    if (!is_own_bounce(bounce) || bounce->machine != entry->machine || came_before(bounce, entry) ||
+        !same_message(bounce, entry->letter, bounce_of_entry(entry)))
+        return false;
+    parent = parent_of(bounce);
+    return parent == 0 || parent == entry->number;
 }
 
 static struct violation *accuse(struct world *world, const struct entry *entry,

@@ -492,6 +492,8 @@ void world_order(struct world *world, size_t machine, enum order order, const ui
                  size_t count);
 /* The number that queue wrote into the newest field of its own in a message; 0: there is none. */
 uint64_t number_in_message(const char *data, size_t size);
+/* The same of the message that a bounce has in it. */
+uint64_t number_in_bounce(const char *data, size_t size);
 /* "retry", "hold", "release", "expire", "delete" */
 const char *order_name(enum order order);
 /* Power loss.  Not from inside a watcher. */

@@ -65,6 +65,32 @@ START_TEST(told_of_once_is_right)
 }
 END_TEST
 
+/* A bounce whose log line was lost in a crash, with that message in it: of equal ones it is this
+ * one's. */
+static const struct {
+    const char *text;
+    const char *want;
+} quoted[] = {
+    {RECEIVED CONTENT, ""},
+    {"Received: (nixie-queue 2 invoked by alias); now\n" CONTENT, "BOUNCE BOUNCE"},
+};
+
+START_TEST(is_of_the_message_that_it_has)
+{
+    struct world *world = make_failed(1, 'D');
+    struct entry *bounce = add_bounce(world, GROUP("bob@away.example", "5.1.1", SAID));
+    size_t room = bounce->text_size + strlen(quoted[_i].text) + 1;
+    char *whole = must_alloc(room);
+
+    snprintf(whole, room, "%s%s", bounce->text, quoted[_i].text);
+    free(bounce->text);
+    bounce->text = whole;
+    bounce->text_size = strlen(whole);
+    bounce->parent = 0;
+    judge(world, quoted[_i].want);
+}
+END_TEST
+
 START_TEST(sees_who_is_not_told_of)
 {
     struct world *world = make_failed(1, 'D');
@@ -259,6 +285,7 @@ int main(void)
     int failed;
 
     tcase_add_test(tests, told_of_once_is_right);
+    tcase_add_loop_test(tests, is_of_the_message_that_it_has, 0, sizeof quoted / sizeof *quoted);
     tcase_add_test(tests, sees_who_is_not_told_of);
     tcase_add_test(tests, goes_to_the_sender_with_all_of_the_message);
     tcase_add_test(tests, sees_who_is_told_of_without_a_failure);
