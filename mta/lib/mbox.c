@@ -33,7 +33,8 @@
  * its retirement, shortened this very message by hand: it is cut off, and comes again unshortened.
  *
  * Nothing is lost by reordering: an open record is not overwritten before the box, as it is now, is
- * durable (a whole append of a killed process may exist in memory only), and the names of box and
+ * durable (a whole append of a killed process may exist in memory only, and that process may have
+ * been told that it could not be written: so it is written once more), and the names of box and
  * record are made durable before the append begins.  Once made, the record is never removed.
  */
 #include "mta/lib/mbox.h"
@@ -241,28 +242,69 @@ static int tail_is_ours(const struct mbox *mbox, const struct mbox_record *recor
     return 1;
 }
 
-/* 1 if the box ends in a torn append of ours, 0 if not, -1 with errno. */
-static int is_torn(const struct mbox *mbox, const struct mbox_record *record)
+enum left { LEFT_NOTHING, LEFT_TORN, LEFT_WHOLE };
+
+/* What is left of an append of ours; -1 with errno. */
+static int find_left(const struct mbox *mbox, const struct mbox_record *record)
 {
     uint64_t end = (uint64_t) mbox->st.st_size;
     uint64_t sum;
-    if (record->inode != mbox->st.st_ino || end <= record->length ||
-        end - record->length > record->size)
-        return 0;
+    if (record->inode != mbox->st.st_ino || end <= record->length)
+        return LEFT_NOTHING;
     if (sum_fence(mbox, record->length, &sum) < 0)
         return -1;
     if (sum != record->fence)
-        return 0;
-    if (end - record->length == record->size) {
-        if (sum_box(mbox, record->length, end, &sum) < 0)
+        return LEFT_NOTHING;
+    if (end - record->length >= record->size) {
+        if (sum_box(mbox, record->length, record->length + record->size, &sum) < 0)
             return -1;
         if (sum == record->checksum)
-            return 0; /* whole */
+            return LEFT_WHOLE;
     }
-    return tail_is_ours(mbox, record, end);
+    if (end - record->length > record->size)
+        return LEFT_NOTHING;
+    int ours = tail_is_ours(mbox, record, end);
+    return ours <= 0 ? ours : LEFT_TORN;
 }
 
-/* Cuts off what a crash left of an append. */
+/* Writes what stands at [from, from + size) over itself: whoever wrote it may have been killed when
+ * it had heard that the disk did not take it, and nobody would hear of that again. */
+static int write_over(const struct mbox *mbox, uint64_t from, uint64_t size)
+{
+    char block[BLOCK];
+    while (size > 0) {
+        size_t want = size < sizeof block ? (size_t) size : sizeof block;
+        if (seek(mbox->fd, from) < 0)
+            return -1;
+        ssize_t count = io_read(mbox->fd, block, want);
+        if (count <= 0) {
+            errno = count == 0 ? EIO : errno;
+            return -1;
+        }
+        if (seek(mbox->fd, from) < 0 || io_write(mbox->fd, block, (size_t) count) < 0)
+            return -1;
+        from += (uint64_t) count;
+        size -= (uint64_t) count;
+    }
+    return 0;
+}
+
+/* Cuts off what is torn, and sees to it that the disk has what is whole. */
+static int mend_left(const struct mbox *mbox, const struct mbox_record *record)
+{
+    switch (find_left(mbox, record)) {
+    case LEFT_NOTHING:
+        return 0;
+    case LEFT_TORN:
+        return ftruncate(mbox->fd, (off_t) record->length);
+    case LEFT_WHOLE:
+        return write_over(mbox, record->length, record->size);
+    default:
+        return -1;
+    }
+}
+
+/* Mends what a crash left of an append. */
 static int mend(struct mbox *mbox)
 {
     struct buf bytes = BUF_INIT(RECORD_LIMIT);
@@ -274,9 +316,7 @@ static int mend(struct mbox *mbox)
     else if (result == 0)
         result = mbox_record_parse(&record, bytes.data, bytes.length);
     if (result > 0) {
-        result = is_torn(mbox, &record);
-        if (result > 0)
-            result = ftruncate(mbox->fd, (off_t) record.length);
+        result = mend_left(mbox, &record);
         if (result == 0)
             result = fsync(mbox->fd);
     }
