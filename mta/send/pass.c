@@ -73,20 +73,16 @@ static void message_aside(struct send *send, struct channel *channel, struct mes
         message_due(&send->messages, message, channel->index, send->time.now + PAUSE_CHORE);
         return;
     }
+    uint64_t number = message->number;
     message_drop(&send->messages, message);
+    marked_gone(send, number);
 }
 
-/* Queue told its client no, and took mess away, while we wrote the files of S5. */
 static void message_withdrawn(struct send *send, struct channel *channel, struct message *message)
 {
     if (channel_works_on(&send->channels[1 - channel->index], message) ||
-        todo_unwrite(message->number) < 0) {
+        todo_withdrawn(send, message) < 0)
         message_due(&send->messages, message, channel->index, send->time.now + PAUSE_TROUBLE);
-        return;
-    }
-    logline(&send->log, "warning: msg %n was never finished; removed", message->number);
-    send_dirty(send);
-    message_drop(&send->messages, message);
 }
 
 /* A file of the message could not be read. */

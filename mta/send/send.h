@@ -163,6 +163,9 @@ int todo_unwrite(uint64_t number);
 /* Has them made durable, and then todo removed.  0, or -1 with ENOMEM. */
 int todo_sync(struct send *send, struct message *message);
 void todo_remove(struct send *send, struct message *message);
+/* Queue told its client no, and took mess away, while we wrote the files of S5: removes and forgets
+ * the message.  0, or -1 with errno: not all of its files could be removed. */
+int todo_withdrawn(struct send *send, struct message *message);
 void todo_close(struct send *send);
 /* A message that is MESSAGE_STUCK: removes it if the admin deleted it, else looks at it again. */
 void todo_unstick(struct send *send, struct message *message);

@@ -364,6 +364,25 @@ static void prepare(struct send *send, uint64_t number, bool is_durable)
 
 /* --- after the sync ------------------------------------------------------------------------ */
 
+int todo_withdrawn(struct send *send, struct message *message)
+{
+    uint64_t number = message->number;
+    if (todo_unwrite(number) < 0)
+        return -1;
+    logline(&send->log, "warning: msg %n was never finished; removed", number);
+    send_dirty(send);
+    message_drop(&send->messages, message);
+    marked_gone(send, number);
+    return 0;
+}
+
+/* What the admin holds no pass looks at. */
+static bool is_held_in_vain(const struct message *message)
+{
+    return message->held && message->found && !file_is_there(SPOOL_MESS, message->number) &&
+           errno == ENOENT;
+}
+
 static void todo_removed(struct send *send, uint64_t number, bool done)
 {
     struct message *message = message_find(&send->messages, number);
@@ -376,6 +395,8 @@ static void todo_removed(struct send *send, uint64_t number, bool done)
     }
     send_dirty(send);
     message->state = MESSAGE_QUEUED;
+    if (is_held_in_vain(message) && todo_withdrawn(send, message) == 0)
+        return;
     if (message->direct)
         direct_moved(send, message);
     else
