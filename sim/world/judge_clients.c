@@ -59,11 +59,25 @@ static bool was_found(const struct entry *entry, int64_t time_ns)
     return false;
 }
 
+/* Queue has tried that again and failed, after so long: how long it may be until it does so once
+ * more.  One that has begun anew, since it was ended, does so at its start, and ends if that fails:
+ * with pauses that double. */
+static int64_t next_try(int64_t pause, int64_t gap, bool anew)
+{
+    if (!anew)
+        return AGAIN_NS;
+    if (gap < NANOSECONDS)
+        return pause; /* it was the same try */
+    return 2 * gap + NANOSECONDS > AGAIN_NS ? 2 * gap + NANOSECONDS : AGAIN_NS;
+}
+
 /* Queue makes it durable that the entry is gone before anybody hears no.  If that failed as well,
- * by `to`, and each time that it was tried again, a power loss may bring the entry back. */
+ * by `to`, and each time that it was tried again, a power loss may bring the entry back; also
+ * while such a try takes long, or waits for who has the journal. */
 static bool may_have_come_back(const struct world *world, const struct entry *entry, int64_t to)
 {
-    int64_t last = 0;
+    int64_t last = 0, pause = AGAIN_NS;
+    bool anew = false;
 
     if (entry->answer != ANSWER_NO)
         return false;
@@ -72,12 +86,19 @@ static bool may_have_come_back(const struct world *world, const struct entry *en
 
         if (upset->machine != entry->machine || upset->time_ns <= entry->answer_ns)
             continue;
-        if (upset->time_ns > (last ? last + AGAIN_NS : to))
+        if (upset->time_ns > (last ? last + pause : to))
             return false;
         if (upset->kind == UPSET_POWER)
             return last > 0;
-        if (upset->kind == UPSET_FAULT && (upset->hit & HIT_QUEUE))
+        anew |= upset->kind == UPSET_KILL;
+        if (upset->kind == UPSET_FAULT && (upset->hit & HIT_QUEUE)) {
+            anew |= !(upset->hit & HIT_SYNC);
+            pause = next_try(pause, last ? upset->time_ns - last : 0, anew);
             last = upset->time_ns;
+        } else if (upset->kind == UPSET_SLOW && (upset->hit & (HIT_QUEUE | HIT_SEND)) && last > 0 &&
+                   upset->time_ns + upset->lasts_ns > last) {
+            last = upset->time_ns + upset->lasts_ns; /* nixie-clean writes to the journal, too */
+        }
     }
     return false;
 }

@@ -109,6 +109,65 @@ START_TEST(what_was_withdrawn_comes_back_only_if_that_was_not_durable)
 }
 END_TEST
 
+/* The same, and what came then: calls that took long, kills, new starts that failed as well. */
+struct later {
+    double time; /* 0: no more */
+    enum upset_kind kind;
+    unsigned hit;
+    double lasts;
+};
+
+static const struct {
+    struct later later[7];
+    const char *want;
+} held_up[] = {
+    {{{9.5, UPSET_SLOW, HIT_QUEUE, 30}, {30, UPSET_POWER, 0, 0}}, ""},
+    {{{9.5, UPSET_SLOW, HIT_SEND, 30}, {30, UPSET_POWER, 0, 0}}, ""},
+    {{{9.5, UPSET_SLOW, HIT_DELIVERY, 30}, {30, UPSET_POWER, 0, 0}}, "REFUSED"},
+    {{{9.5, UPSET_SLOW, HIT_QUEUE, 30}, {46, UPSET_POWER, 0, 0}}, "REFUSED"},
+    {{{6.5, UPSET_KILL, 0, 0},
+      {7.5, UPSET_FAULT, HIT_QUEUE | HIT_SYNC, 0},
+      {9, UPSET_FAULT, HIT_QUEUE | HIT_SYNC, 0},
+      {13, UPSET_FAULT, HIT_QUEUE | HIT_SYNC, 0},
+      {21, UPSET_FAULT, HIT_QUEUE | HIT_SYNC, 0},
+      {36, UPSET_POWER, 0, 0}},
+     ""},
+    {{{6.5, UPSET_KILL, 0, 0},
+      {7.5, UPSET_FAULT, HIT_QUEUE | HIT_SYNC, 0},
+      {9, UPSET_FAULT, HIT_QUEUE | HIT_SYNC, 0},
+      {13, UPSET_FAULT, HIT_QUEUE | HIT_SYNC, 0},
+      {36, UPSET_POWER, 0, 0}},
+     "REFUSED"},
+    {{{9.5, UPSET_FAULT, HIT_QUEUE | HIT_SYNC, 0},
+      {14.5, UPSET_FAULT, HIT_QUEUE | HIT_SYNC, 0},
+      {22, UPSET_POWER, 0, 0}},
+     "REFUSED"},
+};
+
+START_TEST(what_was_withdrawn_comes_back_till_that_is_tried_again)
+{
+    struct world *world = make_world(1);
+    struct letter *letter = &world->letters[0];
+
+    letter->state = LETTER_REFUSED;
+    letter->code = 451;
+    letter->ended_ns = 5 * NANOSECONDS;
+    letter->answers[0] = (struct recipient_answer){.code = 451, .tried = 1};
+    world->entries[0].answer = ANSWER_NO;
+    world->entries[0].answer_ns = 4 * NANOSECONDS;
+    add_taking(world, "bob@away.example");
+    add_upset(world, 3.9, UPSET_FAULT)->hit = HIT_QUEUE | HIT_SYNC;
+    add_upset(world, 4.5, UPSET_FAULT)->hit = HIT_QUEUE | HIT_SYNC;
+    for (const struct later *later = held_up[_i].later; later->time > 0; later++) {
+        struct upset *upset = add_upset(world, later->time, later->kind);
+
+        upset->hit = later->hit;
+        upset->lasts_ns = (int64_t) (later->lasts * 1e9);
+    }
+    judge(world, held_up[_i].want);
+}
+END_TEST
+
 /* --- relaying --------------------------------------------------------------------------------*/
 
 static const struct {
@@ -185,6 +244,8 @@ int main(void)
                         sizeof tries / sizeof *tries);
     tcase_add_loop_test(tests, what_was_withdrawn_comes_back_only_if_that_was_not_durable, 0,
                         sizeof withdrawals / sizeof *withdrawals);
+    tcase_add_loop_test(tests, what_was_withdrawn_comes_back_till_that_is_tried_again, 0,
+                        sizeof held_up / sizeof *held_up);
     tcase_add_loop_test(tests, what_was_refused_does_not_come_out, 0,
                         sizeof refusals / sizeof *refusals);
     tcase_add_loop_test(tests, only_some_may_send_through_a_host, 0,
