@@ -164,14 +164,29 @@ void marked_undelete(struct send *send, uint64_t number)
         look_later(send);
 }
 
+/* 1: something of the message is there; 0: nothing is; -1: that cannot be told. */
+static int is_in_queue(uint64_t number)
+{
+    static const enum spool_kind kinds[] = {SPOOL_TODO, SPOOL_INFO};
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        if (file_is_there(kinds[i], number))
+            return 1;
+        if (errno != ENOENT)
+            return -1;
+    }
+    return 0;
+}
+
 /* What is to be done about the marks of one message. */
 static void look_at(struct send *send, const struct marked_message *marked)
 {
     const struct message *message = message_find(&send->messages, marked->number);
+    int found = message ? 1 : is_in_queue(marked->number);
     if (message && !message->removed && (marked->marks & MARK_DELETE))
         marked_undelete(send, marked->number);
-    else if (!message && !file_is_there(SPOOL_TODO, marked->number) &&
-             !file_is_there(SPOOL_INFO, marked->number))
+    else if (found < 0) /* held, perhaps, and not yet known */
+        look_later(send);
+    else if (found == 0)
         marked_gone(send, marked->number);
 }
 
