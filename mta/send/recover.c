@@ -397,8 +397,8 @@ static int is_preprocessed(const struct entry *entry, size_t recipients)
                       ? spool_info_parse(content.data, content.length, entry->number, &info)
                       : spool_channel_parse(content.data, content.length, kinds[i], entry->number,
                                             &channel);
-        if (bad)
-            result = errno == EBADMSG ? 0 : -1;
+        if (bad) /* or removed in part, by the try before */
+            result = errno == EBADMSG || errno == ENOENT ? 0 : -1;
         found += channel.to_do + channel.done;
     }
     int saved = errno;
