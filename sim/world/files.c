@@ -111,6 +111,20 @@ static bool belongs(const struct entry *entry, const char *directory, const char
 #define NUMBER_AT 14
 #define LENGTH_AT 35
 
+/* The power went while the bounce was written, and left the front of one of its recipients. */
+static bool is_torn(const struct machine *machine, const struct entry *entry, const char *directory,
+                    const char *record)
+{
+    const struct world *world = machine->world;
+    bool power = false, front = false;
+
+    for (size_t i = 0; i < world->upset_count; i++)
+        power |= world->upsets[i].machine == machine->index && world->upsets[i].kind == UPSET_POWER;
+    for (size_t i = 0; i < entry->route_count; i++)
+        front |= strncmp(entry->routes[i].address, record + 1, strlen(record + 1)) == 0;
+    return power && front && *record == 'r' && strcmp(directory, "bounce") == 0;
+}
+
 /* Returns how many recipients are in the records of a body. */
 static size_t check_body(struct machine *machine, const struct entry *entry, const char *directory,
                          const char *at, const char *end)
@@ -119,7 +133,7 @@ static size_t check_body(struct machine *machine, const struct entry *entry, con
 
     for (; at < end; at += strnlen(at, (size_t) (end - at)) + 1) {
         count += *at == 'T' || *at == 'D';
-        if (!belongs(entry, directory, at))
+        if (!belongs(entry, directory, at) && !is_torn(machine, entry, directory, at))
             accuse(machine, entry, directory, "has what is of another: ", at);
     }
     return count;

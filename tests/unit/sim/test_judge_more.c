@@ -484,6 +484,35 @@ START_TEST(files_are_the_messages_own)
 }
 END_TEST
 
+/* A power loss leaves the front of what was written of a bounce. */
+static const struct {
+    const char *kind;
+    const char *records;
+    size_t size;
+    bool power;
+    const char *want;
+} torn[] = {
+    {"bounce", RECORDS("rbo"), true, ""},
+    {"bounce", RECORDS("rbo"), false, "PLACE"},
+    {"bounce", RECORDS("rca"), true, "PLACE"},
+    {"remote", RECORDS("n0 0\0Tbo"), true, "PLACE"},
+};
+
+START_TEST(a_bounce_may_be_torn)
+{
+    struct world *world = start_world();
+    struct entry *entry = &world->entries[0];
+
+    write_records(world, torn[_i].kind, 1, torn[_i].records, torn[_i].size);
+    entry->bits = BIT_MESS | BIT_INFO | BIT_REMOTE | BIT_BOUNCE;
+    if (torn[_i].power)
+        add_upset(world, 1, UPSET_POWER);
+    forget_violations(world);
+    files_check(&world->machines[0], entry, FILES_BOUNCED);
+    expect(world, torn[_i].want);
+}
+END_TEST
+
 /* Names that were gone may lead to another's files. */
 START_TEST(what_came_back_is_not_looked_at)
 {
@@ -866,6 +895,7 @@ int main(void)
     tcase_add_test(tests, what_is_held_is_left);
     tcase_add_test(tests, marks_of_the_admin_go);
     tcase_add_loop_test(tests, files_are_the_messages_own, 0, sizeof places / sizeof *places);
+    tcase_add_loop_test(tests, a_bounce_may_be_torn, 0, sizeof torn / sizeof *torn);
     tcase_add_test(tests, what_came_back_is_not_looked_at);
     tcase_add_test(tests, a_release_may_come_too_early);
     tcase_add_test(tests, all_have_what_goes);
