@@ -97,20 +97,29 @@ bool cleaner_busy(const struct cleaner *cleaner)
 
 /* --- talking ------------------------------------------------------------------------------- */
 
+static void answer_all(struct send *send, struct cleaner_queue *requests, size_t count, bool done)
+{
+    while (count-- > 0) {
+        struct cleaner_request request = queue_pop(requests);
+        if (request.done)
+            request.done(send, request.number, done);
+    }
+}
+
+/* The error of one that failed may be of what was written while it ran, and the next one then says
+ * that all is well: who waits for that hears no, too. */
 static void sync_done(struct send *send, uint64_t number, bool done)
 {
     struct cleaner *cleaner = &send->cleaner;
+    size_t waiting = done ? 0 : cleaner->waiting.count; /* not those that come again now */
     (void) number;
     cleaner->sync_runs = false;
     if (!done) { /* marks and removals that it was to make durable */
         logline(&send->log, "warning: trouble syncing the queue; will try again later");
         send_dirty(send);
     }
-    while (cleaner->syncing.count) {
-        struct cleaner_request request = queue_pop(&cleaner->syncing);
-        if (request.done)
-            request.done(send, request.number, done);
-    }
+    answer_all(send, &cleaner->syncing, cleaner->syncing.count, done);
+    answer_all(send, &cleaner->waiting, waiting, done);
 }
 
 static void begin_sync(struct cleaner *cleaner)

@@ -4,7 +4,8 @@
  * same order, and each is handed to the function that was given with the command.
  *
  * Syncs are joined: all that ask before a `sync` is sent are served by it; those that ask while
- * it runs are served by the next one, since what they wrote may have come too late.
+ * it runs are served by the next one, since what they wrote may have come too late.  If it fails
+ * they hear no as well, since it may have told of what they wrote.
  */
 #ifndef MTA_SEND_CLEANER_H
 #define MTA_SEND_CLEANER_H

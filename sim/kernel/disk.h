@@ -10,13 +10,14 @@
  * they change nothing.
  *
  * - "fsync-eio": when a sync fails with EIO (a fault that the run puts in: this alone makes none),
- *   all that the sync covered is taken for clean.  The error is told once: by that call, and to
- *   every other descriptor that was open by the next sync of it.  Processes go on reading what was
- *   written, later syncs say success, and none makes it durable: after power loss it is there or
- *   not, as the model below says of what was never synced.  On strict that goes for the entries of
- * a directory and for attributes too, if the sync was one of that inode alone; elsewhere, and of a
- *   syncfs, for data alone: there metadata are in a log, and a log that cannot be written stops the
- *   file system.  What is changed again afterwards can be synced.
+ *   all that the sync covered, and what was written while it ran, is taken for clean.  The error
+ *   is told once: by that call, and to every other descriptor that was open by the next sync of it.
+ *   Processes go on reading what was written, later syncs say success, and none makes it durable:
+ *   after power loss it is there or not, as the model below says of what was never synced.  On
+ *   strict that goes for the entries of a directory and for attributes too, if the sync was one of
+ *   that inode alone; elsewhere, and of a syncfs, for data alone: there metadata are in a log, and
+ *   a log that cannot be written stops the file system.  What is changed again afterwards can be
+ *   synced.
  *   (PostgreSQL's "fsyncgate", 2018; Rebello et al., "Can Applications Recover from fsync
  *   Failures?", USENIX ATC '20; Linux man-pages fsync(2), errseq_t since Linux 4.13.)
  * - "liar": every sync says success after its time and makes nothing durable; what the model below

@@ -54,6 +54,9 @@ int sync_wait(struct host *host, struct inode *inode, bool data_only)
         if (running->sync_error == EIO)
             vfs_sync_fail(host->vfs, inode);
         wait_sleep(kernel->now_ns + (int64_t) duration);
+        /* what was written meanwhile may have failed too, and this tells of it */
+        if (running->sync_error == EIO)
+            vfs_sync_fail(host->vfs, inode);
         return -running->sync_error;
     }
     struct sync_job *job = must(calloc(1, sizeof *job));
