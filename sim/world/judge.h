@@ -121,6 +121,9 @@ bool upset_excuses(const struct world *world, size_t machine, int64_t from, int6
 bool is_left_alone(const struct world *world, const struct entry *entry);
 /* True if a line of that time tells of trouble: deliveries may have waited for it. */
 bool had_trouble(const struct world *world, size_t machine, int64_t from, int64_t to);
+/* True if the machine's disk was full in that time, and send has told since it is that something
+ * could not be done: that is done again after rests, and may keep a place till then. */
+bool was_full(const struct world *world, size_t index, int64_t from, int64_t to);
 /* True if, while that try at a remote went on, some remote said a 5xx to the host, the DNS said
  * that the domain is not there, or a host of ours may have been asked. */
 bool heard_no(const struct world *world, const struct attempt *attempt);

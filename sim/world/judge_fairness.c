@@ -35,9 +35,7 @@ struct turn {
 /* nixie-send rests for ten seconds when a call has failed. */
 #define REST_NS (12 * NANOSECONDS)
 
-/* Its disk was full, and what send could not do for that it does again after a rest: it may keep a
- * place till then, and has told of it when it failed first. */
-static bool was_full(const struct world *world, size_t index, int64_t from, int64_t to)
+bool was_full(const struct world *world, size_t index, int64_t from, int64_t to)
 {
     const struct machine *machine = &world->machines[index];
     int64_t since = machine->squeezed_from_ns, until = machine->squeezed_to_ns;

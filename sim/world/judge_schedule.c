@@ -191,6 +191,7 @@ static bool had_to_wait(const struct world *world, const struct entry *entry,
     return then->saturated_ns >= due_ns ||
            then->start_ns <= all_back(world, entry, then) + NANOSECONDS ||
            had_trouble(world, entry->machine, before->start_ns, then->start_ns) ||
+           was_full(world, entry->machine, due_ns - PROMPT_NS, then->start_ns) ||
            was_held_up(world, before, then) || waited_for_queue(world, then, due_ns);
 }
 
