@@ -268,6 +268,12 @@ static void note_order(struct machine *machine, uint64_t number, const char *wha
         entry->discarded = true;
 }
 
+static bool says_end(const char *text)
+{
+    return strcmp(text, "status: exiting") == 0 ||
+           (strncmp(text, "alert: ", 7) == 0 && strstr(text, "dying..."));
+}
+
 static void note_line(struct machine *machine, const char *text)
 {
     struct world *world = machine->world;
@@ -283,6 +289,7 @@ static void note_line(struct machine *machine, const char *text)
         world_tell(world, machine->index, "log       %s", text);
     check_form(machine, text);
     check_trouble(machine, text);
+    machine->log.ending |= says_end(text);
     if (line_number(text, "starting delivery ", &number, &rest))
         note_start(machine, number, rest);
     else if (line_number(text, "delivery ", &number, &rest))
@@ -315,12 +322,12 @@ static void end_attempts(struct machine *machine)
     pairs_free(machine);
 }
 
-/* The nixie-send before has ended. */
+/* The nixie-send before has ended, or has let its lock go and is about to. */
 static void check_alone(struct machine *machine)
 {
     struct process *process = host_find_process(machine->host, "nixie-send");
 
-    if (process && process_pid(process) == machine->log.writer)
+    if (process && process_pid(process) == machine->log.writer && !machine->log.ending)
         world_accuse(machine->world, "OWNER", NO_LETTER, 0,
                      "two nixie-send work in the spool of %s", machine->name);
 }
@@ -337,7 +344,7 @@ static void note_writer(struct machine *machine, pid_t writer, const char *data,
         return;
     check_alone(machine);
     machine->log.writer = writer;
-    machine->log.unheard = false;
+    machine->log.unheard = machine->log.ending = false;
     machine->log.partial_size = 0;
     end_attempts(machine);
     start = LIST_ADD(world->send_starts, world->send_start_count);
@@ -396,6 +403,7 @@ void log_note_crash(struct machine *machine)
 {
     machine->log.partial_size = 0;
     machine->log.writer = 0;
+    machine->log.ending = false;
     machine->saturated[0] = machine->saturated[1] = false;
     end_attempts(machine);
 }

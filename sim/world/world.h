@@ -339,6 +339,7 @@ struct violation {
 struct log_state {
     pid_t writer;         /* the nixie-send that wrote last; 0: none since the boot */
     size_t first_attempt; /* in attempts[], of those that it has begun */
+    bool ending;          /* it said so: it may stand still behind its last deed */
     bool unheard;         /* since then: nobody reads any more what it writes (EPIPE) */
     int64_t gap_ns;       /* when that was so for the first time; 0: never */
     char *partial;
