@@ -243,8 +243,9 @@ static bool forgets_unwritten(const struct world *world, const struct log_line *
 
         if (upset->machine != line->machine || upset->time_ns < line->time_ns)
             continue;
-        if (upset->kind == UPSET_POWER ? upset->time_ns <= until + FORGET_NS
-                                       : upset->time_ns <= until && ends_send(world, upset))
+        if (upset->kind == UPSET_POWER
+                ? is_within(world, upset, until, forget_ns(world, upset, until))
+                : upset->time_ns <= until && ends_send(world, upset))
             return true;
     }
     return false;
@@ -342,15 +343,16 @@ static bool was_removed_late(const struct world *world, const struct entry *entr
     for (size_t i = 0; i < world->upset_count; i++) {
         const struct upset *upset = &world->upsets[i];
 
-        if (upset->machine != attempt->machine || upset->time_ns < attempt->end_ns ||
-            upset->time_ns > (left > last ? left : last) + FORGET_NS)
+        int64_t until = left < last + FORGET_NS ? left : last;
+
+        if (upset->machine != attempt->machine || upset->time_ns < attempt->end_ns)
             continue;
         if (upset->kind == UPSET_FAULT && (upset->hit & HIT_SEND) && upset->time_ns < left &&
             upset->time_ns - FORGET_NS <= last) {
             last = last > upset->time_ns ? last : upset->time_ns;
             was_kept = true;
         } else if (upset->kind == UPSET_POWER && was_kept &&
-                   upset->time_ns <= (left < last + FORGET_NS ? left : last) + FORGET_NS) {
+                   is_within(world, upset, until, forget_ns(world, upset, until))) {
             return true;
         }
     }

@@ -5,6 +5,14 @@
 #include "sim/world/faults.h"
 #include "tests/unit/sim/net_ledger.h"
 
+static void add_end(struct world *world, double time)
+{
+    struct send_start *end = LIST_ADD(world->send_ends, world->send_end_count);
+
+    end->time_ns = (int64_t) (time * 1e9);
+    end->killed = true;
+}
+
 static void add_start(struct world *world, double time)
 {
     struct send_start *start = LIST_ADD(world->send_starts, world->send_start_count);
@@ -396,10 +404,8 @@ START_TEST(time_without_a_send_counts_for_nobody)
 
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct world *world = make_world(1);
-        struct send_start *end = LIST_ADD(world->send_ends, world->send_end_count);
 
-        end->time_ns = NANOSECONDS;
-        end->killed = true;
+        add_end(world, 1);
         add_upset(world, 1, UPSET_KILL);
         add_start(world, cases[i].start);
         add_attempt(world, "bob@away.example", 0.1, 'K');
@@ -455,10 +461,8 @@ START_TEST(a_hold_that_was_never_synced_may_be_forgotten)
 {
     for (int started = 0; started < 2; started++) {
         struct world *world = make_world(1);
-        struct send_start *end = LIST_ADD(world->send_ends, world->send_end_count);
 
-        end->time_ns = 200005 * (NANOSECONDS / 1000);
-        end->killed = true;
+        add_end(world, 200.005);
         add_order(world, 200, ORDER_HOLD, 1);
         add_upset(world, 200.005, UPSET_KILL);
         if (started)
@@ -514,6 +518,30 @@ START_TEST(what_send_says_of_its_syncs_counts)
 }
 END_TEST
 
+/* A success that send writes down ten seconds later, as it says; at 12 s it is killed, or not, and
+ * at 40 s the power goes. */
+START_TEST(a_mark_that_is_late_is_lost_before_its_sync)
+{
+    for (int killed = 0; killed < 2; killed++) {
+        struct world *world = make_world(1);
+
+        add_attempt(world, "bob@away.example", 0.1, 'K');
+        add_upset(world, 0.2, UPSET_FAULT)->hit = HIT_SEND;
+        add_line(world, 0.2, "warning: trouble writing to remote/1; will try again later");
+        if (killed) {
+            add_upset(world, 12, UPSET_KILL);
+            add_end(world, 12);
+        }
+        add_upset(world, 40, UPSET_POWER);
+        add_start(world, 50);
+        add_attempt(world, "bob@away.example", 50.1, 'K');
+        add_taking(world, "bob@away.example")->time_ns = NANOSECONDS / 10;
+        add_taking(world, "bob@away.example")->time_ns = 501 * NANOSECONDS / 10;
+        judge(world, killed ? "" : "DUPLICATE SCHEDULE");
+    }
+}
+END_TEST
+
 /* At 1 s it is delivered in S4; the disk is full until 300 s, at 304 s it moves and ends, and the
  * power goes. */
 START_TEST(what_ended_late_for_want_of_room_may_come_again)
@@ -521,15 +549,17 @@ START_TEST(what_ended_late_for_want_of_room_may_come_again)
     static const struct {
         const char *line;
         int full_until;
+        bool killed;
         double power;
         const char *want;
     } cases[] = {
-        {"warning: unable to preprocess todo/1; will try again later", 300, 308, ""},
-        {"warning: unable to preprocess todo/1; will try again later", 300, 320,
+        {"warning: unable to preprocess todo/1; will try again later", 300, false, 308, ""},
+        {"warning: unable to preprocess todo/1; will try again later", 300, false, 320,
          "DUPLICATE SCHEDULE"},
-        {"warning: unable to preprocess todo/2; will try again later", 300, 308,
+        {"warning: unable to preprocess todo/1; will try again later", 300, true, 320, ""},
+        {"warning: unable to preprocess todo/2; will try again later", 300, false, 308,
          "DUPLICATE SCHEDULE"},
-        {"warning: unable to preprocess todo/1; will try again later", 200, 308,
+        {"warning: unable to preprocess todo/1; will try again later", 200, false, 308,
          "DUPLICATE SCHEDULE"},
     };
 
@@ -546,6 +576,10 @@ START_TEST(what_ended_late_for_want_of_room_may_come_again)
         }
         world->machines[0].squeezed = true;
         world->machines[0].squeezed_to_ns = cases[i].full_until * NANOSECONDS;
+        if (cases[i].killed) {
+            add_upset(world, 305, UPSET_KILL);
+            add_end(world, 305);
+        }
         add_line(world, 294, cases[i].line);
         add_attempt(world, "bob@away.example", 1, 'K');
         add_upset(world, cases[i].power, UPSET_POWER);
@@ -711,6 +745,7 @@ int main(void)
     tcase_add_test(tests, what_waits_for_a_slow_call_may_be_forgotten);
     tcase_add_test(tests, a_hold_that_was_never_synced_may_be_forgotten);
     tcase_add_test(tests, what_send_says_of_its_syncs_counts);
+    tcase_add_test(tests, a_mark_that_is_late_is_lost_before_its_sync);
     tcase_add_test(tests, what_ended_late_for_want_of_room_may_come_again);
     tcase_add_test(tests, a_time_that_was_not_written_down_is_lost_at_a_start);
     tcase_add_test(tests, the_stored_time_outlives_many_tries);
