@@ -153,19 +153,33 @@ static void sweep(void)
     closedir(directory);
 }
 
+/* 0, or -1; that it is there already is no trouble. */
+static int make_directory(void)
+{
+    if (mkdir(DIRECTORY, 0700) == 0)
+        return io_sync_directory(".");
+    return errno == EEXIST ? 0 : -1;
+}
+
+/* A power loss may leave a file under the directory's name, which would be in the way for ever. */
+static int make_file(const struct progress *progress)
+{
+    int flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC;
+    int fd = open(progress->path.data, flags, 0600);
+    if (fd >= 0 || errno != ENOTDIR || unlink(DIRECTORY) < 0 || make_directory() < 0)
+        return fd;
+    return open(progress->path.data, flags, 0600);
+}
+
 /* Makes the file, with its first line and what is known.  A descriptor, or -1. */
 static int create_file(struct progress *progress)
 {
     if (progress->exists && unlink(progress->path.data) < 0)
         return -1;
-    if (mkdir(DIRECTORY, 0700) == 0) {
-        if (io_sync_directory(".") < 0)
-            return -1;
-    } else if (errno != EEXIST) {
+    if (make_directory() < 0)
         return -1;
-    }
     sweep();
-    int fd = open(progress->path.data, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    int fd = make_file(progress);
     if (fd < 0)
         return -1;
     progress->exists = true;
