@@ -42,6 +42,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -103,10 +104,31 @@ static bool is_still_there(const struct mbox *mbox)
            st.st_ino == mbox->st.st_ino;
 }
 
+/* After a power loss the name of a box that was just being made can lead to a file that another
+ * user had removed.  What root has put there is meant.  0: it has another name now; else -1. */
+static int put_aside(const char *path)
+{
+    struct buf aside = BUF_INIT(0);
+    struct stat st;
+    const char *to = NULL;
+    if (lstat(path, &st) < 0 || !S_ISREG(st.st_mode) || st.st_uid == 0 || st.st_uid == geteuid())
+        return -1;
+    if (buf_set_text(&aside, path) == 0 && buf_add_text(&aside, ".nixie-anothers") == 0)
+        to = buf_text(&aside);
+    int result = to && lstat(to, &st) < 0 && errno == ENOENT ? rename(path, to) : -1;
+    buf_free(&aside);
+    return result;
+}
+
 static int open_box(struct mbox *mbox)
 {
     for (int i = 0; i < OPEN_TRIES; i++) {
         mbox->fd = open(mbox->path, O_RDWR | O_CREAT | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0600);
+        if (mbox->fd < 0 && errno == EACCES) {
+            if (put_aside(mbox->path) == 0)
+                continue;
+            errno = EACCES;
+        }
         if (mbox->fd < 0 || fstat(mbox->fd, &mbox->st) < 0)
             return fail(mbox, MBOX_OPEN);
         if (!S_ISREG(mbox->st.st_mode)) {
