@@ -613,6 +613,13 @@ static bool has_mark(const struct world *world, const struct entry *entry)
     return true;
 }
 
+/* The admin was told that it was not done: the order before still waited for its turn, or nobody
+ * answered, since nixie-send was ending. */
+static bool was_in_vain(const struct world *world, const struct upset *order)
+{
+    return order->refused || (order->asked && !order->answered && !may_be_unheard(world, order));
+}
+
 bool reason_kept(const struct world *world, const struct entry *entry)
 {
     bool held = false, asked = false;
@@ -625,8 +632,8 @@ bool reason_kept(const struct world *world, const struct entry *entry)
             continue;
         if (upset->order == ORDER_HOLD)
             *(upset->asked ? &asked : &held) = true;
-        else if (upset->order == ORDER_RELEASE && upset->refused) {
-            asked |= held; /* it was not held yet: the order before still waited for its turn */
+        else if (upset->order == ORDER_RELEASE && was_in_vain(world, upset)) {
+            asked |= held;
             held = false;
         } else if (upset->order == ORDER_RELEASE && !may_be_unheard(world, upset))
             held = asked = false;
