@@ -7,7 +7,8 @@
  *                                                  remote are there for all of its recipients
  *   todo does not, but info does, and mess is there S5, without the name in todo
  *   info and mess, no todo                         S5; of an earlier boot: mess is compared with
- *                                                  its checksum before the first try (pass.c)
+ *                                                  its checksum before the first try (pass.c), or
+ *                                                  here if only its bounce is left to do
  *   info without mess                              finished: the rest is removed
  *   info or a channel damaged, mess not its length set aside, all of the message
  *   todo without whole mess, or damaged            never accepted if of an earlier boot: removed;
@@ -239,6 +240,13 @@ int recover_make_sure(struct send *send, uint64_t number, unsigned kinds)
 
 /* --- S5 ------------------------------------------------------------------------------------ */
 
+/* Its bounce, with its text, is all that is left to do: no try comes that would look at mess. */
+static bool is_bounce_due(const struct message *message)
+{
+    return !message->has[DUE_LOCAL] && !message->has[DUE_REMOTE] &&
+           (message->has_bounce || message->bounce_lost);
+}
+
 static int recover_queued(struct send *send, const struct entry *entry,
                           const struct spool_message *info)
 {
@@ -252,6 +260,10 @@ static int recover_queued(struct send *send, const struct entry *entry,
     message->unverified = entry->number < send->cleanup.floor;
     message->birth = steady_from_birth(&send->time, info->birth);
     int result = recover_files(send, entry, message, &failed);
+    if (result == 0 && message->unverified && is_bounce_due(message)) {
+        failed = SPOOL_MESS;
+        result = mess_verify(entry->number);
+    }
     if (result < 0) {
         int saved = errno;
         message_drop(&send->messages, message);
