@@ -506,6 +506,22 @@ static int64_t unstored_since(const struct world *world, const struct entry *ent
     return -1;
 }
 
+/* What was due since then, when nixie-send ended before it came to it, is due at the next start. */
+static int64_t due_anew(const struct world *world, size_t machine, int64_t since, int64_t until)
+{
+    for (size_t i = 0; i < world->send_end_count; i++) {
+        const struct send_start *end = &world->send_ends[i];
+        int64_t next;
+
+        if (end->machine != machine || end->time_ns < since || end->time_ns > since + PROMPT_NS)
+            continue;
+        next = start_after(world, machine, end->time_ns);
+        if (next <= until)
+            since = next;
+    }
+    return since;
+}
+
 int64_t reason_early(const struct world *world, const struct entry *entry,
                      const struct attempt *before, int64_t pass_ns, const struct attempt *then)
 {
@@ -530,7 +546,9 @@ int64_t reason_early(const struct world *world, const struct entry *entry,
         if (due > since && due <= then->start_ns)
             since = due;
     }
-    return since <= then->start_ns ? since : -1;
+    if (since < 0 || since > then->start_ns)
+        return -1;
+    return due_anew(world, entry->machine, since, then->start_ns);
 }
 
 int64_t reason_late(const struct world *world, const struct entry *entry,

@@ -81,6 +81,36 @@ START_TEST(each_reason_explains_its_own)
 }
 END_TEST
 
+/* Deferred at 0.2 s, which a power loss at 5 s takes; send starts at 6 s, ends before it comes to
+ * the message, and starts again. */
+static const struct {
+    double end[2], start[2]; /* 0: no more */
+    double then;
+    const char *want;
+} ended_at_once[] = {
+    {{7, 0}, {50, 0}, 50.1, ""},          {{7, 0}, {50, 0}, 70, "SCHEDULE"},
+    {{30, 0}, {50, 0}, 50.1, "SCHEDULE"}, /* it had time enough */
+    {{7, 21}, {20, 50}, 50.1, ""},        {{0, 0}, {0, 0}, 50.1, "SCHEDULE"},
+};
+
+START_TEST(what_is_due_at_a_start_may_wait_for_the_next)
+{
+    struct world *world = make_world(1);
+
+    add_upset(world, 5, UPSET_POWER);
+    add_start(world, 0);
+    add_start(world, 6);
+    for (size_t i = 0; i < 2 && ended_at_once[_i].end[i] > 0; i++) {
+        add_end(world, ended_at_once[_i].end[i]);
+        add_start(world, ended_at_once[_i].start[i]);
+    }
+    add_attempt(world, "bob@away.example", 0.1, 'Z');
+    add_attempt(world, "bob@away.example", ended_at_once[_i].then, 'K');
+    add_taking(world, "bob@away.example");
+    judge(world, ended_at_once[_i].want);
+}
+END_TEST
+
 /* Held at 200 s, released at 900 s. */
 static const struct {
     double crash; /* behind the order to hold; 0: none */
@@ -728,6 +758,8 @@ int main(void)
     int failed;
 
     tcase_add_loop_test(tests, each_reason_explains_its_own, 0, sizeof rows / sizeof *rows);
+    tcase_add_loop_test(tests, what_is_due_at_a_start_may_wait_for_the_next, 0,
+                        sizeof ended_at_once / sizeof *ended_at_once);
     tcase_add_loop_test(tests, a_hold_is_kept_until_its_release, 0, sizeof holds / sizeof *holds);
     tcase_add_loop_test(tests, what_could_not_be_deleted_goes_on, 0,
                         sizeof taken_back / sizeof *taken_back);
