@@ -49,9 +49,12 @@ static void add_number(struct logline *log, uint64_t number)
         buf_add_number(&log->line, number);
 }
 
-/* Adds a line behind those that are held. */
+/* Adds a line behind those that are held; without memory, which there is since logline_init unless
+ * that failed, not even a part of it. */
 static void add_line(struct logline *log, const char *format, va_list arguments)
 {
+    if (buf_reserve(&log->line, LOGLINE_LIMIT) < 0)
+        return;
     for (const char *at = format; *at; at++) {
         if (*at != '%') {
             if (log->held + LOGLINE_LIMIT - log->line.length > 1)
