@@ -132,7 +132,7 @@ void marked_apply(const struct marked *marked, struct message *message)
     message->removed = message->remove_now = marks & MARK_DELETE;
 }
 
-static void look_later(struct send *send)
+void marked_look_later(struct send *send)
 {
     send->marked.next_look = send->time.now + PAUSE_CHORE;
 }
@@ -142,12 +142,12 @@ static void gone_durably(struct send *send, uint64_t number, bool done)
     static const enum mark all[] = {MARK_HOLD, MARK_EXPIRE, MARK_DELETE};
     unsigned marks = marked_find(&send->marked, number);
     if (!done) {
-        look_later(send);
+        marked_look_later(send);
         return;
     }
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         if (marks & all[i] && marked_remove(&send->marked, number, all[i]) < 0)
-            look_later(send);
+            marked_look_later(send);
     send_dirty(send);
 }
 
@@ -155,13 +155,13 @@ void marked_gone(struct send *send, uint64_t number)
 {
     if (marked_find(&send->marked, number) &&
         cleaner_sync(&send->cleaner, number, gone_durably) < 0)
-        look_later(send);
+        marked_look_later(send);
 }
 
 void marked_undelete(struct send *send, uint64_t number)
 {
     if (marked_remove(&send->marked, number, MARK_DELETE) < 0)
-        look_later(send);
+        marked_look_later(send);
 }
 
 /* 1: something of the message is there; 0: nothing is; -1: that cannot be told. */
@@ -185,7 +185,7 @@ static void look_at(struct send *send, const struct marked_message *marked)
     if (message && !message->removed && (marked->marks & MARK_DELETE))
         marked_undelete(send, marked->number);
     else if (found < 0) /* held, perhaps, and not yet known */
-        look_later(send);
+        marked_look_later(send);
     else if (found == 0)
         marked_gone(send, marked->number);
 }

@@ -42,6 +42,8 @@ void marked_gone(struct send *send, uint64_t number);
 void marked_undelete(struct send *send, uint64_t number);
 /* Start-up, at its end: marks of messages that are not there go, whatever is left of their mess. */
 void marked_look(struct send *send);
+/* Has it done again later. */
+void marked_look_later(struct send *send);
 /* The same when it is time, after trouble. */
 void marked_step(struct send *send);
 

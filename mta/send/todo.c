@@ -431,6 +431,8 @@ static void todo_synced(struct send *send, uint64_t number, bool done)
     }
     take_back(send, number);
     message_drop(&send->messages, message);
+    if (marked_find(&send->marked, number)) /* queue may withdraw it */
+        marked_look_later(send);
 }
 
 /* --- the directory ------------------------------------------------------------------------- */
