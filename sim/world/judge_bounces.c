@@ -243,11 +243,38 @@ static bool is_only_try(const struct comparison *comparison)
     return true;
 }
 
+/* The first line of a dialogue that was said at that time or later; they are in order of time. */
+static size_t spoken_from(const struct world *world, int64_t time_ns)
+{
+    size_t low = 0, high = world->spoken_count;
+
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+
+        if (world->spoken[middle].time_ns < time_ns)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* The reply came while the try went on: one whose nixie-remote was killed hears no other. */
+static bool was_heard(const struct world *world, const struct attempt *attempt, const char *reply)
+{
+    for (size_t i = spoken_from(world, attempt->start_ns);
+         i < world->spoken_count && world->spoken[i].time_ns <= attempt->end_ns; i++)
+        if (world->spoken[i].text == reply)
+            return true;
+    return false;
+}
+
 /* RCPT was refused, not for want of a MAIL that was refused before it. */
-static bool is_refusal(const struct transaction *transaction, const struct asked *asked)
+static bool is_refusal(const struct world *world, const struct attempt *attempt,
+                       const struct transaction *transaction, const struct asked *asked)
 {
     return reply_class(transaction->mail_reply) == 2 && reply_class(asked->reply) == 5 &&
-           !reply_is_several(asked->reply);
+           !reply_is_several(asked->reply) && was_heard(world, attempt, asked->reply);
 }
 
 /* What was said to him in the try. */
@@ -271,26 +298,13 @@ static void compare_transactions(struct comparison *comparison)
         compare_with(comparison, transaction->connection, asked->reply);
         compare_with(comparison, transaction->connection, transaction->data_reply);
         compare_with(comparison, transaction->connection, transaction->end_reply);
-        comparison->refusal = count++ == 0 && is_refusal(transaction, asked) ? asked->reply : NULL;
+        comparison->refusal =
+            count++ == 0 && is_refusal(comparison->world, attempt, transaction, asked)
+                ? asked->reply
+                : NULL;
     }
     if (comparison->refusal && !is_only_try(comparison))
         comparison->refusal = NULL;
-}
-
-/* The first line of a dialogue that was said at that time or later; they are in order of time. */
-static size_t spoken_from(const struct world *world, int64_t time_ns)
-{
-    size_t low = 0, high = world->spoken_count;
-
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-
-        if (world->spoken[middle].time_ns < time_ns)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
 }
 
 /* What was said before there was a transaction, in a try that was the last of many. */

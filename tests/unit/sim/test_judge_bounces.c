@@ -237,6 +237,23 @@ START_TEST(says_what_the_remote_said)
 }
 END_TEST
 
+/* nixie-remote is killed in the last try; what the remote says behind that nobody hears. */
+START_TEST(what_is_said_behind_the_try_is_not_heard)
+{
+    for (int late = 0; late < 2; late++) {
+        struct world *world = make_world(1);
+        struct attempt *attempt = add_attempt(world, "bob@away.example", 700000, 'D');
+
+        set_text(attempt, "nixie-remote_crashed._Possible_duplicate!_(#4.3.0)/" EXPIRED);
+        talk(world, 700000.05, NULL, NULL, NULL);
+        say(world, late ? 700017 : 700000.06, false, "550 5.1.1 no");
+        add_bounce(world, GROUP("bob@away.example", "4.4.7", "Diagnostic-Code: x-nixie; no\n"))
+            ->answer_ns = 700001 * NANOSECONDS;
+        judge(world, late ? "" : "BOUNCE");
+    }
+}
+END_TEST
+
 START_TEST(another_recipients_reply_is_not_his)
 {
     struct world *world = make_world(2);
@@ -291,6 +308,7 @@ int main(void)
     tcase_add_test(tests, sees_who_is_told_of_without_a_failure);
     tcase_add_loop_test(tests, told_of_twice_wants_a_reason, 0, sizeof twice / sizeof *twice);
     tcase_add_loop_test(tests, says_what_the_remote_said, 0, sizeof words / sizeof *words);
+    tcase_add_test(tests, what_is_said_behind_the_try_is_not_heard);
     tcase_add_test(tests, another_recipients_reply_is_not_his);
     tcase_add_test(tests, an_action_is_failed);
     tcase_add_test(tests, qmails_own_form_tells_of_recipients_too);
