@@ -90,15 +90,24 @@ struct window {
     int64_t from, to; /* seconds, both included */
 };
 
-/* When the pass of this attempt may have begun.  `due`: not before, -1: not known. */
+/* A pass may have begun so long before a try of it: without memory it rests, a disk may be slow. */
+#define PASS_NS (90 * NANOSECONDS)
+
+/* When the pass of this attempt may have begun.  `due`: not before, -1: not known.  Places that no
+ * delivery has any more are not free as long as what came of it cannot be written down. */
 static struct window pass_window(const struct world *world, const struct attempt *attempt,
                                  int64_t due)
 {
     struct window window = {(attempt->start_ns - slack_ns(world)) / NANOSECONDS,
                             attempt->start_ns / NANOSECONDS};
 
-    if (attempt->saturated_ns >= due * NANOSECONDS && due >= 0 && due < window.from)
+    if (due < 0 || due >= window.from)
+        return window;
+    if (attempt->saturated_ns >= due * NANOSECONDS)
         window.from = due;
+    else if (had_trouble(world, attempt->machine, attempt->start_ns - PASS_NS, attempt->start_ns))
+        window.from =
+            due > window.from - PASS_NS / NANOSECONDS ? due : window.from - PASS_NS / NANOSECONDS;
     return window;
 }
 
@@ -158,9 +167,6 @@ static bool was_held_up(const struct world *world, const struct attempt *before,
     }
     return false;
 }
-
-/* A pass may have begun so long before a try of it: without memory it rests, a disk may be slow. */
-#define PASS_NS (90 * NANOSECONDS)
 
 /* Just before it nixie-send had handed a bounce to the queue, and waited for that: a fault had met
  * nixie-queue meanwhile. */

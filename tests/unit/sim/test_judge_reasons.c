@@ -517,6 +517,35 @@ static void add_line(struct world *world, double time, const char *text)
 
 /* A success in S5; nixie-queue is in trouble, and send says that its syncs fail; the power goes at
  * 40 s. */
+/* The first pass began when the message was there, but its try had to wait: for a place that nobody
+ * has, but what came of whose delivery could not be written down.  The next try counts from the
+ * pass. */
+START_TEST(a_pass_may_wait_for_a_sync)
+{
+    static const char trouble[] = "warning: trouble syncing the queue; will try again later";
+    static const struct {
+        double line, then;
+        const char *want;
+    } cases[] = {{5, 400.1, ""},
+                 {5, 529.1, ""},
+                 {5, 600, "SCHEDULE"},
+                 {5, 399, "SCHEDULE"},
+                 {10.2, 400.1, "SCHEDULE"},
+                 {10.2, 529.1, ""}};
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct world *world = make_world(1);
+
+        add_upset(world, 4, UPSET_FAULT)->hit = HIT_QUEUE | HIT_SYNC;
+        add_attempt(world, "bob@away.example", 10.1, 'Z');
+        add_line(world, cases[i].line, trouble);
+        add_attempt(world, "bob@away.example", cases[i].then, 'K');
+        add_taking(world, "bob@away.example");
+        judge(world, cases[i].want);
+    }
+}
+END_TEST
+
 START_TEST(what_send_says_of_its_syncs_counts)
 {
     static const char trouble[] = "warning: trouble syncing the queue; will try again later";
@@ -776,6 +805,7 @@ int main(void)
     tcase_add_test(tests, time_without_a_send_counts_for_nobody);
     tcase_add_test(tests, what_waits_for_a_slow_call_may_be_forgotten);
     tcase_add_test(tests, a_hold_that_was_never_synced_may_be_forgotten);
+    tcase_add_test(tests, a_pass_may_wait_for_a_sync);
     tcase_add_test(tests, what_send_says_of_its_syncs_counts);
     tcase_add_test(tests, a_mark_that_is_late_is_lost_before_its_sync);
     tcase_add_test(tests, what_ended_late_for_want_of_room_may_come_again);
