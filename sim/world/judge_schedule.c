@@ -353,6 +353,16 @@ static void judge_expired(struct world *world, const struct entry *entry,
     }
 }
 
+/* It came by an order before the last second at which it may have been due: nobody knows when its
+ * pass before had begun, since that had to wait for a place. */
+static bool may_be_early(const struct world *world, const struct entry *entry,
+                         const struct attempt *before, struct window pass,
+                         const struct attempt *then, int64_t due)
+{
+    return then->start_ns + slack_ns(world) < due * NANOSECONDS &&
+           reason_early(world, entry, before, pass.from * NANOSECONDS, then) >= 0;
+}
+
 /* The try `then` came after `before`, which was deferred or never came back; returns its window.
  * *stored: when `before` was due as the disk says, if it came too early, else NO_WINDOW; then the
  * same of `then`. */
@@ -367,7 +377,10 @@ static struct window judge_next(struct world *world, const struct entry *entry,
     bool is_early = then->start_ns + slack_ns(world) < due.from * NANOSECONDS;
     int64_t since;
 
-    *stored = !is_early ? NO_WINDOW : is_still_stored(before, was_stored, then) ? was_stored : due;
+    if (!is_early && !may_be_early(world, entry, before, pass, then, due.to))
+        *stored = NO_WINDOW;
+    else if (!is_still_stored(before, was_stored, then))
+        *stored = due;
     if (is_unknown(world, entry, before, then, due.from * NANOSECONDS) ||
         has_lost_time(world, entry, before, then)) {
         judge_recovered(world, entry, then, (due.to + 1) * NANOSECONDS);

@@ -752,6 +752,37 @@ START_TEST(the_stored_time_waits_for_a_start)
 }
 END_TEST
 
+/* The first pass stood still for want of a place, so that the next one was due at 400 s, or at 900
+ * s at the latest.  At 406 s it is tried by order, or of itself, and a kill takes that. */
+START_TEST(an_order_may_come_before_the_stored_time)
+{
+    static const struct {
+        bool ordered;
+        double then;
+        const char *want;
+    } cases[] = {{true, 900.1, ""}, {false, 900.1, "SCHEDULE"}, {true, 1100, "SCHEDULE"}};
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct world *world = make_world(1);
+        struct attempt *attempt;
+
+        add_start(world, 0);
+        add_attempt(world, "bob@away.example", 115, 'Z')->saturated_ns = 115 * NANOSECONDS;
+        attempt = add_attempt(world, "bob@away.example", 406, 0);
+        attempt->saturated_ns = 406 * NANOSECONDS;
+        attempt->end_ns = INT64_MAX;
+        attempt->gone_ns = 421 * NANOSECONDS;
+        if (cases[i].ordered)
+            add_order(world, 300, ORDER_RETRY, 1);
+        add_upset(world, 420, UPSET_KILL);
+        add_start(world, 421);
+        add_attempt(world, "bob@away.example", cases[i].then, 'K');
+        add_taking(world, "bob@away.example")->time_ns = (int64_t) (cases[i].then * 1e9);
+        judge(world, cases[i].want);
+    }
+}
+END_TEST
+
 /* A crash or an order leaves the lifetime as it is. */
 START_TEST(lifetimes_are_kept_all_the_same)
 {
@@ -812,6 +843,7 @@ int main(void)
     tcase_add_test(tests, a_time_that_was_not_written_down_is_lost_at_a_start);
     tcase_add_test(tests, the_stored_time_outlives_many_tries);
     tcase_add_test(tests, the_stored_time_waits_for_a_start);
+    tcase_add_test(tests, an_order_may_come_before_the_stored_time);
     tcase_add_test(tests, lifetimes_are_kept_all_the_same);
     suite_add_tcase(suite, tests);
     runner = srunner_create(suite);
