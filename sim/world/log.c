@@ -187,9 +187,23 @@ static void note_end(struct machine *machine, uint64_t delivery, const char *res
     }
 }
 
+/* The first status: its start-up is over. */
+static void note_ready(struct machine *machine)
+{
+    struct world *world = machine->world;
+
+    for (size_t i = world->send_start_count; i-- > 0;)
+        if (world->send_starts[i].machine == machine->index) {
+            if (world->send_starts[i].ready_ns == 0)
+                world->send_starts[i].ready_ns = kernel_now(world->kernel);
+            return;
+        }
+}
+
 /* "status: local 1/10 remote 0/20": `rest` is behind "status: local ". */
 static void note_status(struct machine *machine, const char *rest)
 {
+    note_ready(machine);
     for (unsigned channel = 0; channel < 2; channel++) {
         char *slash, *end;
         unsigned long running = strtoul(rest, &slash, 10), limit;
@@ -350,6 +364,7 @@ static void note_writer(struct machine *machine, pid_t writer, const char *data,
     start = LIST_ADD(world->send_starts, world->send_start_count);
     start->machine = machine->index;
     start->time_ns = kernel_now(world->kernel);
+    start->ready_ns = 0;
     start->killed = false;
 }
 

@@ -213,7 +213,9 @@ struct attempt {
 struct send_start {
     size_t machine;
     int64_t time_ns;
-    bool killed; /* of an end */
+    int64_t
+        ready_ns; /* of a start: it knows the queue, and has told its first status; 0: not yet */
+    bool killed;  /* of an end */
 };
 
 struct log_line {
