@@ -211,7 +211,7 @@ uint64_t host_file_size(struct host *host, const char *path)
     return size;
 }
 
-int host_data_is_durable(struct host *host, const char *path)
+int host_part_is_durable(struct host *host, const char *path, uint64_t from)
 {
     if (host->kernel->backend)
         return 1;
@@ -219,7 +219,7 @@ int host_data_is_durable(struct host *host, const char *path)
     int result = find_file(host, path, &inode);
     if (result < 0)
         return result;
-    result = inode_data_is_durable(inode);
+    result = !inode_awaits_sync(inode, from);
     inode_unref(inode);
     return result;
 }

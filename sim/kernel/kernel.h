@@ -97,8 +97,9 @@ int host_make_fifo(struct host *host, const char *path, uid_t uid, gid_t gid, mo
 int host_read_file(struct host *host, const char *path, char **data, size_t *size);
 /* Up to `size` bytes of a regular file from `offset` on: the count, or -errno. */
 ssize_t host_read_part(struct host *host, const char *path, uint64_t offset, char *to, size_t size);
-/* 1 if nothing that was written to the file is pending, else 0; -errno if there is no such file. */
-int host_data_is_durable(struct host *host, const char *path);
+/* 1 if nothing that was written to the file at `from` or behind is pending, else 0; -errno if there
+ * is no such file.  What failed is of no account when a later write there is durable. */
+int host_part_is_durable(struct host *host, const char *path, uint64_t from);
 /* The size of a file; 0 if there is none. */
 uint64_t host_file_size(struct host *host, const char *path);
 /* Names in a directory without "." and "..", sorted, as a malloc'd NULL-terminated array of

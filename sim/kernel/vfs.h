@@ -196,8 +196,9 @@ struct vfs *vfs_clone(const struct vfs *vfs);
  * clock (as in the options; NULL: time stands at 0).  Without an observer. */
 struct vfs *vfs_copy(const struct vfs *vfs, int64_t (*clock)(void *context), void *context);
 
-/* Whether no write to the file, nor a truncate, is pending. */
-bool inode_data_is_durable(const struct inode *inode);
+/* Whether a write at or behind `from` is pending, but for those that failed if one there that came
+ * later is durable: whoever made that was told. */
+bool inode_awaits_sync(const struct inode *inode, uint64_t from);
 
 /* Makes everything durable at once, as a clean unmount does (set-up of a scenario). */
 void vfs_settle(struct vfs *vfs);

@@ -94,10 +94,23 @@ size_t vfs_pending_count(const struct vfs *vfs)
     return vfs->metadata.count - vfs->marks + vfs->data.count - vfs->sure;
 }
 
-bool inode_data_is_durable(const struct inode *inode)
+/* Whether something at or behind `from` was written since, and is durable. */
+static bool is_passed(const struct change *change, uint64_t from)
+{
+    for (const struct change *later = change->own_next; later; later = later->own_next)
+        if (later->sure && later->kind == CHANGE_WRITE && later->data.offset >= from)
+            return true;
+    return false;
+}
+
+bool inode_awaits_sync(const struct inode *inode, uint64_t from)
 {
     tick(inode->vfs);
-    return !inode->data.first;
+    for (const struct change *change = inode->data.first; change; change = change->own_next)
+        if (change->kind == CHANGE_WRITE && change->data.offset >= from && !change->sure &&
+            !(change->failed && is_passed(change, from)))
+            return true;
+    return false;
 }
 
 void vfs_describe_pending(const struct vfs *vfs, void (*tell)(void *context, const char *what),

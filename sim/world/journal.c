@@ -84,26 +84,10 @@ static bool read_record(struct machine *machine)
     return true;
 }
 
-static void search_record(void *context, const char *what)
-{
-    bool *found = context;
-    const char *at = strstr(what, &PATH[1]);
-    unsigned long size, offset;
-
-    if (at && sscanf(at + strlen(&PATH[1]), ": write of %lu bytes at %lu", &size, &offset) == 2 &&
-        offset >= FIRST_RECORD)
-        *found = true;
-}
-
 /* Of the records: nixie-clean may be about to write a slot while nixie-queue waits for them. */
 static bool records_are_durable(const struct machine *machine)
 {
-    bool found = false;
-
-    if (host_data_is_durable(machine->host, PATH) == 1)
-        return true;
-    vfs_describe_pending(host_vfs(machine->host), search_record, &found);
-    return !found;
+    return host_part_is_durable(machine->host, PATH, FIRST_RECORD) == 1;
 }
 
 void journal_note_durable(struct machine *machine)
