@@ -33,6 +33,24 @@ void growth_note(struct machine *machine, const char *path)
     growth = LIST_ADD(mbox->growth, mbox->growth_count);
     growth->time_ns = kernel_now(world->kernel);
     growth->size = host_file_size(machine->host, path);
+    growth->back = false;
+}
+
+void growth_reread(struct machine *machine)
+{
+    struct world *world = machine->world;
+
+    for (size_t i = 0; i < world->mbox_count; i++) {
+        struct mbox_file *mbox = &world->mboxes[i];
+        struct mbox_growth *growth;
+
+        if (mbox->machine != machine->index)
+            continue;
+        growth = LIST_ADD(mbox->growth, mbox->growth_count);
+        growth->time_ns = kernel_now(world->kernel);
+        growth->size = host_file_size(machine->host, mbox->path);
+        growth->back = true;
+    }
 }
 
 /* --- copies ----------------------------------------------------------------------------------*/
@@ -180,7 +198,8 @@ static char *mbox_unquote(const char *from, size_t size, size_t *result_size)
     return to;
 }
 
-/* When the file first was as long as that and stayed so. */
+/* When the file first was as long as that and stayed so; what was cut off, and a power loss brought
+ * back, was written when it first was there. */
 static int64_t mbox_time(const struct mbox_file *mbox, uint64_t size)
 {
     int64_t time = 0;
@@ -189,7 +208,7 @@ static int64_t mbox_time(const struct mbox_file *mbox, uint64_t size)
     for (size_t i = 0; i < mbox->growth_count; i++) {
         bool now = mbox->growth[i].size >= size;
 
-        if (now && !reached)
+        if (now && !reached && !(mbox->growth[i].back && time > 0))
             time = mbox->growth[i].time_ns;
         reached = now;
     }

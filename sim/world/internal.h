@@ -138,6 +138,8 @@ void declared_register(struct world *world);
 
 /* --- collect.c --- */
 void growth_note(struct machine *machine, const char *path);
+/* After power loss: how long they are now. */
+void growth_reread(struct machine *machine);
 /* A variable in the environment of the run; NULL: it is not there. */
 const char *run_variable(const struct program_run *run, const char *name);
 /* True if `data` ends as the letter's content does, but for what SMTP changes on its way from a

@@ -368,6 +368,7 @@ void world_crash(struct world *world, size_t index, const struct chooser *choose
     log_note_crash(machine);
     journal_reread(machine);
     entries_reread(machine);
+    growth_reread(machine);
 }
 
 void world_kill_all(struct world *world, size_t index)

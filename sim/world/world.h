@@ -172,6 +172,7 @@ struct arrival {
 struct mbox_growth {
     int64_t time_ns;
     uint64_t size;
+    bool back; /* nobody wrote it: a power loss found it so */
 };
 struct mbox_file {
     size_t machine;
