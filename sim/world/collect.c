@@ -14,13 +14,25 @@ static bool in_maildir(const char *path)
     return strstr(path, "/tmp/") || strstr(path, "/new/") || strstr(path, "/cur/");
 }
 
+/* Nixie's own notes in a home: names of those may come back behind a power loss, and lead to a
+ * mailbox. */
+static bool is_note(const char *path)
+{
+    static const char end[] = ".nixie";
+    const char *name = strrchr(path, '/') + 1;
+    size_t length = strlen(name);
+
+    return strstr(path, "/.nixie-progress/") ||
+           (*name == '.' && length >= sizeof end && strcmp(name + length - 6, end) == 0);
+}
+
 void growth_note(struct machine *machine, const char *path)
 {
     struct world *world = machine->world;
     struct mbox_file *mbox = NULL;
     struct mbox_growth *growth;
 
-    if (in_maildir(path))
+    if (in_maildir(path) || is_note(path))
         return;
     for (size_t i = 0; i < world->mbox_count && !mbox; i++)
         if (world->mboxes[i].machine == machine->index && strcmp(world->mboxes[i].path, path) == 0)

@@ -48,11 +48,30 @@ static void judge_file(struct world *world, const struct copy *copy, const struc
                      user->name);
 }
 
+/* The power was lost before the name of the mbox was durable: it may lead to another file since,
+ * which has the mode that it was made with. */
+static bool may_lead_elsewhere(const struct world *world, const struct copy *copy)
+{
+    static const char added[] = ": entry added";
+    const char *path = copy->path + 1;
+    size_t length = strlen(path);
+
+    for (size_t i = 0; i < world->upset_count && copy->kind == COPY_MBOX; i++)
+        for (size_t k = 0; k < world->upsets[i].lost_count; k++) {
+            const char *lost = world->upsets[i].lost[k];
+
+            if (world->upsets[i].machine == copy->machine && strncmp(lost, path, length) == 0 &&
+                strncmp(lost + length, added, sizeof added - 1) == 0)
+                return true;
+        }
+    return false;
+}
+
 static void judge_copy(struct world *world, const struct copy *copy)
 {
     struct inode *inode = NULL;
 
-    if (copy->kind == COPY_MAILDIR || copy->kind == COPY_MBOX)
+    if (copy->kind == COPY_MAILDIR || (copy->kind == COPY_MBOX && !may_lead_elsewhere(world, copy)))
         inode = find_file(world->machines[copy->machine].host, copy->path);
     if (!inode)
         return;
