@@ -63,6 +63,19 @@ void contract_delivery_starts(struct machine *machine, struct entry *entry)
                      entry_name(machine->world, entry, name), (unsigned long long) entry->number);
 }
 
+/* Nobody has read all that nixie-send wrote of its last successes, since nixie-log and nixie-start
+ * are gone, or a fault has kept a line from being written. */
+static bool is_untold(const struct machine *machine)
+{
+    const struct world *world = machine->world;
+
+    for (size_t i = 0; i < world->upset_count; i++)
+        if (world->upsets[i].machine == machine->index && world->upsets[i].kind == UPSET_FAULT &&
+            (world->upsets[i].hit & HIT_LINE))
+            return true;
+    return machine->log.unheard;
+}
+
 /* Whether there were as many successes as it has recipients. */
 static bool all_have_it(const struct world *world, const struct entry *entry)
 {
@@ -85,8 +98,7 @@ void contract_todo_removed(struct machine *machine, struct entry *entry)
     if (entry->discarded || (entry->answer != ANSWER_YES && !entry->tried))
         return;
     if (!(entry->bits & BIT_INFO)) {
-        /* nixie-log and nixie-start are gone: what send wrote of its last successes is not known */
-        if (!machine->log.unheard && !all_have_it(machine->world, entry))
+        if (!is_untold(machine) && !all_have_it(machine->world, entry))
             world_accuse(machine->world, "UNDONE", entry->letter, entry->bounce,
                          "%s (%llu) goes, but not all of its recipients have it",
                          entry_name(machine->world, entry, name),

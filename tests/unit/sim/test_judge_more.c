@@ -570,18 +570,22 @@ END_TEST
 /* A message goes from S4 when all have it; if nobody heard what send wrote, nobody can say. */
 START_TEST(all_have_what_goes)
 {
-    for (int i = 0; i < 3; i++) {
+    enum { NOBODY, ALL, UNHEARD, A_LINE_LOST, A_CALL_FAILED, CASES };
+
+    for (int i = 0; i < CASES; i++) {
         struct world *world = start_world();
         struct entry *entry = &world->entries[0];
 
         entry->answer = ANSWER_YES;
         entry->bits = BIT_MESS | BIT_TODO;
-        if (i == 1)
+        if (i == ALL)
             add_attempt(world, "bob@away.example", 1, 'K');
-        world->machines[0].log.unheard = i == 2;
+        world->machines[0].log.unheard = i == UNHEARD;
+        if (i == A_LINE_LOST || i == A_CALL_FAILED)
+            add_upset(world, 1, UPSET_FAULT)->hit = HIT_SEND | (i == A_LINE_LOST ? HIT_LINE : 0);
         forget_violations(world);
         contract_todo_removed(&world->machines[0], entry);
-        expect(world, i > 0 ? "" : "UNDONE");
+        expect(world, i == NOBODY || i == A_CALL_FAILED ? "UNDONE" : "");
     }
 }
 END_TEST
