@@ -10,6 +10,7 @@
 
 #include "sim/world/internal.h"
 #include "sim/world/judge.h"
+#include "sim/world/judge_reasons.h"
 
 /* Between what queue answers and what its client hears of it. */
 #define HEAR_NS NANOSECONDS
@@ -73,7 +74,7 @@ static int64_t next_try(int64_t pause, int64_t gap, bool anew)
 
 /* Queue makes it durable that the entry is gone before anybody hears no.  If that failed as well,
  * by `to`, and each time that it was tried again, a power loss may bring the entry back; also
- * while such a try takes long, or waits for who has the journal. */
+ * while such a try takes long, or waits for who has the journal, or no server runs. */
 static bool may_have_come_back(const struct world *world, const struct entry *entry, int64_t to)
 {
     int64_t last = 0, pause = AGAIN_NS;
@@ -86,7 +87,8 @@ static bool may_have_come_back(const struct world *world, const struct entry *en
 
         if (upset->machine != entry->machine || upset->time_ns <= entry->answer_ns)
             continue;
-        if (upset->time_ns > (last ? last + pause : to))
+        if (last ? reason_lived_ns(world, entry->machine, last, upset->time_ns) > pause
+                 : upset->time_ns > to)
             return false;
         if (upset->kind == UPSET_POWER)
             return last > 0;

@@ -71,8 +71,7 @@ static int64_t start_after(const struct world *world, size_t machine, int64_t ti
     return INT64_MAX;
 }
 
-/* For how much of that time there was a nixie-send: without one nothing is synced. */
-static int64_t lived_ns(const struct world *world, size_t machine, int64_t from, int64_t to)
+int64_t reason_lived_ns(const struct world *world, size_t machine, int64_t from, int64_t to)
 {
     int64_t lived = to - from, until = from;
 
@@ -108,7 +107,7 @@ static bool is_within(const struct world *world, const struct upset *upset, int6
 {
     return upset->time_ns <= from + forget ||
            (upset->kind == UPSET_POWER &&
-            lived_ns(world, upset->machine, from, upset->time_ns) <= forget);
+            reason_lived_ns(world, upset->machine, from, upset->time_ns) <= forget);
 }
 
 /* When send was told to end while the disk was full: it had no room to write down what was done of
@@ -160,7 +159,7 @@ static int64_t sync_fails_until(const struct world *world, size_t machine, int64
 
         if (line->machine == machine && line->time_ns > last && line->time_ns <= to &&
             strcmp(line->text, text) == 0 &&
-            lived_ns(world, machine, last, line->time_ns) <= SYNC_AGAIN_NS &&
+            reason_lived_ns(world, machine, last, line->time_ns) <= SYNC_AGAIN_NS &&
             !was_synced_well(world, machine, line->time_ns, to))
             last = line->time_ns;
     }
@@ -183,15 +182,16 @@ static bool was_unsynced_at(const struct world *world, const struct entry *entry
 
         if (upset->machine != attempt->machine || upset->kind != UPSET_FAULT ||
             !(upset->hit & hit) || upset->time_ns < attempt->end_ns || upset->time_ns > time_ns ||
-            lived_ns(world, upset->machine, last, upset->time_ns) > FORGET_NS)
+            reason_lived_ns(world, upset->machine, last, upset->time_ns) > FORGET_NS)
             continue;
         if (!(upset->hit & HIT_SEND) || upset->good_ns == 0 || upset->good_ns >= time_ns)
             last = upset->time_ns; /* what others sync does not empty the journal */
     }
-    if (last > attempt->end_ns && lived_ns(world, attempt->machine, last, time_ns) <= FORGET_NS)
+    if (last > attempt->end_ns &&
+        reason_lived_ns(world, attempt->machine, last, time_ns) <= FORGET_NS)
         return true;
     told = sync_fails_until(world, attempt->machine, last, time_ns);
-    return told > last && lived_ns(world, attempt->machine, told, time_ns) <= SYNC_AGAIN_NS;
+    return told > last && reason_lived_ns(world, attempt->machine, told, time_ns) <= SYNC_AGAIN_NS;
 }
 
 /* A sync soon after the result failed, and never made it durable, or none was made until the power

@@ -24,6 +24,9 @@ static inline bool reason_untold(const struct world *world, size_t machine, int6
 /* When nixie-send last began its work before that; -1: never. */
 int64_t reason_last_start(const struct world *world, size_t machine, int64_t time_ns);
 
+/* For how much of that time there was a nixie-send: without one nothing is synced. */
+int64_t reason_lived_ns(const struct world *world, size_t machine, int64_t from, int64_t to);
+
 /* A crash, a kill or a fault may have made the server forget how the attempt ended: it came while
  * the attempt ran or not long after it, or while the message was still in S4, where results are in
  * memory only.  Or send ended while the disk was full and it was in S4, and said so. */

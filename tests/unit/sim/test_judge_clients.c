@@ -109,7 +109,35 @@ START_TEST(what_was_withdrawn_comes_back_only_if_that_was_not_durable)
 }
 END_TEST
 
-/* The same, and what came then: calls that took long, kills, new starts that failed as well. */
+/* The sync that would make it durable that the message is gone fails at 4.5 s, all is killed at 6
+ * s, and the power goes at 60 s, before the next start or behind it. */
+START_TEST(what_was_withdrawn_comes_back_if_no_server_runs)
+{
+    for (int started = 0; started < 2; started++) {
+        struct world *world = make_world(1);
+        struct letter *letter = &world->letters[0];
+        struct send_start *end = LIST_ADD(world->send_ends, world->send_end_count);
+
+        letter->state = LETTER_REFUSED;
+        letter->code = 451;
+        letter->ended_ns = 5 * NANOSECONDS;
+        letter->answers[0] = (struct recipient_answer){.code = 451, .tried = 1};
+        world->entries[0].answer = ANSWER_NO;
+        world->entries[0].answer_ns = 4 * NANOSECONDS;
+        add_taking(world, "bob@away.example");
+        add_upset(world, 3.9, UPSET_FAULT)->hit = HIT_QUEUE | HIT_SYNC;
+        add_upset(world, 4.5, UPSET_FAULT)->hit = HIT_QUEUE | HIT_SYNC;
+        add_upset(world, 6, UPSET_KILL);
+        end->time_ns = 6 * NANOSECONDS;
+        if (started)
+            LIST_ADD(world->send_starts, world->send_start_count)->time_ns = 30 * NANOSECONDS;
+        add_upset(world, 60, UPSET_POWER);
+        judge(world, started ? "REFUSED" : "");
+    }
+}
+END_TEST
+
+/* As above, and what came then: calls that took long, kills, new starts that failed as well. */
 struct later {
     double time; /* 0: no more */
     enum upset_kind kind;
@@ -244,6 +272,7 @@ int main(void)
                         sizeof tries / sizeof *tries);
     tcase_add_loop_test(tests, what_was_withdrawn_comes_back_only_if_that_was_not_durable, 0,
                         sizeof withdrawals / sizeof *withdrawals);
+    tcase_add_test(tests, what_was_withdrawn_comes_back_if_no_server_runs);
     tcase_add_loop_test(tests, what_was_withdrawn_comes_back_till_that_is_tried_again, 0,
                         sizeof held_up / sizeof *held_up);
     tcase_add_loop_test(tests, what_was_refused_does_not_come_out, 0,
