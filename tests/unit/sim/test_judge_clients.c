@@ -127,8 +127,8 @@ START_TEST(what_was_withdrawn_comes_back_if_no_server_runs)
         add_taking(world, "bob@away.example");
         add_upset(world, 3.9, UPSET_FAULT)->hit = HIT_QUEUE | HIT_SYNC;
         add_upset(world, 4.5, UPSET_FAULT)->hit = HIT_QUEUE | HIT_SYNC;
-        add_upset(world, 6, UPSET_KILL);
-        end->time_ns = 6 * NANOSECONDS;
+        add_upset(world, 7, UPSET_KILL);
+        end->time_ns = 7 * NANOSECONDS;
         if (started)
             LIST_ADD(world->send_starts, world->send_start_count)->time_ns = 30 * NANOSECONDS;
         add_upset(world, 60, UPSET_POWER);
