@@ -30,13 +30,30 @@ struct sightings {
 
 /* --- attempts that explain one more ----------------------------------------------------------*/
 
+/* How long slow calls have held up deliveries, and the queue that they hand something on to, since
+ * it began. */
+static int64_t held_up_ns(const struct world *world, const struct attempt *attempt)
+{
+    int64_t sum = 0;
+
+    for (size_t i = 0; i < world->upset_count; i++) {
+        const struct upset *upset = &world->upsets[i];
+
+        if (upset->machine == attempt->machine && upset->kind == UPSET_SLOW &&
+            upset->time_ns >= attempt->start_ns && upset_touches(upset, HIT_DELIVERY | HIT_QUEUE))
+            sum += upset->lasts_ns;
+    }
+    return sum;
+}
+
 /* Until when the attempt could leave a copy.  Who did not hear of a program's end takes it for
  * dead; who did not hear the answer of another host does not know how far that one is.
  */
 static int64_t last_moment(const struct world *world, const struct attempt *attempt,
                            bool are_arrivals)
 {
-    int64_t orphan_ns = ORPHAN_NS + (are_arrivals && world->network_changed ? CLOSED_NS : 0);
+    int64_t orphan_ns = ORPHAN_NS + held_up_ns(world, attempt) +
+                        (are_arrivals && world->network_changed ? CLOSED_NS : 0);
     bool unheard = attempt->text && (strstr(attempt->text, "crashed") ||
                                      (are_arrivals && strstr(attempt->text, "Possible_duplicate")));
 

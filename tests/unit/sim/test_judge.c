@@ -241,6 +241,40 @@ START_TEST(a_duplicate_wants_a_reason)
 }
 END_TEST
 
+/* Who is left alone by the end of its nixie-send goes on for a minute, and as long as calls take.
+ */
+START_TEST(an_orphan_may_be_slow)
+{
+    static const struct {
+        unsigned hit;
+        int copy; /* seconds */
+        const char *want;
+    } cases[] = {
+        {0, 50, ""},         {0, 80, "DUPLICATE"},        {HIT_DELIVERY, 80, ""},
+        {HIT_QUEUE, 80, ""}, {HIT_SEND, 80, "DUPLICATE"}, {HIT_DELIVERY, 100, "DUPLICATE"}};
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct world *world = make_world(LETTER_ACCEPTED);
+
+        add_copy(world, "bob@example.com\n")->time_ns = cases[i].copy * NANOSECONDS;
+        add_copy(world, "bob@example.com\n")->time_ns = 1000 * NANOSECONDS;
+        add_attempt(world, 0, INT64_MAX);
+        world->attempts[0].gone_ns = 5 * NANOSECONDS;
+        add_attempt(world, 'K', 1000 * NANOSECONDS);
+        world->attempts[1].start_ns = 999 * NANOSECONDS;
+        add_upset(world, 5 * NANOSECONDS);
+        world->upsets[0].kind = UPSET_KILL;
+        if (cases[i].hit) {
+            add_upset(world, 2 * NANOSECONDS);
+            world->upsets[1].kind = UPSET_SLOW;
+            world->upsets[1].hit = cases[i].hit;
+            world->upsets[1].lasts_ns = 30 * NANOSECONDS;
+        }
+        judge(world, false, cases[i].want);
+    }
+}
+END_TEST
+
 START_TEST(named_twice_is_no_duplicate)
 {
     struct world *world = make_world(LETTER_ACCEPTED);
@@ -324,6 +358,7 @@ int main(void)
     tcase_add_test(tests, sees_what_was_refused_and_came_out);
     tcase_add_loop_test(tests, a_duplicate_wants_a_reason, 0,
                         sizeof duplicates / sizeof *duplicates);
+    tcase_add_test(tests, an_orphan_may_be_slow);
     tcase_add_test(tests, named_twice_is_no_duplicate);
     tcase_add_test(tests, a_yes_without_a_message_is_a_loss);
     tcase_add_test(tests, stages_are_as_the_table_says);
