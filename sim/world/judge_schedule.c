@@ -387,11 +387,12 @@ static struct window judge_next(struct world *world, const struct entry *entry,
         return (struct window){next.from < due.from ? next.from : due.from, next.to};
     }
     if (is_early) {
+        since = reason_early(world, entry, before, pass.from * NANOSECONDS, then);
         if (is_as_stored(world, entry, before, was_stored, then)) {
-            *stored = NO_WINDOW;
+            if (since < 0) /* else it may have come for that reason, at the same time */
+                *stored = NO_WINDOW;
             return pass_window(world, then, was_stored.from);
         }
-        since = reason_early(world, entry, before, pass.from * NANOSECONDS, then);
         if (since < 0 ||
             (then->start_ns > since + PROMPT_NS && !had_to_wait(world, entry, before, then, since)))
             accuse(world, entry, then, "was tried again too early, at", due.from);

@@ -783,6 +783,41 @@ START_TEST(an_order_may_come_before_the_stored_time)
 }
 END_TEST
 
+/* A kill takes the first try; after the start at 341 s it is tried, and by order once more when
+ * that has ended, which is at 400 s, as it was due first.  The power takes that: the disk has 1444
+ * s, or nothing. */
+START_TEST(an_order_may_come_at_the_stored_time)
+{
+    static const struct {
+        double then;
+        const char *want;
+    } cases[] = {{1444.1, ""}, {405.1, ""}, {800, "SCHEDULE"}, {1460, "SCHEDULE"}};
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct world *world = make_world(1);
+        struct attempt *attempt;
+
+        add_start(world, 0);
+        attempt = add_attempt(world, "bob@away.example", 0.1, 0);
+        attempt->end_ns = INT64_MAX;
+        attempt->gone_ns = 341 * NANOSECONDS;
+        add_upset(world, 1, UPSET_KILL);
+        add_start(world, 341);
+        attempt = add_attempt(world, "bob@away.example", 341.1, 'Z');
+        attempt->end_ns = 400 * NANOSECONDS;
+        add_order(world, 342, ORDER_RETRY, 1);
+        attempt = add_attempt(world, "bob@away.example", 400.1, 0);
+        attempt->end_ns = INT64_MAX;
+        attempt->gone_ns = 404 * NANOSECONDS;
+        add_upset(world, 404, UPSET_POWER);
+        add_start(world, 405);
+        add_attempt(world, "bob@away.example", cases[i].then, 'K');
+        add_taking(world, "bob@away.example")->time_ns = (int64_t) (cases[i].then * 1e9);
+        judge(world, cases[i].want);
+    }
+}
+END_TEST
+
 /* A crash or an order leaves the lifetime as it is. */
 START_TEST(lifetimes_are_kept_all_the_same)
 {
@@ -844,6 +879,7 @@ int main(void)
     tcase_add_test(tests, the_stored_time_outlives_many_tries);
     tcase_add_test(tests, the_stored_time_waits_for_a_start);
     tcase_add_test(tests, an_order_may_come_before_the_stored_time);
+    tcase_add_test(tests, an_order_may_come_at_the_stored_time);
     tcase_add_test(tests, lifetimes_are_kept_all_the_same);
     suite_add_tcase(suite, tests);
     runner = srunner_create(suite);
