@@ -96,7 +96,7 @@ static bool may_have_come_back(const struct world *world, const struct entry *en
         if (upset->kind == UPSET_FAULT && (upset->hit & HIT_QUEUE)) {
             anew |= !(upset->hit & HIT_SYNC);
             pause = next_try(pause, last ? upset->time_ns - last : 0, anew);
-            last = upset->time_ns;
+            last = upset->time_ns > last ? upset->time_ns : last;
         } else if (upset->kind == UPSET_SLOW && (upset->hit & (HIT_QUEUE | HIT_SEND)) && last > 0 &&
                    upset->time_ns + upset->lasts_ns > last) {
             last = upset->time_ns + upset->lasts_ns; /* nixie-clean writes to the journal, too */

@@ -151,6 +151,10 @@ static const struct {
 } held_up[] = {
     {{{9.5, UPSET_SLOW, HIT_QUEUE, 30}, {30, UPSET_POWER, 0, 0}}, ""},
     {{{9.5, UPSET_SLOW, HIT_SEND, 30}, {30, UPSET_POWER, 0, 0}}, ""},
+    {{{4.6, UPSET_SLOW, HIT_SEND, 30},
+      {4.7, UPSET_FAULT, HIT_QUEUE | HIT_SYNC, 0},
+      {30, UPSET_POWER, 0, 0}},
+     ""},
     {{{9.5, UPSET_SLOW, HIT_DELIVERY, 30}, {30, UPSET_POWER, 0, 0}}, "REFUSED"},
     {{{9.5, UPSET_SLOW, HIT_QUEUE, 30}, {46, UPSET_POWER, 0, 0}}, "REFUSED"},
     {{{6.5, UPSET_KILL, 0, 0},
