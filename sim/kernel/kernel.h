@@ -316,6 +316,8 @@ unsigned process_stale_count(const struct process *process, const char **what);
 /* How many of its children have ended, at that time of the run or before, and were not waited for.
  */
 unsigned process_zombie_count(const struct process *process, int64_t time_ns);
+/* The first of those that it descends from and that are still there; itself, if there is none. */
+const struct process *process_root(const struct process *process);
 /* Counts allocations of programs whose name begins with `prefix` (not copied), of those that are
  * started from now on.  `fails` (or NULL) hears each of them before it is made, in the middle of
  * the program: it may only take notes; true: it fails (ENOMEM). */

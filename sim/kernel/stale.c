@@ -42,6 +42,13 @@ unsigned process_zombie_count(const struct process *process, int64_t time_ns)
     return count;
 }
 
+const struct process *process_root(const struct process *process)
+{
+    while (process->parent)
+        process = process->parent;
+    return process;
+}
+
 struct process *process_running(void)
 {
     return running;

@@ -16,6 +16,13 @@ static size_t machine_of(const struct world *world, const struct process *proces
     return SIZE_MAX;
 }
 
+/* Who is left of a tree that runs on without it, as a delivery whose nixie-lspawn was killed, has
+ * what it had until it ends. */
+static bool is_orphaned(const struct machine *machine, const struct process *process)
+{
+    return machine->tree && process_root(process) != machine->tree;
+}
+
 static void judge_process(void *context, const struct process *process, size_t live_bytes,
                           unsigned descriptors)
 {
@@ -25,7 +32,7 @@ static void judge_process(void *context, const struct process *process, size_t l
     unsigned count;
 
     (void) live_bytes;
-    if (machine == SIZE_MAX)
+    if (machine == SIZE_MAX || is_orphaned(&world->machines[machine], process))
         return;
     /* A program that is started again and again in vain may just have ended. */
     count = process_zombie_count(process, kernel_now(world->kernel) - SETTLE_NS);
