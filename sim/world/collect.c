@@ -243,11 +243,21 @@ static uint64_t torn_from(const struct upset *upset, const char *path)
     return from;
 }
 
+/* When somebody last wrote to the box; a power loss that finds it as it is writes nothing. */
+static int64_t last_written(const struct mbox_file *mbox)
+{
+    size_t i = mbox->growth_count - 1;
+
+    while (i > 0 && mbox->growth[i].back)
+        i--;
+    return mbox->growth[i].time_ns;
+}
+
 /* How much of the box is messages: the next delivery would cut off the rest of one that the power
  * loss came into, but there was none, since this was given up or deleted. */
 static size_t whole_size(const struct world *world, const struct mbox_file *mbox, size_t size)
 {
-    int64_t written = mbox->growth[mbox->growth_count - 1].time_ns;
+    int64_t written = last_written(mbox);
 
     for (size_t i = 0; i < world->upset_count; i++) {
         const struct upset *upset = &world->upsets[i];
