@@ -353,16 +353,6 @@ static void judge_expired(struct world *world, const struct entry *entry,
     }
 }
 
-/* It came by an order before the last second at which it may have been due: nobody knows when its
- * pass before had begun, since that had to wait for a place. */
-static bool may_be_early(const struct world *world, const struct entry *entry,
-                         const struct attempt *before, struct window pass,
-                         const struct attempt *then, int64_t due)
-{
-    return then->start_ns + slack_ns(world) < due * NANOSECONDS &&
-           reason_early(world, entry, before, pass.from * NANOSECONDS, then) >= 0;
-}
-
 /* The try `then` came after `before`, which was deferred or never came back; returns its window.
  * *stored: when `before` was due as the disk says, if it came too early, else NO_WINDOW; then the
  * same of `then`. */
@@ -371,13 +361,16 @@ static struct window judge_next(struct world *world, const struct entry *entry,
                                 const struct attempt *then, struct window *stored)
 {
     int64_t birth = entry->birth_ns / NANOSECONDS, skip = channels[then->remote].skip;
+    int64_t since = reason_early(world, entry, before, pass.from * NANOSECONDS, then);
     struct window due = {next_try(birth, pass.from, skip), next_try(birth, pass.to, skip)};
-    struct window next = pass_window(world, then, due.from);
+    int64_t first = since >= 0 && since / NANOSECONDS < due.from ? since / NANOSECONDS : due.from;
+    struct window next = pass_window(world, then, first);
     struct window was_stored = *stored;
     bool is_early = then->start_ns + slack_ns(world) < due.from * NANOSECONDS;
-    int64_t since;
 
-    if (!is_early && !may_be_early(world, entry, before, pass, then, due.to))
+    /* Before the last second at which it may have been due: nobody knows when its pass before had
+     * begun, if that had to wait for a place. */
+    if (!is_early && (since < 0 || then->start_ns + slack_ns(world) >= due.to * NANOSECONDS))
         *stored = NO_WINDOW;
     else if (!is_still_stored(before, was_stored, then))
         *stored = due;
@@ -387,7 +380,6 @@ static struct window judge_next(struct world *world, const struct entry *entry,
         return (struct window){next.from < due.from ? next.from : due.from, next.to};
     }
     if (is_early) {
-        since = reason_early(world, entry, before, pass.from * NANOSECONDS, then);
         if (is_as_stored(world, entry, before, was_stored, then)) {
             if (since < 0) /* else it may have come for that reason, at the same time */
                 *stored = NO_WINDOW;

@@ -818,6 +818,48 @@ START_TEST(an_order_may_come_at_the_stored_time)
 }
 END_TEST
 
+/* A pass that an order or a start has begun stands still for want of a place: the next one counts
+ * from when it began. */
+START_TEST(a_pass_begins_with_its_reason)
+{
+    static const struct {
+        double reason; /* an order, behind a fault, or 0: a start, behind a kill */
+        bool saturated;
+        double second, then;
+        const char *want;
+    } cases[] = {{26, true, 226, 625.1, ""},
+                 {26, false, 226, 625.1, "SCHEDULE"},
+                 {300, true, 350, 625.1, "SCHEDULE"},
+                 {0, true, 521, 1531, ""},
+                 {0, false, 521, 1531, "SCHEDULE SCHEDULE"}};
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct world *world = make_world(1);
+        struct attempt *attempt;
+
+        add_start(world, 0);
+        attempt = add_attempt(world, "bob@away.example", 0.1, cases[i].reason > 0 ? 'Z' : 0);
+        if (cases[i].reason > 0) {
+            add_upset(world, 0.1, UPSET_FAULT)->hit = HIT_SPAWN;
+            add_order(world, cases[i].reason, ORDER_RETRY, 1);
+        } else {
+            attempt->end_ns = INT64_MAX;
+            attempt->gone_ns = 21 * NANOSECONDS;
+            add_upset(world, 2, UPSET_KILL);
+            add_start(world, 21);
+        }
+        attempt = add_attempt(world, "bob@away.example", cases[i].second, 'Z');
+        if (cases[i].saturated)
+            attempt->saturated_ns = attempt->start_ns;
+        attempt = add_attempt(world, "bob@away.example", cases[i].then, 'K');
+        if (cases[i].reason == 0)
+            attempt->saturated_ns = attempt->start_ns;
+        add_taking(world, "bob@away.example")->time_ns = attempt->start_ns;
+        judge(world, cases[i].want);
+    }
+}
+END_TEST
+
 /* A crash or an order leaves the lifetime as it is. */
 START_TEST(lifetimes_are_kept_all_the_same)
 {
@@ -880,6 +922,7 @@ int main(void)
     tcase_add_test(tests, the_stored_time_waits_for_a_start);
     tcase_add_test(tests, an_order_may_come_before_the_stored_time);
     tcase_add_test(tests, an_order_may_come_at_the_stored_time);
+    tcase_add_test(tests, a_pass_begins_with_its_reason);
     tcase_add_test(tests, lifetimes_are_kept_all_the_same);
     suite_add_tcase(suite, tests);
     runner = srunner_create(suite);
