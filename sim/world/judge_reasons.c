@@ -110,24 +110,35 @@ static bool is_within(const struct world *world, const struct upset *upset, int6
             reason_lived_ns(world, upset->machine, from, upset->time_ns) <= forget);
 }
 
-/* When send was told to end while the disk was full: it had no room to write down what was done of
- * a message in S4, and says so.  -1: never. */
+/* A fault makes what waits for the next sync wait for so long: nixie-queue looks every five seconds
+ * whether the journal is in doubt, and till then no sync counts. */
+#define IN_DOUBT_NS (15 * NANOSECONDS)
+
+/* Why send could not write something down at that time: the disk was full, or a fault. */
+static bool could_not_write(const struct world *world, size_t index, int64_t time_ns)
+{
+    const struct machine *machine = &world->machines[index];
+
+    if (machine->squeezed && time_ns >= machine->squeezed_from_ns &&
+        time_ns <= machine->squeezed_to_ns)
+        return true;
+    return upset_excuses(world, index, time_ns - IN_DOUBT_NS, time_ns, HIT_SEND | HIT_QUEUE);
+}
+
+/* When send was told to end, and could not write down what was done of a message in S4: it says so.
+ * -1: never. */
 static int64_t given_up_ns(const struct world *world, const struct entry *entry,
                            const struct attempt *attempt)
 {
-    const struct machine *machine = &world->machines[attempt->machine];
     char text[100];
 
-    if (!machine->squeezed)
-        return -1;
     snprintf(text, sizeof text, "warning: trouble with todo/%llu; message will be delivered twice!",
              (unsigned long long) entry->number);
     for (size_t i = 0; i < world->line_count; i++) {
         const struct log_line *line = &world->lines[i];
 
         if (line->machine == attempt->machine && line->time_ns >= attempt->end_ns &&
-            line->time_ns >= machine->squeezed_from_ns &&
-            line->time_ns <= machine->squeezed_to_ns && strcmp(line->text, text) == 0)
+            strcmp(line->text, text) == 0 && could_not_write(world, line->machine, line->time_ns))
             return entry_stage_at(entry, line->time_ns - 1) == STAGE_S4 ? line->time_ns : -1;
     }
     return -1;
