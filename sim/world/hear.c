@@ -381,6 +381,22 @@ static void check_address(struct world *world, const struct letter *letter)
                      machine->name, count, (unsigned long long) limit);
 }
 
+/* Clients that have not heard yet that the host has ended their connection: it has their places
+ * again. */
+static size_t count_left(const struct world *world, size_t machine)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < world->running_count; i++) {
+        const struct letter *letter = &world->letters[world->running[i]];
+        const char *what;
+
+        count += letter->in_session && letter->machine == machine && letter->process &&
+                 process_stale_count(letter->process, &what) > 0;
+    }
+    return count;
+}
+
 /* The client was greeted: it has one of the places that the host has. */
 static void begin_session(struct world *world, struct letter *letter)
 {
@@ -391,10 +407,11 @@ static void begin_session(struct world *world, struct letter *letter)
         return;
     letter->in_session = true;
     check_address(world, letter);
-    if (++machine->sessions == limit + 1)
+    if (++machine->sessions > limit &&
+        machine->sessions - count_left(world, letter->machine) == limit + 1)
         world_accuse(world, "CONCURRENCY", NO_LETTER, 0,
                      "%s serves %zu clients at once; concurrencyincoming is %llu", machine->name,
-                     machine->sessions, (unsigned long long) limit);
+                     (size_t) limit + 1, (unsigned long long) limit);
 }
 
 void end_session(struct world *world, struct letter *letter)
