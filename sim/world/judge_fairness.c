@@ -74,18 +74,6 @@ static const struct attempt *first_attempt(const struct world *world, size_t ind
     return NULL;
 }
 
-/* When the nixie-send of that time had learned the queue; -1: there was none yet. */
-static int64_t last_ready(const struct world *world, size_t machine, int64_t time_ns)
-{
-    for (size_t i = world->send_start_count; i-- > 0;) {
-        const struct send_start *start = &world->send_starts[i];
-
-        if (start->machine == machine && start->time_ns <= time_ns)
-            return start->ready_ns ? start->ready_ns : start->time_ns;
-    }
-    return -1;
-}
-
 /* So long after the last thing that went wrong all goes on; after a lost wake-up nixie-send looks
  * into todo by itself. */
 #define WELL_NS (300 * NANOSECONDS)
@@ -96,7 +84,7 @@ static void judge_recovered(struct world *world, const struct entry *entry,
                             const struct attempt *attempt)
 {
     const struct machine *machine = &world->machines[entry->machine];
-    int64_t start = last_ready(world, entry->machine, attempt->start_ns);
+    int64_t start = reason_last_ready(world, entry->machine, attempt->start_ns);
     int64_t well = reason_disturbed_until(world, entry->machine, attempt->start_ns);
     int64_t waited_ns = well > start ? LOOK_NS : WELL_NS;
     char name[ENTRY_NAME], time[TIME_TEXT];
@@ -134,7 +122,7 @@ static bool find_turn(const struct world *world, size_t index, bool remote,
         return false;
     *turn = (struct turn){entry, attempt, entry->answer_ns};
     return !is_upset(world, entry->machine, turn->due_ns - FORGET_NS, attempt->start_ns) &&
-           last_ready(world, entry->machine, attempt->start_ns) < turn->due_ns &&
+           reason_last_ready(world, entry->machine, attempt->start_ns) < turn->due_ns &&
            !had_trouble(world, entry->machine, turn->due_ns, attempt->start_ns);
 }
 

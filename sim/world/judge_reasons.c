@@ -22,6 +22,17 @@ int64_t reason_last_start(const struct world *world, size_t machine, int64_t tim
     return -1;
 }
 
+int64_t reason_last_ready(const struct world *world, size_t machine, int64_t time_ns)
+{
+    for (size_t i = world->send_start_count; i-- > 0;) {
+        const struct send_start *start = &world->send_starts[i];
+
+        if (start->machine == machine && start->time_ns <= time_ns)
+            return start->ready_ns ? start->ready_ns : start->time_ns;
+    }
+    return -1;
+}
+
 /* A slow call takes at most so much longer. */
 #define SLOW_NS (60 * NANOSECONDS)
 /* A fault that ended send was there at most so long before the next one began. */
@@ -69,6 +80,17 @@ static int64_t start_after(const struct world *world, size_t machine, int64_t ti
         if (world->send_starts[i].machine == machine && world->send_starts[i].time_ns >= time_ns)
             return world->send_starts[i].time_ns;
     return INT64_MAX;
+}
+
+/* When the first one that started at or after that had learned the queue: what is due at once is
+ * tried then. */
+static int64_t ready_after(const struct world *world, size_t machine, int64_t time_ns)
+{
+    for (size_t i = 0; i < world->send_start_count; i++)
+        if (world->send_starts[i].machine == machine && world->send_starts[i].time_ns >= time_ns &&
+            world->send_starts[i].ready_ns > 0)
+            return world->send_starts[i].ready_ns;
+    return start_after(world, machine, time_ns);
 }
 
 int64_t reason_lived_ns(const struct world *world, size_t machine, int64_t from, int64_t to)
@@ -469,7 +491,7 @@ static int64_t due_since(const struct world *world, const struct entry *entry,
                          const struct upset *upset, const struct attempt *before,
                          const struct attempt *then)
 {
-    int64_t start = reason_last_start(world, entry->machine, then->start_ns);
+    int64_t start = reason_last_ready(world, entry->machine, then->start_ns);
 
     if (upset->kind == UPSET_POWER || upset->kind == UPSET_KILL) {
         int64_t forget =
@@ -477,7 +499,7 @@ static int64_t due_since(const struct world *world, const struct entry *entry,
 
         return is_too_soon(world, upset, before, forget) || was_in_memory(world, entry, upset) ||
                        was_never_synced(world, entry, before)
-                   ? start_after(world, upset->machine, upset->time_ns)
+                   ? ready_after(world, upset->machine, upset->time_ns)
                    : -1;
     }
     if (upset->kind != UPSET_ORDER)
@@ -512,7 +534,7 @@ static int64_t unstored_since(const struct world *world, const struct entry *ent
 
         if (line->machine == entry->machine && line->time_ns >= pass_ns &&
             line->time_ns <= then->start_ns && strcmp(line->text, text) == 0)
-            return start_after(world, entry->machine, line->time_ns);
+            return ready_after(world, entry->machine, line->time_ns);
     }
     return -1;
 }
@@ -526,7 +548,7 @@ static int64_t due_anew(const struct world *world, size_t machine, int64_t since
 
         if (end->machine != machine || end->time_ns < since || end->time_ns > since + PROMPT_NS)
             continue;
-        next = start_after(world, machine, end->time_ns);
+        next = ready_after(world, machine, end->time_ns);
         if (next <= until)
             since = next;
     }
@@ -540,9 +562,9 @@ int64_t reason_early(const struct world *world, const struct entry *entry,
     int64_t given_up = given_up_ns(world, entry, before);
 
     if (before->gone_ns < INT64_MAX)
-        since = start_after(world, entry->machine, before->gone_ns);
+        since = ready_after(world, entry->machine, before->gone_ns);
     else if (given_up >= 0)
-        since = start_after(world, entry->machine, given_up);
+        since = ready_after(world, entry->machine, given_up);
     if (since > then->start_ns)
         since = -1;
     for (size_t i = 0; i < world->upset_count; i++) {
@@ -565,7 +587,7 @@ int64_t reason_early(const struct world *world, const struct entry *entry,
 int64_t reason_late(const struct world *world, const struct entry *entry,
                     const struct attempt *before, const struct attempt *then)
 {
-    int64_t until = reason_last_start(world, entry->machine, then->start_ns);
+    int64_t until = reason_last_ready(world, entry->machine, then->start_ns);
 
     if (until < before->start_ns)
         until = -1;

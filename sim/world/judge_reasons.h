@@ -24,6 +24,9 @@ static inline bool reason_untold(const struct world *world, size_t machine, int6
 /* When nixie-send last began its work before that; -1: never. */
 int64_t reason_last_start(const struct world *world, size_t machine, int64_t time_ns);
 
+/* When the nixie-send of that time had learned the queue; -1: there was none yet. */
+int64_t reason_last_ready(const struct world *world, size_t machine, int64_t time_ns);
+
 /* For how much of that time there was a nixie-send: without one nothing is synced. */
 int64_t reason_lived_ns(const struct world *world, size_t machine, int64_t from, int64_t to);
 

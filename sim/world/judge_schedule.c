@@ -225,12 +225,25 @@ static bool is_as_stored(const struct world *world, const struct entry *entry,
            then->start_ns < latest(world, entry, before, then, stored.to);
 }
 
-/* `before` came before its time and never came back, and so does `then`. */
-static bool is_still_stored(const struct attempt *before, struct window stored,
+/* `before` came before its time and never came back, and so does `then`; and nobody of its pass was
+ * deferred, which would have stored another time. */
+static bool is_still_stored(const struct world *world, const struct entry *entry,
+                            const struct attempt *before, struct window pass, struct window stored,
                             const struct attempt *then)
 {
-    return stored.from >= 0 && before->end_ns == INT64_MAX &&
-           then->start_ns < stored.from * NANOSECONDS;
+    struct range attempts = world_attempts_of(world, (size_t) (entry - world->entries));
+
+    if (stored.from < 0 || before->end_ns < INT64_MAX ||
+        then->start_ns >= stored.from * NANOSECONDS)
+        return false;
+    for (size_t i = 0; i < attempts.count; i++) {
+        const struct attempt *other = &world->attempts[attempts.items[i]];
+
+        if (other->remote == then->remote && other->result == 'Z' &&
+            other->start_ns >= pass.from * NANOSECONDS && other->start_ns < then->start_ns)
+            return false;
+    }
+    return true;
 }
 
 /* A fault came while `before` ran or its end was written down, or not long before `then` was due or
@@ -372,7 +385,7 @@ static struct window judge_next(struct world *world, const struct entry *entry,
      * begun, if that had to wait for a place. */
     if (!is_early && (since < 0 || then->start_ns + slack_ns(world) >= due.to * NANOSECONDS))
         *stored = NO_WINDOW;
-    else if (!is_still_stored(before, was_stored, then))
+    else if (!is_still_stored(world, entry, before, pass, was_stored, then))
         *stored = due;
     if (is_unknown(world, entry, before, then, due.from * NANOSECONDS) ||
         has_lost_time(world, entry, before, then)) {

@@ -860,6 +860,69 @@ START_TEST(a_pass_begins_with_its_reason)
 }
 END_TEST
 
+/* At 100 s and at 200 s bob's try is taken by a kill; carol, who was tried with bob at 100 s, was
+ * deferred: the disk has 900 s. */
+START_TEST(who_is_deferred_stores_the_time_for_all)
+{
+    static const struct {
+        double then;
+        const char *want;
+    } cases[] = {{900.1, ""}, {400.1, "SCHEDULE"}};
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct world *world = make_world(2);
+
+        add_start(world, 0);
+        add_attempt(world, "bob@away.example", 0.1, 'Z');
+        add_attempt(world, "carol@away.example", 0.1, 'Z');
+        for (int k = 0; k < 2; k++) {
+            struct attempt *attempt = add_attempt(world, "bob@away.example", 100.1 + 100 * k, 0);
+
+            attempt->end_ns = INT64_MAX;
+            attempt->gone_ns = (151 + 100 * k) * NANOSECONDS;
+            add_attempt(world, "carol@away.example", 100.1 + 100 * k, k ? 'K' : 'Z');
+            add_order(world, 100 + 100 * k, ORDER_RETRY, 1);
+            add_upset(world, 150 + 100 * k, UPSET_KILL);
+            add_start(world, 151 + 100 * k);
+        }
+        add_attempt(world, "bob@away.example", cases[i].then, 'K');
+        add_taking(world, "carol@away.example")->time_ns = 2002 * NANOSECONDS / 10;
+        add_taking(world, "bob@away.example")->time_ns = (int64_t) (cases[i].then * 1e9);
+        judge(world, cases[i].want);
+    }
+}
+END_TEST
+
+/* A kill takes a try, and the next nixie-send, which tells of something at 21 s, learns the queue
+ * so slowly that it is stopped before it has; or at 80 s. */
+START_TEST(a_start_is_when_the_queue_is_learned)
+{
+    static const struct {
+        double ready; /* 0: never */
+        const char *want;
+    } cases[] = {{0, ""}, {110, ""}, {80, "SCHEDULE"}};
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct world *world = make_world(1);
+        struct attempt *attempt = add_attempt(world, "bob@away.example", 0.1, 0);
+
+        attempt->end_ns = INT64_MAX;
+        attempt->gone_ns = 21 * NANOSECONDS;
+        add_upset(world, 2, UPSET_KILL);
+        add_start(world, 21);
+        world->send_starts[0].ready_ns = (int64_t) (cases[i].ready * 1e9);
+        add_upset(world, 90, UPSET_ORDER)->order = ORDER_STOP;
+        if (cases[i].ready < 100) {
+            add_start(world, 110);
+            world->send_starts[1].ready_ns = 110 * NANOSECONDS;
+        }
+        add_attempt(world, "bob@away.example", 110.1, 'K');
+        add_taking(world, "bob@away.example")->time_ns = 1101 * NANOSECONDS / 10;
+        judge(world, cases[i].want);
+    }
+}
+END_TEST
+
 /* A crash or an order leaves the lifetime as it is. */
 START_TEST(lifetimes_are_kept_all_the_same)
 {
@@ -923,6 +986,8 @@ int main(void)
     tcase_add_test(tests, an_order_may_come_before_the_stored_time);
     tcase_add_test(tests, an_order_may_come_at_the_stored_time);
     tcase_add_test(tests, a_pass_begins_with_its_reason);
+    tcase_add_test(tests, who_is_deferred_stores_the_time_for_all);
+    tcase_add_test(tests, a_start_is_when_the_queue_is_learned);
     tcase_add_test(tests, lifetimes_are_kept_all_the_same);
     suite_add_tcase(suite, tests);
     runner = srunner_create(suite);
