@@ -203,6 +203,13 @@ static bool had_to_wait(const struct world *world, const struct entry *entry,
 
 #define NO_WINDOW ((struct window){-1, -1})
 
+/* What the disk may have as the time of the next try, if those by order since are forgotten: of the
+ * last one, and of the one before it that may still be there. */
+struct stored {
+    struct window last, older;
+};
+#define NOT_STORED ((struct stored){NO_WINDOW, NO_WINDOW})
+
 /* Until when it may come at the latest: the end of its second, or soon after a start or a release
  * that it had to wait for. */
 static int64_t latest(const struct world *world, const struct entry *entry,
@@ -214,15 +221,25 @@ static int64_t latest(const struct world *world, const struct entry *entry,
     return since >= 0 && since + PROMPT_NS > until ? since + PROMPT_NS : until;
 }
 
-/* `before` came before its time, by an order, and a crash or a kill took its result: the disk still
- * says when it would have come. */
-static bool is_as_stored(const struct world *world, const struct entry *entry,
-                         const struct attempt *before, struct window stored,
+static bool is_in_window(const struct world *world, const struct entry *entry,
+                         const struct attempt *before, struct window window,
                          const struct attempt *then)
 {
-    return stored.from >= 0 && reason_forgotten(world, entry, before) &&
-           then->start_ns + slack_ns(world) >= stored.from * NANOSECONDS &&
-           then->start_ns < latest(world, entry, before, then, stored.to);
+    return window.from >= 0 && then->start_ns + slack_ns(world) >= window.from * NANOSECONDS &&
+           then->start_ns < latest(world, entry, before, then, window.to);
+}
+
+/* `before` came before its time, by an order, and a crash or a kill took its result: the disk still
+ * says when it would have come, or when one before it would. */
+static bool is_as_stored(const struct world *world, const struct entry *entry,
+                         const struct attempt *before, const struct stored *stored,
+                         const struct attempt *then, struct window *which)
+{
+    bool is_last = is_in_window(world, entry, before, stored->last, then);
+
+    *which = is_last ? stored->last : stored->older;
+    return (is_last || is_in_window(world, entry, before, stored->older, then)) &&
+           reason_forgotten(world, entry, before);
 }
 
 /* `before` came before its time and never came back, and so does `then`; and nobody of its pass was
@@ -244,6 +261,20 @@ static bool is_still_stored(const struct world *world, const struct entry *entry
             return false;
     }
     return true;
+}
+
+/* `then` came before it was due; of `before`, which did so too, and was deferred, the result may be
+ * forgotten. */
+static struct stored stored_with(const struct world *world, const struct entry *entry,
+                                 const struct attempt *before, const struct stored *stored,
+                                 struct window due, const struct attempt *then)
+{
+    struct stored with = {due, NO_WINDOW};
+
+    if (stored->last.from >= 0 && then->start_ns < stored->last.from * NANOSECONDS &&
+        before->end_ns < INT64_MAX && reason_forgotten(world, entry, before))
+        with.older = stored->older.from >= 0 ? stored->older : stored->last;
+    return with;
 }
 
 /* A fault came while `before` ran or its end was written down, or not long before `then` was due or
@@ -367,36 +398,37 @@ static void judge_expired(struct world *world, const struct entry *entry,
 }
 
 /* The try `then` came after `before`, which was deferred or never came back; returns its window.
- * *stored: when `before` was due as the disk says, if it came too early, else NO_WINDOW; then the
- * same of `then`. */
+ * *stored: when `before` was due as the disk says, if it came too early; then the same of `then`.
+ */
 static struct window judge_next(struct world *world, const struct entry *entry,
                                 const struct attempt *before, struct window pass,
-                                const struct attempt *then, struct window *stored)
+                                const struct attempt *then, struct stored *stored)
 {
     int64_t birth = entry->birth_ns / NANOSECONDS, skip = channels[then->remote].skip;
     int64_t since = reason_early(world, entry, before, pass.from * NANOSECONDS, then);
     struct window due = {next_try(birth, pass.from, skip), next_try(birth, pass.to, skip)};
     int64_t first = since >= 0 && since / NANOSECONDS < due.from ? since / NANOSECONDS : due.from;
     struct window next = pass_window(world, then, first);
-    struct window was_stored = *stored;
+    struct stored was_stored = *stored;
+    struct window which;
     bool is_early = then->start_ns + slack_ns(world) < due.from * NANOSECONDS;
 
     /* Before the last second at which it may have been due: nobody knows when its pass before had
      * begun, if that had to wait for a place. */
     if (!is_early && (since < 0 || then->start_ns + slack_ns(world) >= due.to * NANOSECONDS))
-        *stored = NO_WINDOW;
-    else if (!is_still_stored(world, entry, before, pass, was_stored, then))
-        *stored = due;
+        *stored = NOT_STORED;
+    else if (!is_still_stored(world, entry, before, pass, was_stored.last, then))
+        *stored = stored_with(world, entry, before, &was_stored, due, then);
     if (is_unknown(world, entry, before, then, due.from * NANOSECONDS) ||
         has_lost_time(world, entry, before, then)) {
         judge_recovered(world, entry, then, (due.to + 1) * NANOSECONDS);
         return (struct window){next.from < due.from ? next.from : due.from, next.to};
     }
     if (is_early) {
-        if (is_as_stored(world, entry, before, was_stored, then)) {
+        if (is_as_stored(world, entry, before, &was_stored, then, &which)) {
             if (since < 0) /* else it may have come for that reason, at the same time */
-                *stored = NO_WINDOW;
-            return pass_window(world, then, was_stored.from);
+                *stored = NOT_STORED;
+            return pass_window(world, then, which.from);
         }
         if (since < 0 ||
             (then->start_ns > since + PROMPT_NS && !had_to_wait(world, entry, before, then, since)))
@@ -489,8 +521,8 @@ static bool is_named_again(const struct entry *entry, const struct attempt *atte
 static void judge_recipient(struct world *world, const struct entry *entry, struct range attempts)
 {
     const struct attempt *before = &world->attempts[attempts.items[0]];
-    struct window pass = pass_window(world, before, entry->birth_ns / NANOSECONDS),
-                  stored = NO_WINDOW;
+    struct window pass = pass_window(world, before, entry->birth_ns / NANOSECONDS);
+    struct stored stored = NOT_STORED;
     bool aged = reason_aged(world, entry, before->start_ns);
 
     if (is_named_again(entry, before))
@@ -505,10 +537,10 @@ static void judge_recipient(struct world *world, const struct entry *entry, stru
         if (before->result == 'K' || before->result == 'D') {
             judge_done(world, entry, before, attempt);
             pass = pass_window(world, attempt, -1);
-            stored = NO_WINDOW;
+            stored = NOT_STORED;
         } else if (aged) {
             pass = pass_window(world, attempt, -1);
-            stored = NO_WINDOW;
+            stored = NOT_STORED;
         } else {
             pass = judge_next(world, entry, before, pass, attempt, &stored);
         }

@@ -923,6 +923,36 @@ START_TEST(a_start_is_when_the_queue_is_learned)
 }
 END_TEST
 
+/* By order it is tried at 14 s and at 15 s, and the power goes at 18 s: the disk may have what it
+ * had before both (400 s), what the first has stored (529 s), or nothing. */
+START_TEST(two_tries_by_order_may_be_forgotten)
+{
+    static const struct {
+        double power, then;
+        const char *want;
+    } cases[] = {{18, 400.1, ""},
+                 {18, 529.1, ""},
+                 {18, 38.1, ""},
+                 {18, 450, "SCHEDULE"},
+                 {100, 400.1, "SCHEDULE"}};
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct world *world = make_world(1);
+
+        add_start(world, 0);
+        for (int k = 0; k < 3; k++)
+            add_attempt(world, "bob@away.example", k ? 13.1 + k : 0.1, 'Z');
+        add_order(world, 14, ORDER_RETRY, 1);
+        add_order(world, 15, ORDER_RETRY, 1);
+        add_upset(world, cases[i].power, UPSET_POWER);
+        add_start(world, cases[i].power + 20);
+        add_attempt(world, "bob@away.example", cases[i].then, 'K');
+        add_taking(world, "bob@away.example")->time_ns = (int64_t) (cases[i].then * 1e9);
+        judge(world, cases[i].want);
+    }
+}
+END_TEST
+
 /* A crash or an order leaves the lifetime as it is. */
 START_TEST(lifetimes_are_kept_all_the_same)
 {
@@ -988,6 +1018,7 @@ int main(void)
     tcase_add_test(tests, a_pass_begins_with_its_reason);
     tcase_add_test(tests, who_is_deferred_stores_the_time_for_all);
     tcase_add_test(tests, a_start_is_when_the_queue_is_learned);
+    tcase_add_test(tests, two_tries_by_order_may_be_forgotten);
     tcase_add_test(tests, lifetimes_are_kept_all_the_same);
     suite_add_tcase(suite, tests);
     runner = srunner_create(suite);
