@@ -342,6 +342,11 @@ static void prepare_read(struct send *send, struct preparation *preparation, uin
         trouble(send, "unable to preprocess", SPOOL_TODO, number);
 }
 
+static bool may_be_there(enum spool_kind kind, uint64_t number)
+{
+    return file_is_there(kind, number) || errno != ENOENT;
+}
+
 /* `is_durable`: queue has told so. */
 static void prepare(struct send *send, uint64_t number, bool is_durable)
 {
@@ -352,6 +357,8 @@ static void prepare(struct send *send, uint64_t number, bool is_durable)
         result = spool_todo_parse(todo->data, todo->length, number, &preparation.message);
     if (result == 0) {
         prepare_read(send, &preparation, number, is_durable);
+    } else if (errno == EBADMSG && may_be_there(SPOOL_INFO, number)) {
+        /* A name that came back, of one that could not be read at the start: the next one looks. */
     } else if (errno == EBADMSG) {
         logline(&send->log, "warning: todo/%n does not check out", number);
         if (message_files_aside(send, number) < 0)
