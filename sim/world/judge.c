@@ -8,6 +8,7 @@
 
 #include "sim/world/dialogue.h"
 #include "sim/world/internal.h"
+#include "sim/world/judge_lives.h"
 #include "sim/world/judge_reasons.h"
 #include "sim/world/route.h"
 

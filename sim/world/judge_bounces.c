@@ -11,6 +11,7 @@
 #include "sim/world/internal.h"
 #include "sim/world/judge.h"
 #include "sim/world/judge_exchangers.h"
+#include "sim/world/judge_forgotten.h"
 #include "sim/world/judge_reasons.h"
 
 static bool is_own_bounce(const struct entry *entry)

@@ -10,7 +10,7 @@
 
 #include "sim/world/internal.h"
 #include "sim/world/judge.h"
-#include "sim/world/judge_reasons.h"
+#include "sim/world/judge_lives.h"
 
 /* Between what queue answers and what its client hears of it. */
 #define HEAR_NS NANOSECONDS

@@ -12,6 +12,7 @@
 #include "sim/world/dialogue.h"
 #include "sim/world/internal.h"
 #include "sim/world/judge.h"
+#include "sim/world/judge_forgotten.h"
 #include "sim/world/judge_reasons.h"
 
 /* A delivery whose attempt never came back may go on for so long after what ended the attempt. */

@@ -10,6 +10,7 @@
 
 #include "sim/world/internal.h"
 #include "sim/world/judge.h"
+#include "sim/world/judge_lives.h"
 #include "sim/world/judge_reasons.h"
 #include "sim/world/words.h"
 

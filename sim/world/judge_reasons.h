@@ -21,21 +21,6 @@ static inline bool reason_untold(const struct world *world, size_t machine, int6
     return gap_ns > 0 && gap_ns <= time_ns;
 }
 
-/* When nixie-send last began its work before that; -1: never. */
-int64_t reason_last_start(const struct world *world, size_t machine, int64_t time_ns);
-
-/* When the nixie-send of that time had learned the queue; -1: there was none yet. */
-int64_t reason_last_ready(const struct world *world, size_t machine, int64_t time_ns);
-
-/* For how much of that time there was a nixie-send: without one nothing is synced. */
-int64_t reason_lived_ns(const struct world *world, size_t machine, int64_t from, int64_t to);
-
-/* A crash, a kill or a fault may have made the server forget how the attempt ended: it came while
- * the attempt ran or not long after it, or while the message was still in S4, where results are in
- * memory only.  Or send ended while the disk was full and it was in S4, and said so. */
-bool reason_forgotten(const struct world *world, const struct entry *entry,
-                      const struct attempt *attempt);
-
 /* Something happened in that span of which nobody can say what it does to the message's times: a
  * fault, a step of the clock, a signal of another kind. */
 bool reason_unknown(const struct world *world, const struct entry *entry, int64_t from, int64_t to);

@@ -17,6 +17,8 @@
 
 #include "sim/world/internal.h"
 #include "sim/world/judge.h"
+#include "sim/world/judge_forgotten.h"
+#include "sim/world/judge_lives.h"
 #include "sim/world/judge_reasons.h"
 #include "sim/world/words.h"
 
