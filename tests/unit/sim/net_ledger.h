@@ -220,4 +220,36 @@ __attribute__((unused)) static void set_text(struct attempt *attempt, const char
 
 #define DOUBT "Connected_to_198.51.100.1_but_connection_died._Possible_duplicate!_(#4.4.2)/"
 
+__attribute__((unused)) static void add_end(struct world *world, double time)
+{
+    struct send_start *end = LIST_ADD(world->send_ends, world->send_end_count);
+
+    end->time_ns = (int64_t) (time * 1e9);
+    end->killed = true;
+}
+
+__attribute__((unused)) static void add_start(struct world *world, double time)
+{
+    struct send_start *start = LIST_ADD(world->send_starts, world->send_start_count);
+
+    start->time_ns = (int64_t) (time * 1e9);
+}
+
+__attribute__((unused)) static void add_order(struct world *world, double time, enum order order,
+                                              uint64_t number)
+{
+    struct upset *upset = add_upset(world, time, UPSET_ORDER);
+
+    upset->order = order;
+    upset->number = number;
+}
+
+__attribute__((unused)) static void add_line(struct world *world, double time, const char *text)
+{
+    struct log_line *line = LIST_ADD(world->lines, world->line_count);
+
+    line->time_ns = (int64_t) (time * 1e9);
+    line->text = must_copy(text, strlen(text));
+}
+
 #endif
