@@ -5,6 +5,7 @@
  * to be there if the DNS said so.  Words of the log are asked for one thing only: whether the
  * server has heard what the remote said.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -222,6 +223,28 @@ static bool was_connected(const struct world *world, const struct attempt *attem
     return false;
 }
 
+/* It is too large for a server, which has said so in its reply to EHLO. */
+static bool was_too_large(const struct world *world, const struct attempt *attempt)
+{
+    static const char words[] = "_takes_messages_of_up_to_";
+    const char *limit = attempt->text ? strstr(attempt->text, words) : NULL;
+    char size[40];
+
+    if (!limit)
+        return false;
+    limit += sizeof words - 1;
+    snprintf(size, sizeof size, "SIZE %.*s", (int) (strspn(limit, "0123456789") % 24), limit);
+    for (size_t i = 0; i < world->spoken_count; i++) {
+        const struct spoken *spoken = &world->spoken[i];
+
+        if (!spoken->by_client && spoken->connection < world->connection_count &&
+            world->dialogue->host_of[spoken->connection] == attempt->machine &&
+            spoken->time_ns <= attempt->end_ns && strstr(spoken->text, size))
+            return true;
+    }
+    return false;
+}
+
 bool heard_no(const struct world *world, const struct attempt *attempt)
 {
     return world->host_count > 1 || heard_5xx(world, attempt) || dns_said_no(world, attempt);
@@ -244,7 +267,7 @@ static void judge_attempt(struct world *world, const struct entry *entry,
 {
     struct replies replies = find_replies(world, attempt);
     bool expired = says(attempt, "been_in_the_queue_too_long");
-    bool failed = attempt->result == 'D' && !expired;
+    bool failed = attempt->result == 'D' && !expired && !was_too_large(world, attempt);
     const char *without_cause = NULL;
 
     if (attempt->result == 'Z' && !says(attempt, "Possible_duplicate"))
@@ -255,8 +278,8 @@ static void judge_attempt(struct world *world, const struct entry *entry,
              !was_sender_refused(world, entry, attempt))
         accuse(world, entry, attempt, "failed for good though no remote has refused it");
     else if (failed && replies.count == 0 && was_connected(world, attempt) &&
-             !says(attempt, "takes_messages_of_up_to") && world->host_count == 1 &&
-             !heard_5xx(world, attempt) && !was_answered(world, attempt, "nxdomain") &&
+             world->host_count == 1 && !heard_5xx(world, attempt) &&
+             !was_answered(world, attempt, "nxdomain") &&
              !has_no_host(world, attempt)) /* the connection was another message's */
         accuse(world, entry, attempt, "failed for good though no remote has said so");
     else if (failed && replies.count == 0 && had_dns_trouble(world, attempt) &&

@@ -143,6 +143,29 @@ START_TEST(a_refused_connection_is_tried_again)
 }
 END_TEST
 
+/* --- too large for a server --------------------------------------------------------------------*/
+
+static const struct {
+    const char *hello; /* the reply to EHLO */
+    const char *want;
+} sizes[] = {{"250-hello\n250 SIZE 300", ""}, {"250 hello", "VERDICT"}};
+
+/* It takes another message to the same recipient meanwhile. */
+START_TEST(what_is_too_large_is_said_before)
+{
+    struct world *world = make_world(1);
+
+    set_text(add_attempt(world, "bob@away.example", 1.5, 'D'),
+             "198.51.100.1_takes_messages_of_up_to_300_bytes;_this_one_has_416._(#5.3.4)/");
+    add_connection(world);
+    say(world, 1.4, true, "EHLO example.com");
+    say(world, 1.4, false, sizes[_i].hello);
+    talk(world, 1.51, "250 ok", "354 go ahead", "250 ok, taken");
+    world->entries[0].stage = STAGE_S5;
+    judge_all(world, true, sizes[_i].want);
+}
+END_TEST
+
 /* --- one recipient too many --------------------------------------------------------------------*/
 
 /* 552 to bob, behind the answer to another RCPT, and what became of the try. */
@@ -235,6 +258,7 @@ int main(void)
                         sizeof refusals / sizeof *refusals);
     tcase_add_loop_test(tests, a_refused_connection_is_tried_again, 0,
                         sizeof turned_away / sizeof *turned_away);
+    tcase_add_loop_test(tests, what_is_too_large_is_said_before, 0, sizeof sizes / sizeof *sizes);
     tcase_add_loop_test(tests, a_552_may_be_about_their_number, 0,
                         sizeof too_many / sizeof *too_many);
     tcase_add_loop_test(tests, what_a_program_says_is_of_one_message, 0,
