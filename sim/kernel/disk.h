@@ -17,7 +17,8 @@
  *   strict that goes for the entries of a directory and for attributes too, if the sync was one of
  *   that inode alone; elsewhere, and of a syncfs, for data alone: there metadata are in a log, and
  *   a log that cannot be written stops the file system.  What is changed again afterwards can be
- *   synced.
+ *   synced.  What a syncfs before has written, so that only a flush of the disk's cache is missing,
+ *   is not covered any more: the error is one of writing back, not one of flushing.
  *   (PostgreSQL's "fsyncgate", 2018; Rebello et al., "Can Applications Recover from fsync
  *   Failures?", USENIX ATC '20; Linux man-pages fsync(2), errseq_t since Linux 4.13.)
  * - "liar": every sync says success after its time and makes nothing durable; what the model below

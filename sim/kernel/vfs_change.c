@@ -356,8 +356,11 @@ static void fail(struct change_list *list)
     bool of_vfs = list->first && list == log_of(list->first);
     for (struct change *change = list->first; change;
          change = of_vfs ? change->log_next : change->own_next) {
-        change->failed = !change->sure && change->kind != CHANGE_MARK;
-        change->inode->sync_error = change->inode->vfs->sync_error;
+        const struct vfs *vfs = change->inode->vfs;
+        /* What a syncfs has written awaits a flush only. */
+        if (change->operation > vfs->cached || change->failed)
+            change->failed = !change->sure && change->kind != CHANGE_MARK;
+        change->inode->sync_error = vfs->sync_error;
     }
 }
 

@@ -58,6 +58,15 @@ START_TEST(what_is_written_later_can_be_synced)
 }
 END_TEST
 
+START_TEST(what_is_written_only_awaits_a_flush)
+{
+    over("strict+fsync-eio", "put a x; sync; fail *; new b; fsync b", "a=x|a=x b=");
+    over("strict+fsync-eio", "put a x; sync; fail a; fsync .", "a=x");
+    over("strict+fsync-eio", "put a x; fail *; sync; fsync .", "a=|a=.|a=?|a=x");
+    over("xfs+fsync-eio", "put a xy; fsync a; over a 0 A; sync; fail *; fsync a", "a=Ay");
+}
+END_TEST
+
 START_TEST(on_strict_names_fail_too)
 {
     over("strict+fsync-eio", "new a; fail .; fsync .; sync", "|a=");
@@ -101,6 +110,7 @@ int main(void)
     tcase_add_test(tests, an_fsync_that_failed_is_not_made_good);
     tcase_add_test(tests, processes_read_it_until_reboot);
     tcase_add_test(tests, what_is_written_later_can_be_synced);
+    tcase_add_test(tests, what_is_written_only_awaits_a_flush);
     tcase_add_test(tests, on_strict_names_fail_too);
     tcase_add_test(tests, liars_keep_nothing);
     suite_add_tcase(suite, tests);
