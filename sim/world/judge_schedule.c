@@ -520,6 +520,13 @@ static bool is_named_again(const struct entry *entry, const struct attempt *atte
 }
 
 /* The attempts of a message for the recipient of the first of them, from items[0] on. */
+/* Seconds: when it had come back, so that the next pass could begin; if it never did, when it
+ * began. */
+static int64_t back_at(const struct attempt *attempt)
+{
+    return (attempt->end_ns < INT64_MAX ? attempt->end_ns : attempt->start_ns) / NANOSECONDS;
+}
+
 static void judge_recipient(struct world *world, const struct entry *entry, struct range attempts)
 {
     const struct attempt *before = &world->attempts[attempts.items[0]];
@@ -538,10 +545,10 @@ static void judge_recipient(struct world *world, const struct entry *entry, stru
             continue;
         if (before->result == 'K' || before->result == 'D') {
             judge_done(world, entry, before, attempt);
-            pass = pass_window(world, attempt, -1);
+            pass = pass_window(world, attempt, back_at(before));
             stored = NOT_STORED;
         } else if (aged) {
-            pass = pass_window(world, attempt, -1);
+            pass = pass_window(world, attempt, back_at(before));
             stored = NOT_STORED;
         } else {
             pass = judge_next(world, entry, before, pass, attempt, &stored);

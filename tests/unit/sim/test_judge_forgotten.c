@@ -250,6 +250,8 @@ START_TEST(a_hold_that_was_never_synced_may_be_forgotten)
 }
 END_TEST
 
+/* A success in S5; nixie-queue is in trouble, and send says that its syncs fail; the power goes at
+ * 40 s. */
 START_TEST(what_send_says_of_its_syncs_counts)
 {
     static const char trouble[] = "warning: trouble syncing the queue; will try again later";

@@ -238,8 +238,6 @@ START_TEST(a_starved_send_is_behind)
 }
 END_TEST
 
-/* A success in S5; nixie-queue is in trouble, and send says that its syncs fail; the power goes at
- * 40 s. */
 /* The first pass began when the message was there, but its try had to wait: for a place that nobody
  * has, but what came of whose delivery could not be written down.  The next try counts from the
  * pass. */
@@ -467,6 +465,23 @@ START_TEST(lifetimes_are_kept_all_the_same)
 }
 END_TEST
 
+/* It begins before that is over, and comes to this recipient when a place is free; the clock was
+ * set, so that nobody works out when it was due. */
+START_TEST(a_pass_that_waits_may_outlast_the_lifetime)
+{
+    for (int waits = 0; waits < 2; waits++) {
+        struct world *world = make_world(1);
+
+        add_taking(world, "bob@away.example");
+        add_upset(world, 0.5, UPSET_CLOCK);
+        add_attempt(world, "bob@away.example", 600000, 'Z');
+        add_attempt(world, "bob@away.example", 604900, 'Z')->saturated_ns =
+            waits ? 604899 * NANOSECONDS : -1;
+        judge(world, waits ? "" : "SCHEDULE");
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("judge_reasons");
@@ -492,6 +507,7 @@ int main(void)
     tcase_add_test(tests, who_is_deferred_stores_the_time_for_all);
     tcase_add_test(tests, a_start_is_when_the_queue_is_learned);
     tcase_add_test(tests, lifetimes_are_kept_all_the_same);
+    tcase_add_test(tests, a_pass_that_waits_may_outlast_the_lifetime);
     suite_add_tcase(suite, tests);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
