@@ -355,15 +355,16 @@ static void prepare(struct send *send, uint64_t number, bool is_durable)
     int result = file_read(SPOOL_TODO, number, &preparation.todo);
     if (result == 0)
         result = spool_todo_parse(todo->data, todo->length, number, &preparation.message);
-    if (result == 0) {
+    int error = result < 0 ? errno : 0;
+    if (error == 0) {
         prepare_read(send, &preparation, number, is_durable);
-    } else if (errno == EBADMSG && may_be_there(SPOOL_INFO, number)) {
+    } else if (error == EBADMSG && may_be_there(SPOOL_INFO, number)) {
         /* A name that came back, of one that could not be read at the start: the next one looks. */
-    } else if (errno == EBADMSG) {
+    } else if (error == EBADMSG) {
         logline(&send->log, "warning: todo/%n does not check out", number);
         if (message_files_aside(send, number) < 0)
             try_later(send);
-    } else if (errno != ENOENT) {
+    } else if (error != ENOENT) {
         trouble(send, "unable to open", SPOOL_TODO, number);
     }
     preparation_free(&preparation);

@@ -265,6 +265,12 @@ check "recipients that somebody took away are told" says '^warning: local/27 is 
 check "and their message is set aside" wait_for 5 exists queue/corrupt/mess.27
 check "with all that is left of it" exists queue/corrupt/info.27
 check "it did not just end" eval '! said "^end msg 27"'
+echo left >"$home/queue/mess/28"
+echo damaged >"$home/queue/todo/28"
+echo 28 >"$home/queue/lock/trigger"
+check "a todo that is damaged while it runs is told of" says '^warning: todo/28 does not check out'
+check "and set aside" wait_for 5 exists queue/corrupt/todo.28
+check "with its message" wait_for 5 exists queue/corrupt/mess.28
 stop
 
 # --- a torn bounce -------------------------------------------------------------------------------
