@@ -96,7 +96,7 @@ static void judge_recovered(struct world *world, const struct entry *entry,
         well = entry->answer_ns;
     if (well < attempt->saturated_ns)
         well = attempt->saturated_ns;
-    if (machine->spec->capacity_bytes > 0 || attempt->start_ns <= well + waited_ns ||
+    if (machine->spec->capacity_bytes > 0 || attempt->start_ns - waited_ns <= well ||
         reason_untold(world, entry->machine, attempt->start_ns))
         return;
     world_accuse(world, "FAIRNESS", entry->letter, entry->bounce,
