@@ -141,26 +141,74 @@ static int is_in_S4(uint64_t number)
     return mess <= 0 ? mess : is_there(SPOOL_TODO, number);
 }
 
-/* KIND/N as a new file, first made in pid: what info/N beside it would make of an intd/N is none of
- * the stages.  0, or -1 with errno. */
-static int put(uint64_t number, enum spool_kind kind, const char *bytes, size_t size)
+/* A new file with these bytes.  0, or -1 with errno. */
+static int write_new(const char *path, const char *bytes, size_t size)
 {
-    char from[SPOOL_PATH_SIZE], to[SPOOL_PATH_SIZE];
-    spool_path(from, SPOOL_PID, number);
-    spool_path(to, kind, number);
-    if (unlink(from) < 0 && errno != ENOENT)
-        return -1;
-    int fd = open(from, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, MODE);
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, MODE);
     if (fd < 0)
         return -1;
     int result = io_write(fd, bytes, size);
     int saved = errno;
     io_close(&fd);
     errno = saved;
-    return result < 0 ? -1 : rename(from, to);
+    return result;
 }
 
-/* 1 if it is there, -1 with errno.  Files that are right say nothing: they may not be on the disk
+/* KIND/N as a new file, first made in pid: what info/N beside it would make of an intd/N is none of
+ * the stages.  0, or -1 with errno. */
+static int put_new(uint64_t number, enum spool_kind kind, const char *bytes, size_t size)
+{
+    char from[SPOOL_PATH_SIZE], to[SPOOL_PATH_SIZE];
+    spool_path(from, SPOOL_PID, number);
+    spool_path(to, kind, number);
+    if (unlink(from) < 0 && errno != ENOENT)
+        return -1;
+    if (write_new(from, bytes, size) == 0 && rename(from, to) == 0)
+        return 0;
+    int saved = errno;
+    unlink(from); /* it may hold the last of the room */
+    errno = saved;
+    return -1;
+}
+
+static bool holds(int fd, const char *bytes, size_t size)
+{
+    char block[16384];
+    size_t at = 0;
+    ssize_t count;
+    while ((count = io_read(fd, block, sizeof block)) > 0) {
+        if ((size_t) count > size - at || memcmp(block, bytes + at, (size_t) count) != 0)
+            return false;
+        at += (size_t) count;
+    }
+    return count == 0 && at == size;
+}
+
+/* If KIND/N holds just these bytes writes them over themselves, which needs no room: the next sync
+ * tells what has become of them.  False: it does not, or that failed. */
+static bool put_over(uint64_t number, enum spool_kind kind, const char *bytes, size_t size)
+{
+    int fd = spool_open(kind, number, O_RDWR);
+    bool done = fd >= 0 && holds(fd, bytes, size) && lseek(fd, 0, SEEK_SET) == 0 &&
+                io_write(fd, bytes, size) == 0;
+    io_close(&fd);
+    return done;
+}
+
+/* KIND/N, anew.  On a full disk what is there already must do: nothing makes room before it is
+ * delivered.  0, or -1 with errno. */
+static int put(uint64_t number, enum spool_kind kind, const char *bytes, size_t size)
+{
+    if (put_new(number, kind, bytes, size) == 0)
+        return 0;
+    int saved = errno;
+    if ((saved == ENOSPC || saved == EDQUOT) && put_over(number, kind, bytes, size))
+        return 0;
+    errno = saved;
+    return -1;
+}
+
+/* 1 if it is there, -1 with errno.  That files are right says nothing: they may not be on the disk
  * since a sync has failed, and in another boot than the record's too, since the queue that made
  * them again was killed. */
 static int put_again(const struct early *early, const struct journal_record *record,
