@@ -161,13 +161,17 @@ static int make_directory(void)
     return errno == EEXIST ? 0 : -1;
 }
 
-/* A power loss may leave a file under the directory's name, which would be in the way for ever. */
+/* A power loss may leave a file under the directory's name, which would be in the way for ever.
+ * Another delivery may be about to remove it, too: then there is nothing under that name for a
+ * moment, or the directory again. */
 static int make_file(const struct progress *progress)
 {
     int flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC;
     int fd = open(progress->path.data, flags, 0600);
-    if (fd >= 0 || errno != ENOTDIR || unlink(DIRECTORY) < 0 || make_directory() < 0)
+    if (fd >= 0 || (errno != ENOTDIR && errno != ENOENT))
         return fd;
+    if ((unlink(DIRECTORY) < 0 && errno != EISDIR && errno != ENOENT) || make_directory() < 0)
+        return -1;
     return open(progress->path.data, flags, 0600);
 }
 
