@@ -20,6 +20,7 @@
 #include "mta/lib/home.h"
 #include "mta/lib/io.h"
 #include "mta/lib/lock.h"
+#include "mta/lib/mem.h"
 #include "mta/send/send.h"
 
 #define WAIT_MAX 86400 /* s */
@@ -420,6 +421,7 @@ static void log_given_up(struct send *send)
 static void release(struct send *send)
 {
     todo_close(send);
+    mem_free(send->todo.left_alone);
     cleanup_close(send);
     for (int i = 0; i < CHANNEL_COUNT; i++)
         channel_free(&send->channels[i]);

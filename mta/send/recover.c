@@ -127,6 +127,7 @@ static int list_all(struct list *list)
 
 static const enum spool_kind own_kinds[] = {SPOOL_LOCAL, SPOOL_REMOTE, SPOOL_BOUNCE, SPOOL_INFO};
 #define OWN_COUNT (sizeof own_kinds / sizeof *own_kinds)
+#define OWN_KINDS (BIT(SPOOL_LOCAL) | BIT(SPOOL_REMOTE) | BIT(SPOOL_BOUNCE) | BIT(SPOOL_INFO))
 
 /* Asks clean; 0 or -1 with errno. */
 static int ask(struct send *send, const char *command, uint64_t number)
@@ -480,19 +481,27 @@ static int first_sync(struct send *send)
     return 0;
 }
 
+/* Files of S5 beside todo may tell who has got the message: then it does not go on from todo.  One
+ * without them is looked at with all of todo, a moment later.  0, or -1 with ENOMEM. */
+static int leave_alone(struct send *send, const struct entry *entry)
+{
+    bool todo = entry->kinds & BIT(SPOOL_TODO);
+    if (todo && (entry->kinds & OWN_KINDS) && todo_leave_alone(send, entry->number) < 0)
+        return -1;
+    logline(&send->log, "alert: unable to read files of msg %n; left alone until the next start",
+            entry->number);
+    return 0;
+}
+
 /* One message that cannot be read must not keep all others: after a few tries it is left as it is.
  * -1: we are told to end. */
 static int recover_one(struct send *send, struct entry *entry, struct buf *content)
 {
     for (unsigned tries = 1; recover_number(send, entry, content) < 0; tries++) {
         bool memory = errno == ENOMEM || errno == EMFILE || errno == ENFILE;
-        if (!memory && (tries == TRIES_MAX || !error_is_temporary(errno))) {
-            send->todo.files_left = true;
-            logline(&send->log,
-                    "alert: unable to read files of msg %n; left alone until the next start",
-                    entry->number);
+        if (!memory && (tries >= TRIES_MAX || !error_is_temporary(errno)) &&
+            leave_alone(send, entry) == 0)
             return 0;
-        }
         if (trouble(send) < 0)
             return -1;
     }

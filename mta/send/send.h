@@ -43,10 +43,12 @@
 #define TOLD_SIZE 4096
 
 struct todo {
-    DIR *directory;    /* open while being gone through */
-    bool wanted;       /* something was added since `directory` was opened */
-    int64_t next_look; /* steady seconds */
-    bool files_left;   /* perhaps, of a message that could not be preprocessed */
+    DIR *directory;       /* open while being gone through */
+    bool wanted;          /* something was added since `directory` was opened */
+    int64_t next_look;    /* steady seconds */
+    bool files_left;      /* perhaps, of one that could not be preprocessed; never false again */
+    uint64_t *left_alone; /* numbers that are passed over until the next start */
+    size_t left_alone_count;
     int trigger_read, trigger_write;
     char told[TOLD_SIZE]; /* read from the trigger; told_at to told_size is not taken yet */
     size_t told_at, told_size;
@@ -160,6 +162,8 @@ int todo_write(uint64_t number, const struct buf *info,
                const struct buf *const channels[CHANNEL_COUNT]);
 /* Removes what todo_write has written.  0 or -1 with errno. */
 int todo_unwrite(uint64_t number);
+/* Start-up: todo/N is not looked into by this nixie-send.  0, or -1 with ENOMEM. */
+int todo_leave_alone(struct send *send, uint64_t number);
 /* Has them made durable, and then todo removed.  0, or -1 with ENOMEM. */
 int todo_sync(struct send *send, struct message *message);
 void todo_remove(struct send *send, struct message *message);

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "mta/lib/io.h"
+#include "mta/lib/mem.h"
 #include "mta/send/send.h"
 
 #define TRIGGER "lock/trigger"
@@ -342,9 +343,24 @@ static void prepare_read(struct send *send, struct preparation *preparation, uin
         trouble(send, "unable to preprocess", SPOOL_TODO, number);
 }
 
-static bool may_be_there(enum spool_kind kind, uint64_t number)
+int todo_leave_alone(struct send *send, uint64_t number)
 {
-    return file_is_there(kind, number) || errno != ENOENT;
+    struct todo *todo = &send->todo;
+    uint64_t *numbers =
+        mem_resize(todo->left_alone, (todo->left_alone_count + 1) * sizeof *numbers);
+    if (!numbers)
+        return -1;
+    todo->left_alone = numbers;
+    numbers[todo->left_alone_count++] = number;
+    return 0;
+}
+
+static bool is_left_alone(const struct send *send, uint64_t number)
+{
+    for (size_t i = 0; i < send->todo.left_alone_count; i++)
+        if (send->todo.left_alone[i] == number)
+            return true;
+    return false;
 }
 
 /* `is_durable`: queue has told so. */
@@ -352,19 +368,18 @@ static void prepare(struct send *send, uint64_t number, bool is_durable)
 {
     struct preparation preparation = {0};
     const struct buf *todo = &preparation.todo;
+    if (is_left_alone(send, number))
+        return;
     int result = file_read(SPOOL_TODO, number, &preparation.todo);
     if (result == 0)
         result = spool_todo_parse(todo->data, todo->length, number, &preparation.message);
-    int error = result < 0 ? errno : 0;
-    if (error == 0) {
+    if (result == 0) {
         prepare_read(send, &preparation, number, is_durable);
-    } else if (error == EBADMSG && may_be_there(SPOOL_INFO, number)) {
-        /* A name that came back, of one that could not be read at the start: the next one looks. */
-    } else if (error == EBADMSG) {
+    } else if (errno == EBADMSG) {
         logline(&send->log, "warning: todo/%n does not check out", number);
         if (message_files_aside(send, number) < 0)
             try_later(send);
-    } else if (error != ENOENT) {
+    } else if (errno != ENOENT) {
         trouble(send, "unable to open", SPOOL_TODO, number);
     }
     preparation_free(&preparation);
