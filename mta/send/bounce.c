@@ -3,7 +3,6 @@
  * (notice*.c). */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
