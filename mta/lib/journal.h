@@ -7,7 +7,7 @@
  *   0       two slots, 512 bytes apart: lines "nixie1 journl BOOT SERIAL GENERATION COVERED STATE
  *           CHECK\n".  The one with the higher serial that checks out counts; the other one is
  *           overwritten next, once it is certain that this one is durable: who has not
- *           written it itself writes it once more, and waits for the disk.
+ *           seen it become that writes it once more, and waits for the disk.
  *   4096    records, one behind the other: a line "nixie1 accept GENERATION SEQUENCE NUMBER TODO
  *           MESS CHECK\n" (lengths; the check is of the line and todo), then todo/N, then mess/N
  *

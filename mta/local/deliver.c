@@ -10,6 +10,7 @@
  *   - An instruction during which the crash came is repeated.  A Maildir or mbox may then hold the
  *     message twice if it was there already and the crash came before the note; a program runs
  *     again; a forward may be sent twice.
+ *   - Nothing if the notes cannot be read just now: the delivery is deferred before it begins.
  *   - If the note cannot be written (no space, home directory not writable), and for the last
  *     instruction, which has none: what succeeded is repeated if the report of success is lost.
  */

@@ -121,7 +121,8 @@ bool deliver_is_plain(const struct local *local);
 /* --- progress.c: what earlier tries have done --- */
 
 /* Remembers which instructions for this message and recipient have been carried out, through
- * crashes.  It is a help only: without it (no space, home not writable) more is repeated. */
+ * crashes.  Where it cannot be written (no space, home not writable) more is repeated; where it is
+ * there and cannot be read just now the delivery waits. */
 struct progress {
     bool wanted; /* false: nothing is remembered or looked up */
     bool exists; /* the file is there */
