@@ -69,7 +69,7 @@ static void message_aside(struct send *send, struct channel *channel, struct mes
         return;
     }
     if (message_files_aside(send, message->number) < 0 &&
-        file_is_there(SPOOL_INFO, message->number)) {
+        (file_is_there(SPOOL_INFO, message->number) || errno != ENOENT)) {
         message_due(&send->messages, message, channel->index, send->time.now + PAUSE_CHORE);
         return;
     }
