@@ -124,7 +124,7 @@ static int mark_failed(struct send *send, int fd, struct buf *file, uint64_t num
         result = recover_make_sure(send, number, BIT(SPOOL_BOUNCE));
     if (result == 0)
         result = mark_waiting(send, fd, file, waiting, count, channel);
-    int saved = errno;
+    int saved = errno == EBADMSG ? EIO : errno; /* the channel's file is not what is bad */
     mem_free(waiting);
     errno = saved;
     return result;
