@@ -162,6 +162,8 @@ void marked_undelete(struct send *send, uint64_t number)
 {
     if (marked_remove(&send->marked, number, MARK_DELETE) < 0)
         marked_look_later(send);
+    else
+        send_dirty(send); /* it must not come back with the power */
 }
 
 /* 1: something of the message is there; 0: nothing is; -1: that cannot be told. */
