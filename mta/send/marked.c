@@ -62,6 +62,7 @@ static void forget(struct marked *marked, uint64_t number, unsigned marks)
     if (!message)
         return;
     message->marks &= ~marks;
+    message->void_marks &= ~marks;
     if (message->marks)
         return;
     size_t behind = (size_t) (marked->messages + --marked->count - message);
@@ -102,10 +103,17 @@ void marked_free(struct marked *marked)
     memset(marked, 0, sizeof *marked);
 }
 
+/* Those that have a file. */
+static unsigned files_of(const struct marked *marked, uint64_t number)
+{
+    const struct marked_message *message = find(marked, number);
+    return message ? message->marks : 0;
+}
+
 unsigned marked_find(const struct marked *marked, uint64_t number)
 {
-    const struct marked_message *message = marked->count ? find(marked, number) : NULL;
-    return message ? message->marks : 0;
+    const struct marked_message *message = find(marked, number);
+    return message ? message->marks & ~message->void_marks : 0;
 }
 
 int marked_add(struct marked *marked, uint64_t number, enum mark mark)
@@ -113,6 +121,7 @@ int marked_add(struct marked *marked, uint64_t number, enum mark mark)
     if (reserve(marked) < 0 || mark_set(number, mark) < 0)
         return -1;
     note(marked, number, mark);
+    find(marked, number)->void_marks &= ~(unsigned) mark;
     return 0;
 }
 
@@ -140,7 +149,7 @@ void marked_look_later(struct send *send)
 static void gone_durably(struct send *send, uint64_t number, bool done)
 {
     static const enum mark all[] = {MARK_HOLD, MARK_EXPIRE, MARK_DELETE};
-    unsigned marks = marked_find(&send->marked, number);
+    unsigned marks = files_of(&send->marked, number);
     if (!done) {
         marked_look_later(send);
         return;
@@ -153,17 +162,20 @@ static void gone_durably(struct send *send, uint64_t number, bool done)
 
 void marked_gone(struct send *send, uint64_t number)
 {
-    if (marked_find(&send->marked, number) &&
-        cleaner_sync(&send->cleaner, number, gone_durably) < 0)
+    if (files_of(&send->marked, number) && cleaner_sync(&send->cleaner, number, gone_durably) < 0)
         marked_look_later(send);
 }
 
 void marked_undelete(struct send *send, uint64_t number)
 {
-    if (marked_remove(&send->marked, number, MARK_DELETE) < 0)
-        marked_look_later(send);
-    else
+    if (marked_remove(&send->marked, number, MARK_DELETE) == 0) {
         send_dirty(send); /* it must not come back with the power */
+        return;
+    }
+    struct marked_message *marked = find(&send->marked, number);
+    if (marked)
+        marked->void_marks |= MARK_DELETE;
+    marked_look_later(send);
 }
 
 /* 1: something of the message is there; 0: nothing is; -1: that cannot be told. */
@@ -182,14 +194,14 @@ static int is_in_queue(uint64_t number)
 /* What is to be done about the marks of one message. */
 static void look_at(struct send *send, const struct marked_message *marked)
 {
-    const struct message *message = message_find(&send->messages, marked->number);
-    int found = message ? 1 : is_in_queue(marked->number);
-    if (message && !message->removed && (marked->marks & MARK_DELETE))
-        marked_undelete(send, marked->number);
-    else if (found < 0) /* held, perhaps, and not yet known */
+    uint64_t number = marked->number;
+    if (marked->void_marks)
+        marked_undelete(send, number); /* `marked` may be gone then */
+    int found = message_find(&send->messages, number) ? 1 : is_in_queue(number);
+    if (found < 0) /* held, perhaps, and not yet known */
         marked_look_later(send);
     else if (found == 0)
-        marked_gone(send, marked->number);
+        marked_gone(send, number);
 }
 
 void marked_look(struct send *send)

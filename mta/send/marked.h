@@ -14,7 +14,8 @@ struct message;
 
 struct marked_message {
     uint64_t number;
-    unsigned marks;
+    unsigned marks;      /* or'ed: whose files are there */
+    unsigned void_marks; /* of these: they mean nothing any more, and could not be removed yet */
 };
 
 struct marked { /* in order of numbers */
@@ -26,7 +27,7 @@ struct marked { /* in order of numbers */
 /* Start-up: learns all marks.  0 or -1 with errno. */
 int marked_load(struct marked *marked);
 void marked_free(struct marked *marked);
-/* The marks of a message, or'ed. */
+/* The marks of a message, or'ed, without those that mean nothing any more. */
 unsigned marked_find(const struct marked *marked, uint64_t number);
 
 /* Puts a mark on a message, or takes it off: the file, not synced, and here.  0 or -1 with errno.
@@ -38,7 +39,8 @@ int marked_remove(struct marked *marked, uint64_t number, enum mark mark);
 void marked_apply(const struct marked *marked, struct message *message);
 /* A message is gone: its marks go once that is durable. */
 void marked_gone(struct send *send, uint64_t number);
-/* The message is not deleted after all: the mark goes, now or as soon as it can be removed. */
+/* The message is not deleted after all: from now on the mark means nothing, and it goes, now or as
+ * soon as it can be removed.  A start of nixie-send before that still obeys it. */
 void marked_undelete(struct send *send, uint64_t number);
 /* Start-up, at its end: marks of messages that are not there go, whatever is left of their mess. */
 void marked_look(struct send *send);
