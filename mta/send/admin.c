@@ -284,7 +284,7 @@ static void request_synced(struct send *send, uint64_t slot, bool done)
     struct admin_request *request = &send->admin.requests[slot];
     struct message *message = message_find(&send->messages, request->number);
     if (request->verb == ADMIN_DELETE && !done &&
-        (message || file_is_there(SPOOL_TODO, request->number)))
+        (message || file_is_there(SPOOL_TODO, request->number) || errno != ENOENT))
         undelete(send, request->number, message);
     else if (request->verb == ADMIN_DELETE && message)
         deleted(send, message);
