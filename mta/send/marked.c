@@ -143,7 +143,8 @@ void marked_apply(const struct marked *marked, struct message *message)
 
 void marked_look_later(struct send *send)
 {
-    send->marked.next_look = send->time.now + PAUSE_CHORE;
+    if (!send->marked.next_look)
+        send->marked.next_look = send->time.now + PAUSE_CHORE;
 }
 
 static void gone_durably(struct send *send, uint64_t number, bool done)
