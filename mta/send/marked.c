@@ -141,7 +141,7 @@ void marked_apply(const struct marked *marked, struct message *message)
     message->removed = message->remove_now = marks & MARK_DELETE;
 }
 
-void marked_look_later(struct send *send)
+static void look_later(struct send *send)
 {
     if (!send->marked.next_look)
         send->marked.next_look = send->time.now + PAUSE_CHORE;
@@ -152,19 +152,25 @@ static void gone_durably(struct send *send, uint64_t number, bool done)
     static const enum mark all[] = {MARK_HOLD, MARK_EXPIRE, MARK_DELETE};
     unsigned marks = files_of(&send->marked, number);
     if (!done) {
-        marked_look_later(send);
+        look_later(send);
         return;
     }
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         if (marks & all[i] && marked_remove(&send->marked, number, all[i]) < 0)
-            marked_look_later(send);
+            look_later(send);
     send_dirty(send);
 }
 
 void marked_gone(struct send *send, uint64_t number)
 {
     if (files_of(&send->marked, number) && cleaner_sync(&send->cleaner, number, gone_durably) < 0)
-        marked_look_later(send);
+        look_later(send);
+}
+
+void marked_forgotten(struct send *send, uint64_t number)
+{
+    if (files_of(&send->marked, number))
+        look_later(send);
 }
 
 void marked_undelete(struct send *send, uint64_t number)
@@ -176,20 +182,17 @@ void marked_undelete(struct send *send, uint64_t number)
     struct marked_message *marked = find(&send->marked, number);
     if (marked)
         marked->void_marks |= MARK_DELETE;
-    marked_look_later(send);
+    look_later(send);
 }
 
-/* 1: something of the message is there; 0: nothing is; -1: that cannot be told. */
-static int is_in_queue(uint64_t number)
+/* Whether something of the message is there, or that cannot be told. */
+static bool may_be_in_queue(uint64_t number)
 {
     static const enum spool_kind kinds[] = {SPOOL_TODO, SPOOL_INFO};
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
-        if (file_is_there(kinds[i], number))
-            return 1;
-        if (errno != ENOENT)
-            return -1;
-    }
-    return 0;
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (file_is_there(kinds[i], number) || errno != ENOENT)
+            return true;
+    return false;
 }
 
 /* What is to be done about the marks of one message. */
@@ -198,10 +201,11 @@ static void look_at(struct send *send, const struct marked_message *marked)
     uint64_t number = marked->number;
     if (marked->void_marks)
         marked_undelete(send, number); /* `marked` may be gone then */
-    int found = message_find(&send->messages, number) ? 1 : is_in_queue(number);
-    if (found < 0) /* held, perhaps, and not yet known */
-        marked_look_later(send);
-    else if (found == 0)
+    if (message_find(&send->messages, number))
+        return;
+    if (may_be_in_queue(number)) /* it is taken from todo again, or queue withdraws it */
+        look_later(send);
+    else
         marked_gone(send, number);
 }
 

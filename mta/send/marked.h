@@ -21,7 +21,10 @@ struct marked_message {
 struct marked { /* in order of numbers */
     struct marked_message *messages;
     size_t count, capacity;
-    int64_t next_look; /* steady seconds: for those that could not be removed; 0: none is needed */
+    /* Steady seconds; 0: no look is needed.  For marks that could not be removed, whether their
+     * message is gone or is not deleted after all, and for those of messages that are in todo and
+     * not known, or that nobody could look for. */
+    int64_t next_look;
 };
 
 /* Start-up: learns all marks.  0 or -1 with errno. */
@@ -39,14 +42,15 @@ int marked_remove(struct marked *marked, uint64_t number, enum mark mark);
 void marked_apply(const struct marked *marked, struct message *message);
 /* A message is gone: its marks go once that is durable. */
 void marked_gone(struct send *send, uint64_t number);
+/* A message is taken from todo again, if queue does not withdraw it: then its marks go later. */
+void marked_forgotten(struct send *send, uint64_t number);
 /* The message is not deleted after all: from now on the mark means nothing, and it goes, now or as
  * soon as it can be removed.  A start of nixie-send before that still obeys it. */
 void marked_undelete(struct send *send, uint64_t number);
-/* Start-up, at its end: marks of messages that are not there go, whatever is left of their mess. */
+/* Start-up, at its end: marks go of messages of which neither todo nor info is there, whatever is
+ * left of mess. */
 void marked_look(struct send *send);
-/* Has it done again later. */
-void marked_look_later(struct send *send);
-/* The same when it is time, after trouble. */
+/* The same, and what else is left to do, when it is time for next_look. */
 void marked_step(struct send *send);
 
 #endif

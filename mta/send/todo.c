@@ -282,7 +282,9 @@ void todo_unstick(struct send *send, struct message *message)
             message_due(&send->messages, message, DUE_CHORE, send->time.now + PAUSE_TROUBLE);
         return;
     }
+    uint64_t number = message->number;
     message_drop(&send->messages, message);
+    marked_forgotten(send, number);
     send->todo.wanted = true;
 }
 
@@ -454,8 +456,7 @@ static void todo_synced(struct send *send, uint64_t number, bool done)
     }
     take_back(send, number);
     message_drop(&send->messages, message);
-    if (marked_find(&send->marked, number)) /* queue may withdraw it */
-        marked_look_later(send);
+    marked_forgotten(send, number);
 }
 
 /* --- the directory ------------------------------------------------------------------------- */
