@@ -180,6 +180,7 @@ static const char *hold(struct send *send, struct message *message)
     for (int i = 0; i < CHANNEL_COUNT; i++)
         message_not_due(&send->messages, message, (enum due_kind) i);
     message->held = true;
+    marked_held(send, message);
     return NULL;
 }
 

@@ -173,6 +173,12 @@ void marked_forgotten(struct send *send, uint64_t number)
         look_later(send);
 }
 
+void marked_held(struct send *send, const struct message *message)
+{
+    if (message->held && message->found)
+        look_later(send);
+}
+
 void marked_undelete(struct send *send, uint64_t number)
 {
     if (marked_remove(&send->marked, number, MARK_DELETE) == 0) {
@@ -195,15 +201,26 @@ static bool may_be_in_queue(uint64_t number)
     return false;
 }
 
+/* No pass sees whether queue has withdrawn it.  In S4 there is no need to look yet. */
+static void look_at_held(struct send *send, struct message *message)
+{
+    if (!message->held || !message->found || message->state != MESSAGE_QUEUED)
+        return;
+    bool gone = !file_is_there(SPOOL_MESS, message->number) && errno == ENOENT;
+    if (!gone || message_is_busy(send, message) || todo_withdrawn(send, message) < 0)
+        look_later(send);
+}
+
 /* What is to be done about the marks of one message. */
 static void look_at(struct send *send, const struct marked_message *marked)
 {
     uint64_t number = marked->number;
     if (marked->void_marks)
         marked_undelete(send, number); /* `marked` may be gone then */
-    if (message_find(&send->messages, number))
-        return;
-    if (may_be_in_queue(number)) /* it is taken from todo again, or queue withdraws it */
+    struct message *message = message_find(&send->messages, number);
+    if (message)
+        look_at_held(send, message);
+    else if (may_be_in_queue(number)) /* it is taken from todo again, or queue withdraws it */
         look_later(send);
     else
         marked_gone(send, number);

@@ -22,8 +22,8 @@ struct marked { /* in order of numbers */
     struct marked_message *messages;
     size_t count, capacity;
     /* Steady seconds; 0: no look is needed.  For marks that could not be removed, whether their
-     * message is gone or is not deleted after all, and for those of messages that are in todo and
-     * not known, or that nobody could look for. */
+     * message is gone or is not deleted after all; for those of messages that are in todo and not
+     * known, or that nobody could look for; and for held messages that queue may withdraw. */
     int64_t next_look;
 };
 
@@ -44,6 +44,9 @@ void marked_apply(const struct marked *marked, struct message *message);
 void marked_gone(struct send *send, uint64_t number);
 /* A message is taken from todo again, if queue does not withdraw it: then its marks go later. */
 void marked_forgotten(struct send *send, uint64_t number);
+/* The admin holds it, perhaps.  If queue may withdraw it, that is looked for time and again: no
+ * pass would see it. */
+void marked_held(struct send *send, const struct message *message);
 /* The message is not deleted after all: from now on the mark means nothing, and it goes, now or as
  * soon as it can be removed.  A start of nixie-send before that still obeys it. */
 void marked_undelete(struct send *send, uint64_t number);

@@ -401,13 +401,6 @@ int todo_withdrawn(struct send *send, struct message *message)
     return 0;
 }
 
-/* What the admin holds no pass looks at. */
-static bool is_held_in_vain(const struct message *message)
-{
-    return message->held && message->found && !file_is_there(SPOOL_MESS, message->number) &&
-           errno == ENOENT;
-}
-
 static void todo_removed(struct send *send, uint64_t number, bool done)
 {
     struct message *message = message_find(&send->messages, number);
@@ -420,8 +413,7 @@ static void todo_removed(struct send *send, uint64_t number, bool done)
     }
     send_dirty(send);
     message->state = MESSAGE_QUEUED;
-    if (is_held_in_vain(message) && todo_withdrawn(send, message) == 0)
-        return;
+    marked_held(send, message);
     if (message->direct)
         direct_moved(send, message);
     else
