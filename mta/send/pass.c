@@ -121,7 +121,7 @@ static int open_job(struct job *job, const struct channel *channel, enum spool_k
         return -1;
     *failed = SPOOL_MESS;
     uint64_t length;
-    if (message->found && spool_length(SPOOL_MESS, message->number, &length) < 0 && errno == ENOENT)
+    if (message->found && spool_length(SPOOL_MESS, message->number, &length) < 0)
         return -1;
     return message->unverified ? mess_verify(message->number) : 0;
 }
