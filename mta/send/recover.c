@@ -494,11 +494,13 @@ static int leave_alone(struct send *send, const struct entry *entry)
 }
 
 /* One message that cannot be read must not keep all others: after a few tries it is left as it is.
- * -1: we are told to end. */
+ * -1: we are told to end, or clean is gone. */
 static int recover_one(struct send *send, struct entry *entry, struct buf *content)
 {
     for (unsigned tries = 1; recover_number(send, entry, content) < 0; tries++) {
         bool memory = errno == ENOMEM || errno == EMFILE || errno == ENFILE;
+        if (send->clean_is_gone)
+            return -1;
         if (!memory && (tries >= TRIES_MAX || !error_is_temporary(errno)) &&
             leave_alone(send, entry) == 0)
             return 0;
