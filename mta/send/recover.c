@@ -209,12 +209,16 @@ static void all_synced(struct send *send, uint64_t number, bool done)
     send->all_synced = done;
 }
 
-/* True if the disk now has everything. */
-static bool sync_all(struct send *send)
+/* 0: the disk now has everything; -1 with errno. */
+static int sync_all(struct send *send)
 {
     send->all_synced = false;
-    return cleaner_sync(&send->cleaner, 0, all_synced) == 0 && send_wait_cleaner(send) == 0 &&
-           send->all_synced;
+    if (cleaner_sync(&send->cleaner, 0, all_synced) < 0)
+        return -1;
+    if (send_wait_cleaner(send) == 0 && send->all_synced)
+        return 0;
+    errno = EIO;
+    return -1;
 }
 
 /* -1: it is not to be tried again. */
@@ -226,17 +230,46 @@ static int no_sync(struct send *send)
     return send_pause(send, PAUSE_TROUBLE);
 }
 
+static int write_over(uint64_t number, unsigned kinds)
+{
+    for (int kind = 0; kind < SPOOL_KIND_COUNT; kind++)
+        if ((kinds & BIT(kind)) && file_write_over((enum spool_kind) kind, number) < 0)
+            return -1;
+    return 0;
+}
+
 int recover_make_sure(struct send *send, uint64_t number, unsigned kinds)
 {
-    do {
-        for (int kind = 0; kind < SPOOL_KIND_COUNT; kind++)
-            if ((kinds & BIT(kind)) && file_write_over((enum spool_kind) kind, number) < 0)
-                return -1;
-        if (sync_all(send))
-            return 0;
-    } while (no_sync(send) == 0);
-    errno = EIO;
+    return write_over(number, kinds) < 0 ? -1 : sync_all(send);
+}
+
+#define QUEUED_KINDS (BIT(SPOOL_INFO) | BIT(SPOOL_LOCAL) | BIT(SPOOL_REMOTE))
+
+/* Of all messages that have files of S5 beside todo, with one sync.  0, or -1 with errno. */
+static int sync_beside_todo(struct send *send, struct list *list)
+{
+    bool any = false;
+    for (size_t i = 0; i < list->count; i++) {
+        struct entry *entry = &list->entries[i];
+        bool both = (entry->kinds & BIT(SPOOL_TODO)) && (entry->kinds & BIT(SPOOL_INFO));
+        entry->sure = both && write_over(entry->number, entry->kinds & QUEUED_KINDS) == 0;
+        any |= entry->sure;
+    }
+    if (!any || sync_all(send) == 0)
+        return 0;
+    for (size_t i = 0; i < list->count; i++)
+        list->entries[i].sure = false;
     return -1;
+}
+
+/* After a few tries each is made sure of by itself, since one may keep all others.  -1: we are told
+ * to end, or clean is gone. */
+static int make_sure_of_all(struct send *send, struct list *list)
+{
+    for (unsigned tries = 1; sync_beside_todo(send, list) < 0 && tries < TRIES_MAX; tries++)
+        if (no_sync(send) < 0)
+            return -1;
+    return 0;
 }
 
 /* --- S5 ------------------------------------------------------------------------------------ */
@@ -392,13 +425,14 @@ static size_t count_recipients(const struct spool_message *todo)
 
 /* Whether all files of S5 are there, for so many recipients: todo was about to be removed, or is
  * back after its removal, and what is marked is done.  A failure is marked only when its record and
- * the removal of todo are durable.  1, 0, or -1 with errno. */
-static int is_preprocessed(const struct entry *entry, size_t recipients)
+ * the removal of todo are durable.  1, with how many are `done`, 0, or -1 with errno. */
+static int is_preprocessed(const struct entry *entry, size_t recipients, size_t *done)
 {
     static const enum spool_kind kinds[] = {SPOOL_INFO, SPOOL_LOCAL, SPOOL_REMOTE};
     struct buf content = BUF_INIT(0);
     size_t found = 0;
     int result = 1;
+    *done = 0;
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds && result == 1; i++) {
         struct spool_channel channel = {0};
         struct spool_message info;
@@ -413,11 +447,26 @@ static int is_preprocessed(const struct entry *entry, size_t recipients)
         if (bad) /* or removed in part, by the try before */
             result = errno == EBADMSG || errno == ENOENT ? 0 : -1;
         found += channel.to_do + channel.done;
+        *done += channel.done;
     }
     int saved = errno;
     buf_free(&content);
     errno = saved;
     return result == 1 ? (entry->kinds & BIT(SPOOL_INFO)) && found == recipients : result;
+}
+
+/* The same of what the disk has.  If it does not take that, todo still has all of a message that
+ * nothing was done for. */
+static int is_durably_preprocessed(struct send *send, const struct entry *entry, size_t recipients)
+{
+    size_t done;
+    int result = is_preprocessed(entry, recipients, &done);
+    if (result != 1 || entry->sure)
+        return result;
+    if (recover_make_sure(send, entry->number, entry->kinds & QUEUED_KINDS) == 0)
+        return 1;
+    bool is_new = done == 0 && !(entry->kinds & BIT(SPOOL_BOUNCE));
+    return entry->tries == TRIES_MAX && is_new ? 0 : -1;
 }
 
 /* todo is whole, and in `content`. */
@@ -426,16 +475,12 @@ static int recover_todo(struct send *send, struct entry *entry, struct buf *cont
     struct spool_message todo;
     int result = spool_todo_parse(content->data, content->length, entry->number, &todo);
     if (result == 0)
-        result = is_preprocessed(entry, count_recipients(&todo));
+        result = is_durably_preprocessed(send, entry, count_recipients(&todo));
     if (result < 0)
         return -1;
-    if (result == 1) {
-        unsigned own = BIT(SPOOL_INFO) | BIT(SPOOL_LOCAL) | BIT(SPOOL_REMOTE);
-        if (recover_make_sure(send, entry->number, entry->kinds & own) < 0)
-            return -1;
+    if (result == 1)
         return read_if_there(entry, SPOOL_INFO, content) < 0 ? -1
                                                              : recover_info(send, entry, content);
-    }
     /* It is written anew; or never, if queue tells of the message before todo is looked into. */
     return remove_own(send, entry);
 }
@@ -475,7 +520,7 @@ static int recover_number(struct send *send, struct entry *entry, struct buf *co
 /* What is read may exist only in cache: it is made durable first. */
 static int first_sync(struct send *send)
 {
-    while (!sync_all(send))
+    while (sync_all(send) < 0)
         if (no_sync(send) < 0)
             return -1;
     return 0;
@@ -497,11 +542,11 @@ static int leave_alone(struct send *send, const struct entry *entry)
  * -1: we are told to end, or clean is gone. */
 static int recover_one(struct send *send, struct entry *entry, struct buf *content)
 {
-    for (unsigned tries = 1; recover_number(send, entry, content) < 0; tries++) {
+    for (entry->tries = 1; recover_number(send, entry, content) < 0; entry->tries++) {
         bool memory = errno == ENOMEM || errno == EMFILE || errno == ENFILE;
         if (send->clean_is_gone)
             return -1;
-        if (!memory && (tries >= TRIES_MAX || !error_is_temporary(errno)) &&
+        if (!memory && (entry->tries >= TRIES_MAX || !error_is_temporary(errno)) &&
             leave_alone(send, entry) == 0)
             return 0;
         if (trouble(send) < 0)
@@ -516,6 +561,8 @@ static int recover_all(struct send *send, struct list *list, struct buf *content
            number_floor(&send->cleanup.floor) < 0)
         if (trouble(send) < 0)
             return -1;
+    if (make_sure_of_all(send, list) < 0)
+        return -1;
     for (size_t i = 0; i < list->count; i++) {
         steady_refresh(&send->time);
         if (recover_one(send, &list->entries[i], content) < 0)
