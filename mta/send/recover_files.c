@@ -68,6 +68,8 @@ static int count_failures(struct waiting *waiting, size_t count, uint64_t number
     struct bounce_file bounce;
     struct spool_bounce piece;
     int next;
+    for (size_t i = 0; i < count; i++)
+        waiting[i].failed = 0;
     if (bounce_file_open(&bounce, number, 0) < 0)
         return -1;
     while ((next = bounce_file_next(&bounce, &piece)) != 0 && (next == 1 || errno == EBADMSG)) {
@@ -120,8 +122,11 @@ static int mark_failed(struct send *send, int fd, struct buf *file, uint64_t num
         return -1;
     list_waiting(waiting, file, channel);
     int result = count_failures(waiting, count, number);
-    if (result == 0 && is_any_failed(waiting, count))
+    if (result == 0 && is_any_failed(waiting, count)) {
         result = recover_make_sure(send, number, BIT(SPOOL_BOUNCE));
+        if (result == 0) /* of what was read to be written over */
+            result = count_failures(waiting, count, number);
+    }
     if (result == 0)
         result = mark_waiting(send, fd, file, waiting, count, channel);
     int saved = errno == EBADMSG ? EIO : errno; /* the channel's file is not what is bad */
