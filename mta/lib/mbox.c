@@ -41,23 +41,18 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "mta/lib/checksum.h"
-#include "mta/lib/clock.h"
 #include "mta/lib/io.h"
+#include "mta/lib/mbox_open.h"
 #include "mta/lib/mbox_record.h"
 #include "mta/lib/mbox_text.h"
 #include "mta/lib/num.h"
 
 #define BLOCK 4096
-#define LOCK_STEP_MS 100
-#define OPEN_TRIES 10
 #define RECORD_LIMIT (1000 + MBOX_HEAD_MAX + MBOX_FROM_MAX * (8 + MBOX_FOLLOWING))
 
 struct mbox {
@@ -78,72 +73,7 @@ static int fail(struct mbox *mbox, enum mbox_trouble trouble)
     return -1;
 }
 
-/* --- opening and locking --- */
-
-static int lock(struct mbox *mbox)
-{
-    int64_t end = clock_monotonic_ms() + MBOX_LOCK_SECONDS * 1000;
-    while (flock(mbox->fd, LOCK_EX | LOCK_NB) < 0) {
-        if (errno != EWOULDBLOCK && errno != EINTR)
-            return -1;
-        if (clock_monotonic_ms() >= end) {
-            errno = EWOULDBLOCK;
-            return -1;
-        }
-        if (poll(NULL, 0, LOCK_STEP_MS) < 0 && errno != EINTR)
-            return -1;
-    }
-    return 0;
-}
-
-/* A reader may have put another file in the place of the one that we waited for. */
-static bool is_still_there(const struct mbox *mbox)
-{
-    struct stat st;
-    return stat(mbox->path, &st) == 0 && st.st_dev == mbox->st.st_dev &&
-           st.st_ino == mbox->st.st_ino;
-}
-
-/* After a power loss the name of a box that was just being made can lead to a file that another
- * user had removed.  What root has put there is meant.  0: it has another name now; else -1. */
-static int put_aside(const char *path)
-{
-    struct buf aside = BUF_INIT(0);
-    struct stat st;
-    const char *to = NULL;
-    if (lstat(path, &st) < 0 || !S_ISREG(st.st_mode) || st.st_uid == 0 || st.st_uid == geteuid())
-        return -1;
-    if (buf_set_text(&aside, path) == 0 && buf_add_text(&aside, ".nixie-anothers") == 0)
-        to = buf_text(&aside);
-    int result = to && lstat(to, &st) < 0 && errno == ENOENT ? rename(path, to) : -1;
-    buf_free(&aside);
-    return result;
-}
-
-static int open_box(struct mbox *mbox)
-{
-    for (int i = 0; i < OPEN_TRIES; i++) {
-        mbox->fd = open(mbox->path, O_RDWR | O_CREAT | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0600);
-        if (mbox->fd < 0 && errno == EACCES) {
-            if (put_aside(mbox->path) == 0)
-                continue;
-            errno = EACCES;
-        }
-        if (mbox->fd < 0 || fstat(mbox->fd, &mbox->st) < 0)
-            return fail(mbox, MBOX_OPEN);
-        if (!S_ISREG(mbox->st.st_mode)) {
-            errno = EINVAL;
-            return fail(mbox, MBOX_KIND);
-        }
-        if (lock(mbox) < 0)
-            return fail(mbox, MBOX_LOCK);
-        if (is_still_there(mbox))
-            return fstat(mbox->fd, &mbox->st) < 0 ? fail(mbox, MBOX_OPEN) : 0;
-        io_close(&mbox->fd);
-    }
-    errno = EBUSY;
-    return fail(mbox, MBOX_OPEN);
-}
+/* --- opening the record --- */
 
 /* Opens the record at mbox->record_path if it is there for us alone: in a directory that others may
  * write to, somebody else could have made it, to have the box cut.  0, or -1 with errno. */
@@ -511,11 +441,8 @@ static int measure(struct mbox *mbox, size_t separators, struct mbox_record *rec
 static int sync_directory_of(const char *path)
 {
     struct buf directory = BUF_INIT(0);
-    const char *slash = strrchr(path, '/');
-    int result = slash ? buf_set(&directory, path, (size_t) (slash - path) + 1)
-                       : buf_set_text(&directory, ".");
-    const char *text = result == 0 ? buf_text(&directory) : NULL;
-    result = text ? io_sync_directory(text) : -1;
+    const char *text = mbox_directory(&directory, path) == 0 ? buf_text(&directory) : NULL;
+    int result = text ? io_sync_directory(text) : -1;
     int saved = errno;
     buf_free(&directory);
     errno = saved;
@@ -602,9 +529,8 @@ static int deliver_locked(struct mbox *mbox)
 int mbox_deliver(const char *path, const struct mbox_message *message, enum mbox_trouble *trouble)
 {
     struct mbox mbox = {.path = path, .message = message, .fd = -1, .record_fd = -1};
-    int result = open_box(&mbox);
-    if (result == 0)
-        result = deliver_locked(&mbox);
+    mbox.fd = mbox_open(path, &mbox.st, &mbox.trouble);
+    int result = mbox.fd < 0 ? -1 : deliver_locked(&mbox);
     int saved = errno;
     *trouble = mbox.trouble;
     io_close(&mbox.record_fd);
