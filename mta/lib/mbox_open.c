@@ -39,19 +39,52 @@ int mbox_directory(struct buf *to, const char *path)
     return slash ? buf_set(to, path, (size_t) (slash - path) + 1) : buf_set_text(to, ".");
 }
 
+static bool is_anothers(const char *path)
+{
+    struct stat st;
+    return lstat(path, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid != 0 && st.st_uid != geteuid();
+}
+
+/* A descriptor of the directory, locked; -1 on errors. */
+static int lock_directory(const char *path)
+{
+    struct buf directory = BUF_INIT(0);
+    int fd = -1;
+    if (mbox_directory(&directory, path) == 0 && buf_text(&directory))
+        fd = open(directory.data, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    buf_free(&directory);
+    if (fd >= 0 && lock(fd) < 0)
+        io_close(&fd);
+    return fd;
+}
+
+static int rename_aside(const char *path)
+{
+    struct buf to = BUF_INIT(0);
+    struct stat st;
+    int result = -1;
+    if (buf_set_text(&to, path) == 0 && buf_add_text(&to, ".nixie-anothers") == 0 &&
+        buf_text(&to) && lstat(to.data, &st) < 0 && errno == ENOENT)
+        result = rename(path, to.data);
+    buf_free(&to);
+    return result;
+}
+
 /* After a power loss the name of a box that was just being made can lead to a file that another
- * user had removed.  What root has put there is meant.  0: it has another name now; else -1. */
+ * user had removed.  0: it does not any more, -1: it is left alone.
+ *
+ * Two deliveries may find it at the same time, and the second must not take the first one's new box
+ * for it: so it is looked at again under a lock on the directory, which all who do this take (over
+ * NFS those of one machine). */
 static int put_aside(const char *path)
 {
-    struct buf aside = BUF_INIT(0);
-    struct stat st;
-    const char *to = NULL;
-    if (lstat(path, &st) < 0 || !S_ISREG(st.st_mode) || st.st_uid == 0 || st.st_uid == geteuid())
+    if (!is_anothers(path))
         return -1;
-    if (buf_set_text(&aside, path) == 0 && buf_add_text(&aside, ".nixie-anothers") == 0)
-        to = buf_text(&aside);
-    int result = to && lstat(to, &st) < 0 && errno == ENOENT ? rename(path, to) : -1;
-    buf_free(&aside);
+    int directory = lock_directory(path);
+    if (directory < 0)
+        return -1;
+    int result = is_anothers(path) ? rename_aside(path) : 0;
+    io_close(&directory);
     return result;
 }
 

@@ -11,10 +11,11 @@
 /* Opens the box `path` for reading and writing, made with mode 0600 if there is none, and takes the
  * lock on it.  Returns the descriptor, which the caller closes, with *st as it is under the lock;
  * or -1 with errno and *trouble: MBOX_OPEN, MBOX_KIND or MBOX_LOCK.  Waits for MBOX_LOCK_SECONDS
- * for the lock.
+ * for the lock, and as long before it if another delivery is putting a file aside.
  *
- * A regular file of another user but root that may not be opened is put aside: it becomes
- * `path`.nixie-anothers, if there is none yet. */
+ * A regular file of another user (but root: what root has put there is meant) that may not be
+ * opened is put aside: it becomes `path`.nixie-anothers, if there is none yet; nothing is ever
+ * replaced or removed. */
 int mbox_open(const char *path, struct stat *st, enum mbox_trouble *trouble);
 
 /* The directory that `path` is in, as "." or with a slash at its end.  0 or -1 as buf_add. */
