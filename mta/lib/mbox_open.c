@@ -14,6 +14,7 @@
 
 #define LOCK_STEP_MS 100
 #define OPEN_TRIES 10
+#define WRITABLE_BY_OTHERS 0022
 
 static int lock(int fd)
 {
@@ -45,15 +46,17 @@ static bool is_anothers(const char *path)
     return lstat(path, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid != 0 && st.st_uid != geteuid();
 }
 
-/* A descriptor of the directory, locked; -1 on errors. */
-static int lock_directory(const char *path)
+/* A descriptor of the directory, locked, if it is the user's alone; else -1. */
+static int lock_own_directory(const char *path)
 {
     struct buf directory = BUF_INIT(0);
+    struct stat st;
     int fd = -1;
     if (mbox_directory(&directory, path) == 0 && buf_text(&directory))
         fd = open(directory.data, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     buf_free(&directory);
-    if (fd >= 0 && lock(fd) < 0)
+    if (fd >= 0 && (fstat(fd, &st) < 0 || st.st_uid != geteuid() ||
+                    (st.st_mode & WRITABLE_BY_OTHERS) || lock(fd) < 0))
         io_close(&fd);
     return fd;
 }
@@ -80,7 +83,7 @@ static int put_aside(const char *path)
 {
     if (!is_anothers(path))
         return -1;
-    int directory = lock_directory(path);
+    int directory = lock_own_directory(path);
     if (directory < 0)
         return -1;
     int result = is_anothers(path) ? rename_aside(path) : 0;
