@@ -61,14 +61,23 @@ static int lock_own_directory(const char *path)
     return fd;
 }
 
+/* Gives it the first name that is free. */
 static int rename_aside(const char *path)
 {
     struct buf to = BUF_INIT(0);
     struct stat st;
     int result = -1;
-    if (buf_set_text(&to, path) == 0 && buf_add_text(&to, ".nixie-anothers") == 0 &&
-        buf_text(&to) && lstat(to.data, &st) < 0 && errno == ENOENT)
-        result = rename(path, to.data);
+    for (char again = '1'; again <= '9'; again++) {
+        const char suffix[] = {'.', again, 0};
+        if (buf_set_text(&to, path) < 0 || buf_add_text(&to, ".nixie-anothers") < 0 ||
+            buf_add_text(&to, again == '1' ? "" : suffix) < 0 || !buf_text(&to))
+            break;
+        if (lstat(to.data, &st) == 0)
+            continue;
+        if (errno == ENOENT)
+            result = rename(path, to.data);
+        break;
+    }
     buf_free(&to);
     return result;
 }
@@ -78,7 +87,8 @@ static int rename_aside(const char *path)
  *
  * Two deliveries may find it at the same time, and the second must not take the first one's new box
  * for it: so it is looked at again under a lock on the directory, which all who do this take (over
- * NFS those of one machine). */
+ * NFS those of one machine).  If the power goes before the directory is synced, both names may lead
+ * to it: rename() would do nothing then, so it gets one more name. */
 static int put_aside(const char *path)
 {
     if (!is_anothers(path))

@@ -14,9 +14,9 @@
  * for the lock, and as long before it if another delivery is putting a file aside.
  *
  * A regular file of another user (but root: what root has put there is meant) that may not be
- * opened is put aside: it becomes `path`.nixie-anothers, if there is none yet; nothing is ever
- * replaced or removed.  So only if the directory belongs to the user, and nobody else may write to
- * it: elsewhere it may be the other one's box. */
+ * opened is put aside: it becomes `path`.nixie-anothers, or the first that is free of that name and
+ * the same with .2 to .9 behind it; nothing is ever replaced or removed.  So only if the directory
+ * belongs to the user, and nobody else may write to it: elsewhere it may be the other one's box. */
 int mbox_open(const char *path, struct stat *st, enum mbox_trouble *trouble);
 
 /* The directory that `path` is in, as "." or with a slash at its end.  0 or -1 as buf_add. */

@@ -37,8 +37,9 @@ START_TEST(goes_aside)
         mode_t mode;
         unsigned taken;   /* names that are not free */
         unsigned becomes; /* 0: left alone */
-    } rows[] = {{JOE, 0755, 0, 1}, {JOE, 0700, 0, 1}, {JOE, 01755, 0, 1}, {JOE, 0775, 0, 0},
-                {JOE, 0757, 0, 0}, {ANN, 0777, 0, 0}, {0, 0777, 0, 0},    {0, 01777, 0, 0}};
+    } rows[] = {{JOE, 0755, 0, 1}, {JOE, 0700, 1, 2}, {JOE, 01755, 8, 9},
+                {JOE, 0755, 9, 0}, {JOE, 0775, 0, 0}, {JOE, 0757, 0, 0},
+                {ANN, 0777, 0, 0}, {0, 0777, 0, 0},   {0, 01777, 0, 0}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct world world;
         char name[64];
