@@ -219,26 +219,34 @@ static int find_left(const struct mbox *mbox, const struct mbox_record *record)
     return ours <= 0 ? ours : LEFT_TORN;
 }
 
-/* Writes what stands at [from, from + size) over itself: whoever wrote it may have been killed when
- * it had heard that the disk did not take it, and nobody would hear of that again. */
-static int write_over(const struct mbox *mbox, uint64_t from, uint64_t size)
+/* Writes the append over itself: whoever wrote it may have been killed when he had heard that the
+ * disk did not take it, and nobody would hear of that again.  It was whole, but the memory may have
+ * forgotten since what the disk did not take: so just what is written is summed once more.  EIO if
+ * it is not the append: the next delivery finds that torn. */
+static int write_over(const struct mbox *mbox, const struct mbox_record *record)
 {
     char block[BLOCK];
-    while (size > 0) {
-        size_t want = size < sizeof block ? (size_t) size : sizeof block;
-        if (seek(mbox->fd, from) < 0)
+    struct checksum checksum;
+    checksum_begin(&checksum);
+    for (uint64_t done = 0; done < record->size;) {
+        uint64_t at = record->length + done, left = record->size - done;
+        if (seek(mbox->fd, at) < 0)
             return -1;
-        ssize_t count = io_read(mbox->fd, block, want);
+        ssize_t count =
+            io_read(mbox->fd, block, left < sizeof block ? (size_t) left : sizeof block);
         if (count <= 0) {
             errno = count == 0 ? EIO : errno;
             return -1;
         }
-        if (seek(mbox->fd, from) < 0 || io_write(mbox->fd, block, (size_t) count) < 0)
+        if (seek(mbox->fd, at) < 0 || io_write(mbox->fd, block, (size_t) count) < 0)
             return -1;
-        from += (uint64_t) count;
-        size -= (uint64_t) count;
+        checksum_add(&checksum, block, (size_t) count);
+        done += (uint64_t) count;
     }
-    return 0;
+    if (checksum_value(&checksum) == record->checksum)
+        return 0;
+    errno = EIO;
+    return -1;
 }
 
 /* Cuts off what is torn, and sees to it that the disk has what is whole. */
@@ -250,7 +258,7 @@ static int mend_left(const struct mbox *mbox, const struct mbox_record *record)
     case LEFT_TORN:
         return ftruncate(mbox->fd, (off_t) record->length);
     case LEFT_WHOLE:
-        return write_over(mbox, record->length, record->size);
+        return write_over(mbox, record);
     default:
         return -1;
     }

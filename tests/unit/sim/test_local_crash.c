@@ -191,6 +191,57 @@ START_TEST(mbox_after_success_is_the_users)
 }
 END_TEST
 
+/* Once the box has been read up to its old end for the second time, what the disk did not take of
+ * the append is no longer in memory. */
+struct forgetter {
+    struct world *world;
+    unsigned seeks;
+};
+
+static void forget(void *context, const struct call *call)
+{
+    struct forgetter *forgetter = context;
+    size_t size;
+    if (call->id != CALL_lseek || call->argument[0] != sizeof old_mail - 1 ||
+        ++forgetter->seeks != 2)
+        return;
+    char *box = read_box(forgetter->world, &size);
+    memset(box + 8192, 0, 4096);
+    put(forgetter->world, "/home/joe/Mailbox", box, size, JOE);
+    free(box);
+}
+
+/* nixie-local is killed when its append is whole, and the next one finds it so; but when that one
+ * writes it once more, to hear whether the disk takes it, it is not whole any more. */
+START_TEST(mbox_is_forgotten_after_a_look)
+{
+    struct world world;
+    bool unused, delivered[MESSAGES] = {false};
+    unsigned counts[MESSAGES + 1] = {0};
+    size_t size;
+    for (uint64_t stop = 1; counts[0] == 0; stop++) {
+        if (stop > 1)
+            world_destroy(&world);
+        world_create(&world, "strict", "./Mailbox\n");
+        ck_assert(!deliver(&world, 0, stop, NULL, &unused));
+        host_kill_all(world.host);
+        char *box = read_box(&world, &size);
+        count_messages(&world, box, size, counts);
+        free(box);
+    }
+    struct forgetter forgetter = {.world = &world};
+    struct kernel_watch watch = {.after = forget, .context = &forgetter};
+    kernel_watch(world.kernel, &watch);
+    world.may_fail = true;
+    ck_assert(!deliver(&world, 1, 0, NULL, &unused));
+    ck_assert_msg(strstr(world.errors, "record"), "%s", world.errors);
+    delivered[1] = deliver(&world, 1, 0, NULL, &unused);
+    ck_assert(delivered[1]);
+    check_box(&world, delivered, "after it was forgotten");
+    world_destroy(&world);
+}
+END_TEST
+
 /* A disk that fills up leaves the box as it was. */
 START_TEST(mbox_on_a_full_disk)
 {
@@ -297,6 +348,7 @@ int main(void)
     tcase_add_test(mbox, mbox_survives_two_crashes);
     tcase_add_loop_test(mbox, mbox_of_a_user_is_left_alone, 0, ACTS);
     tcase_add_test(mbox, mbox_after_success_is_the_users);
+    tcase_add_test(mbox, mbox_is_forgotten_after_a_look);
     tcase_add_test(mbox, mbox_on_a_full_disk);
     suite_add_tcase(suite, mbox);
     TCase *maildir = tcase_create("maildir");
