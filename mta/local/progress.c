@@ -170,7 +170,10 @@ static int make_file(const struct progress *progress)
     int fd = open(progress->path.data, flags, 0600);
     if (fd >= 0 || (errno != ENOTDIR && errno != ENOENT))
         return fd;
-    if ((unlink(DIRECTORY) < 0 && errno != EISDIR && errno != ENOENT) || make_directory() < 0)
+    bool in_the_way = errno == ENOTDIR; /* not a link of the user's to what is away for now */
+    if (in_the_way && unlink(DIRECTORY) < 0 && errno != EISDIR && errno != ENOENT)
+        return -1;
+    if (make_directory() < 0)
         return -1;
     return open(progress->path.data, flags, 0600);
 }

@@ -261,7 +261,7 @@ static void undelete(struct send *send, uint64_t number, struct message *message
 {
     logline(&send->log, "warning: unable to delete msg %n: the disk could not be synced", number);
     marked_undelete(send, number);
-    if (!message) /* it is taken from todo/N again */
+    if (!message) /* it is taken from todo/N again, if it is there */
         return;
     message->removed = message->remove_now = false;
     if (message->state == MESSAGE_BOUNCING || message->state == MESSAGE_BOUNCE)

@@ -466,7 +466,7 @@ static int is_durably_preprocessed(struct send *send, const struct entry *entry,
     if (recover_make_sure(send, entry->number, entry->kinds & QUEUED_KINDS) == 0)
         return is_preprocessed(entry, recipients, &done); /* what was read to be written over */
     bool is_new = done == 0 && !(entry->kinds & BIT(SPOOL_BOUNCE));
-    return entry->tries == TRIES_MAX && is_new ? 0 : -1;
+    return entry->tries >= TRIES_MAX && is_new && !send->clean_is_gone ? 0 : -1;
 }
 
 /* todo is whole, and in `content`. */

@@ -31,7 +31,7 @@
 #define FD_LIFE 7
 
 #define PAUSE_TROUBLE 10        /* s, after no memory, no descriptors, no room */
-#define PAUSE_CHORE 123         /* s, after a file could not be removed or a bounce not sent */
+#define PAUSE_CHORE 123         /* s, between tries to remove a file or send a bounce, and looks */
 #define EXIT_CHORES_MAX 60      /* s, for the last try of what failed, at exit */
 #define PAUSE_TODO 1500         /* s, between looks at todo while nothing comes */
 #define PAUSE_TODO_BUSY 60      /* s, after messages came of which queue told */
