@@ -101,9 +101,10 @@ static const char *act(enum verb verb, const struct view *view)
  * tell, which is more than `reason` if the mark may be there again after a power loss. */
 static const char *undelete(const struct order *order, uint64_t number, const char *reason)
 {
-    if (order->verb != VERB_DELETE || !(mark_read(number) & MARK_DELETE))
+    if (order->verb != VERB_DELETE)
         return reason;
-    if (mark_clear(number, MARK_DELETE) == 0 && io_sync_directory(MARK_DIRECTORY) == 0)
+    if (mark_clear(number, MARK_DELETE) == 0 &&
+        (io_sync_directory(MARK_DIRECTORY) == 0 || errno == ENOENT)) /* there is none */
         return reason;
     return "the disk failed twice: nixie-send may yet delete it";
 }
