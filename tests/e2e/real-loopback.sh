@@ -98,10 +98,10 @@ is "nothing is left" "$(left)" ""
 # Interrupted in the middle: processes end, though no namespace ends with them.
 "$nixie" run --real real/week.scenario >interrupted 2>&1 &
 pid=$!
-is_running() { compgen -G "$tmp/work/nixie-real.*/1/mail/var/nixie/run/start.pid"; }
+is_running() { server=$(head -1 "$tmp"/work/nixie-real.*/1/mail/var/nixie/run/start.pid 2>/dev/null | grep -oE '^[0-9]+'); }
 check "it runs" wait_for 20 is_running
-server=$(head -1 "$tmp"/work/nixie-real.*/1/mail/var/nixie/run/start.pid | grep -oE '^[0-9]+')
-check "so does its server" test -e "/proc/$server"
+is_running
+check "so does its server" test -n "$server" -a -e "/proc/$server"
 kill -INT $pid
 wait $pid
 is "interrupted" $? 130
