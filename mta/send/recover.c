@@ -127,7 +127,8 @@ static int list_all(struct list *list)
 
 static const enum spool_kind own_kinds[] = {SPOOL_LOCAL, SPOOL_REMOTE, SPOOL_BOUNCE, SPOOL_INFO};
 #define OWN_COUNT (sizeof own_kinds / sizeof *own_kinds)
-#define OWN_KINDS (BIT(SPOOL_LOCAL) | BIT(SPOOL_REMOTE) | BIT(SPOOL_BOUNCE) | BIT(SPOOL_INFO))
+#define QUEUED_KINDS (BIT(SPOOL_INFO) | BIT(SPOOL_LOCAL) | BIT(SPOOL_REMOTE))
+#define OWN_KINDS (QUEUED_KINDS | BIT(SPOOL_BOUNCE))
 
 /* Asks clean; 0 or -1 with errno. */
 static int ask(struct send *send, const char *command, uint64_t number)
@@ -242,8 +243,6 @@ int recover_make_sure(struct send *send, uint64_t number, unsigned kinds)
 {
     return write_over(number, kinds) < 0 ? -1 : sync_all(send);
 }
-
-#define QUEUED_KINDS (BIT(SPOOL_INFO) | BIT(SPOOL_LOCAL) | BIT(SPOOL_REMOTE))
 
 /* Of all messages that have files of S5 beside todo, with one sync.  0, or -1 with errno. */
 static int sync_beside_todo(struct send *send, struct list *list)

@@ -27,7 +27,9 @@ void entries_note_exit(struct machine *machine, const struct call *call);
 void entries_note_answer(struct machine *machine, const struct call *call);
 /* After a sync: which entries the disk now holds. */
 void entries_note_durable(struct machine *machine);
-/* After power loss: what the spool holds now. */
+/* The message is in that stage now: noted in its history, and told in the story. */
+void entry_change_stage(struct machine *machine, struct entry *entry, enum stage stage);
+/* After power loss: what the spool holds now (recovered.c, as the next). */
 void entries_reread(struct machine *machine);
 /* The first delivery after a boot: everything must be in a stage. */
 void entries_check_recovered(struct machine *machine);

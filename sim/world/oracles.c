@@ -90,7 +90,7 @@ const struct oracle oracles[] = {
     {"STAGE",
      "A message is in one of the stages S1 to S5 after every call; after a crash before the first "
      "delivery.",
-     ORACLE_MEANWHILE, "entries.c"},
+     ORACLE_MEANWHILE, "entries.c recovered.c"},
     {"OWNER",
      "Each directory of the spool is changed only by the programs whose it is; only one nixie-send "
      "works in it; what nixie-clean removes from pid is no longer written.",
