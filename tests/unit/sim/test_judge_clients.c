@@ -71,6 +71,23 @@ START_TEST(what_was_refused_does_not_come_out)
 }
 END_TEST
 
+/* Withdrawn at 4 s, since a sync failed; told no at 5 s; taken by a remote all the same. */
+static struct world *make_withdrawn(void)
+{
+    struct world *world = make_world(1);
+    struct letter *letter = &world->letters[0];
+
+    letter->state = LETTER_REFUSED;
+    letter->code = 451;
+    letter->ended_ns = 5 * NANOSECONDS;
+    letter->answers[0] = (struct recipient_answer){.code = 451, .tried = 1};
+    world->entries[0].answer = ANSWER_NO;
+    world->entries[0].answer_ns = 4 * NANOSECONDS;
+    add_taking(world, "bob@away.example");
+    add_upset(world, 3.9, UPSET_FAULT)->hit = HIT_QUEUE | HIT_SYNC;
+    return world;
+}
+
 /* Withdrawn at 4 s, since a sync failed; told no at 5 s; then the sync that makes it durable that
  * it is gone failed at that second, and again 5 s later if so; and the power went. */
 static const struct {
@@ -88,17 +105,8 @@ static const struct {
 
 START_TEST(what_was_withdrawn_comes_back_only_if_that_was_not_durable)
 {
-    struct world *world = make_world(1);
-    struct letter *letter = &world->letters[0];
+    struct world *world = make_withdrawn();
 
-    letter->state = LETTER_REFUSED;
-    letter->code = 451;
-    letter->ended_ns = 5 * NANOSECONDS;
-    letter->answers[0] = (struct recipient_answer){.code = 451, .tried = 1};
-    world->entries[0].answer = ANSWER_NO;
-    world->entries[0].answer_ns = 4 * NANOSECONDS;
-    add_taking(world, "bob@away.example");
-    add_upset(world, 3.9, UPSET_FAULT)->hit = HIT_QUEUE | HIT_SYNC;
     if (withdrawals[_i].failed > 0)
         add_upset(world, withdrawals[_i].failed, UPSET_FAULT)->hit = withdrawals[_i].hit | HIT_SYNC;
     if (withdrawals[_i].again)
@@ -178,17 +186,8 @@ static const struct {
 
 START_TEST(what_was_withdrawn_comes_back_till_that_is_tried_again)
 {
-    struct world *world = make_world(1);
-    struct letter *letter = &world->letters[0];
+    struct world *world = make_withdrawn();
 
-    letter->state = LETTER_REFUSED;
-    letter->code = 451;
-    letter->ended_ns = 5 * NANOSECONDS;
-    letter->answers[0] = (struct recipient_answer){.code = 451, .tried = 1};
-    world->entries[0].answer = ANSWER_NO;
-    world->entries[0].answer_ns = 4 * NANOSECONDS;
-    add_taking(world, "bob@away.example");
-    add_upset(world, 3.9, UPSET_FAULT)->hit = HIT_QUEUE | HIT_SYNC;
     add_upset(world, 4.5, UPSET_FAULT)->hit = HIT_QUEUE | HIT_SYNC;
     for (const struct later *later = held_up[_i].later; later->time > 0; later++) {
         struct upset *upset = add_upset(world, later->time, later->kind);

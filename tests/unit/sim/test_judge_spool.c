@@ -58,16 +58,23 @@ START_TEST(what_cannot_be_read_is_left_alone)
 }
 END_TEST
 
+/* Number 7, which was in the spool from the first second on and for so long. */
+static void add_left_over(struct world *world, int hours)
+{
+    struct entry *entry = entry_get(world, &world->machines[0], 7);
+    int64_t times[] = {NANOSECONDS, (1 + 3600 * (int64_t) hours) * NANOSECONDS};
+
+    for (size_t i = 0; i < 2; i++)
+        LIST_ADD(entry->history, entry->history_count)->time_ns = times[i];
+    entry->stage = STAGE_S1;
+}
+
 START_TEST(left_overs_go_in_time)
 {
     for (int hours = 50; hours < 70; hours += 10) {
         struct world *world = start_world();
-        struct entry *entry = entry_get(world, &world->machines[0], 7);
-        int64_t times[] = {NANOSECONDS, (1 + 3600 * (int64_t) hours) * NANOSECONDS};
 
-        for (size_t i = 0; i < 2; i++)
-            LIST_ADD(entry->history, entry->history_count)->time_ns = times[i];
-        entry->stage = STAGE_S1;
+        add_left_over(world, hours);
         judge_cleanup(world);
         if (hours > 57)
             add_upset(world, 3600 * 30, UPSET_POWER);
@@ -81,12 +88,8 @@ START_TEST(a_clock_that_was_set_back_makes_younger)
 {
     for (int hours = 60; hours < 90; hours += 20) {
         struct world *world = start_world();
-        struct entry *entry = entry_get(world, &world->machines[0], 7);
-        int64_t times[] = {NANOSECONDS, (1 + 3600 * (int64_t) hours) * NANOSECONDS};
 
-        for (size_t i = 0; i < 2; i++)
-            LIST_ADD(entry->history, entry->history_count)->time_ns = times[i];
-        entry->stage = STAGE_S1;
+        add_left_over(world, hours);
         add_upset(world, 2, UPSET_CLOCK)->back_ns = 10 * 3600 * NANOSECONDS;
         judge_cleanup(world);
         expect(world, hours > 70 ? "CLEANUP" : "");
