@@ -23,6 +23,20 @@ static bool is_orphaned(const struct machine *machine, const struct process *pro
     return machine->tree && process_root(process) != machine->tree;
 }
 
+/* A slow call has not ended, or just has: what it stands in looks after nothing else, and others
+ * may wait for that, as nixie-smtpd for nixie-queue. */
+static bool is_slow(const struct world *world, size_t machine)
+{
+    for (size_t i = 0; i < world->upset_count; i++) {
+        const struct upset *upset = &world->upsets[i];
+
+        if (upset->machine == machine && upset->kind == UPSET_SLOW && upset->lasts_ns > 0 &&
+            kernel_now(world->kernel) - upset->time_ns <= upset->lasts_ns + SETTLE_NS)
+            return true;
+    }
+    return false;
+}
+
 static void judge_process(void *context, const struct process *process, size_t live_bytes,
                           unsigned descriptors)
 {
@@ -32,7 +46,8 @@ static void judge_process(void *context, const struct process *process, size_t l
     unsigned count;
 
     (void) live_bytes;
-    if (machine == SIZE_MAX || is_orphaned(&world->machines[machine], process))
+    if (machine == SIZE_MAX || is_orphaned(&world->machines[machine], process) ||
+        is_slow(world, machine))
         return;
     /* A program that is started again and again in vain may just have ended. */
     count = process_zombie_count(process, kernel_now(world->kernel) - SETTLE_NS);
