@@ -411,6 +411,16 @@ static bool is_withdrawn(const struct entry *entry)
            !(entry->bits & (BIT_PID | BIT_MESS | BIT_INTD | BIT_TODO));
 }
 
+/* queue makes it again out of the journal, beside what is there of S5: send puts that right. */
+static void suspect_made_again(struct machine *machine, struct entry *entry)
+{
+    if (entry->suspect || !machine->journal.waits || !(entry->bits & BIT_TODO) ||
+        !journal_holds(machine, entry))
+        return;
+    entry->suspect = true;
+    machine->suspects++;
+}
+
 static void settle_entry(struct machine *machine, struct entry *entry)
 {
     struct world *world = machine->world;
@@ -442,6 +452,8 @@ static void settle_entry(struct machine *machine, struct entry *entry)
     if ((stage == STAGE_S2 || stage == STAGE_S5) && before == STAGE_S4 && world->call &&
         strcmp(process_name(world->call->process), "nixie-queue") == 0)
         answer(world, entry, false); /* withdrawn */
+    if (stage == STAGE_ODD)
+        suspect_made_again(machine, entry);
     if (stage == STAGE_ODD && !entry->suspect && !is_withdrawn(entry))
         world_accuse(world, "STAGE", entry->letter, entry->bounce, "%s (%llu) is in %s: %s",
                      entry_name(world, entry, name), (unsigned long long) entry->number,
