@@ -270,12 +270,22 @@ static bool was_heard(const struct world *world, const struct attempt *attempt, 
     return false;
 }
 
+/* What was said last on a connection that broke may never have been read. */
+static bool is_broken(const struct world *world, size_t connection)
+{
+    const char *end =
+        connection < world->connection_count ? world->connections[connection].end : NULL;
+
+    return end && strcmp(end, "reset") == 0;
+}
+
 /* RCPT was refused, not for want of a MAIL that was refused before it. */
 static bool is_refusal(const struct world *world, const struct attempt *attempt,
                        const struct transaction *transaction, const struct asked *asked)
 {
     return reply_class(transaction->mail_reply) == 2 && reply_class(asked->reply) == 5 &&
-           !reply_is_several(asked->reply) && was_heard(world, attempt, asked->reply);
+           !reply_is_several(asked->reply) && was_heard(world, attempt, asked->reply) &&
+           !is_broken(world, transaction->connection);
 }
 
 /* What was said to him in the try. */
