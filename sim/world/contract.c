@@ -108,8 +108,8 @@ void contract_todo_removed(struct machine *machine, struct entry *entry)
     add_mark(&pending, 0, "info", entry->number);
     add_mark(&pending, 1, "local", entry->number);
     add_mark(&pending, 2, "remote", entry->number);
-    /* Who has it needs no info: what power brought back of it goes. */
-    if (is_pending(machine, &pending) && !all_have_it(machine->world, entry))
+    /* When todo went before, the disk was sure: nixie-send writes over what is there. */
+    if (!entry->todo_back && is_pending(machine, &pending))
         world_accuse(machine->world, "UNDONE", entry->letter, entry->bounce,
                      "todo/%llu (%s) is removed before the disk is sure to have info, local and "
                      "remote",

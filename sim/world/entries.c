@@ -378,8 +378,10 @@ void entries_note_name(struct machine *machine, const char *path, bool added)
     check_owner(machine, entry, bit, added);
     if (added)
         check_number(machine, entry, bit);
-    if (added && bit == BIT_INFO && world->call)
+    if (added && bit == BIT_INFO && world->call) {
         entry->prepared = true;
+        entry->todo_back = false;
+    }
     entry->bits = added ? entry->bits | bit : entry->bits & ~(unsigned) bit;
     entry->dirty = true;
     machine->alive += (entry->bits != 0) - (before != 0);

@@ -62,6 +62,7 @@ void entries_reread(struct machine *machine)
         entry->checked = entry->prepared = false;
         entry->maker = 0;
         entry->revived |= has_come_back(entry);
+        entry->todo_back |= (entry->bits & ~entry->had & BIT_TODO) != 0;
         entry->suspect = stage == STAGE_ODD;
         machine->suspects += entry->suspect;
         entry->queue_pid = 0;

@@ -116,6 +116,7 @@ struct entry {
     bool prepared;      /* its info was written since the server came up */
     unsigned had;       /* its bits before the last power loss */
     bool revived;       /* names of it were gone, and power loss brought them back */
+    bool todo_back;     /* so did its todo, and its info was not written anew since */
     bool checked;       /* its files were looked at since the server came up */
     uint64_t mess_hash; /* of mess, when it came into S4; 0: not known */
     char *chain;        /* Delivered-To values at its top, newest first, each with a newline */
