@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "sim/world/internal.h"
+#include "sim/world/judge_reasons.h"
 #include "sim/world/words.h"
 
 #define MARKS 4
@@ -67,13 +68,7 @@ void contract_delivery_starts(struct machine *machine, struct entry *entry)
  * are gone, or a fault has kept a line from being written. */
 static bool is_untold(const struct machine *machine)
 {
-    const struct world *world = machine->world;
-
-    for (size_t i = 0; i < world->upset_count; i++)
-        if (world->upsets[i].machine == machine->index && world->upsets[i].kind == UPSET_FAULT &&
-            (world->upsets[i].hit & HIT_LINE))
-            return true;
-    return machine->log.unheard;
+    return machine->log.unheard || reason_line_lost(machine->world, machine->index, INT64_MAX);
 }
 
 /* Whether there were as many successes as it has recipients. */

@@ -98,18 +98,6 @@ static bool has_expired(const struct attempt *attempt)
 
 /* --- whom a bounce tells of --------------------------------------------------------------------*/
 
-/* A fault has taken a line of the log before that, or nobody was there to read it. */
-static bool log_has_gaps(const struct world *world, size_t machine, int64_t time_ns)
-{
-    if (reason_untold(world, machine, time_ns))
-        return true;
-    for (size_t i = 0; i < world->upset_count; i++)
-        if (world->upsets[i].kind == UPSET_FAULT && world->upsets[i].machine == machine &&
-            world->upsets[i].time_ns <= time_ns && upset_touches(&world->upsets[i], HIT_LINE))
-            return true;
-    return false;
-}
-
 /* Somebody who did not fail for good. */
 static void judge_told(struct world *world, struct entry *bounce)
 {
@@ -128,7 +116,7 @@ static void judge_told(struct world *world, struct entry *bounce)
                 failed = strcasecmp(entry->routes[r].shown, told) == 0 &&
                          failure_of(world, entries.items[k], &entry->routes[r], true);
         }
-        if (!failed && !log_has_gaps(world, bounce->machine, bounce->answer_ns))
+        if (!failed && !reason_log_gaps(world, bounce->machine, bounce->answer_ns))
             world_accuse(world, "BOUNCE", bounce->letter, bounce->bounce,
                          "a bounce of %s tells of %.200s, who did not fail for good",
                          world->letters[bounce->letter].name, told)

@@ -133,7 +133,7 @@ static bool attempt_explains(const struct world *world, const struct entry *entr
     return attempt->result != 'K' || reason_forgotten(world, entry, attempt);
 }
 
-/* What was left while no try is known to have been under way, since nobody was there to read of it:
+/* What was left while no try is known to have been under way, since nobody could read of it:
  * that one may not have come to a success. */
 static size_t left_untold(const struct world *world, size_t entry, const struct route *route,
                           const struct sightings *sightings)
@@ -143,7 +143,7 @@ static size_t left_untold(const struct world *world, size_t entry, const struct 
 
     for (size_t i = 0; i < sightings->count; i++) {
         const struct sightings one = {&sightings->times[i], 1, sightings->are_arrivals};
-        bool untold = reason_untold(world, world->entries[entry].machine, sightings->times[i]);
+        bool untold = reason_log_gaps(world, world->entries[entry].machine, sightings->times[i]);
 
         for (size_t k = 0; untold && k < attempts.count; k++) {
             const struct attempt *attempt = &world->attempts[attempts.items[k]];

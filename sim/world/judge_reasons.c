@@ -17,6 +17,15 @@ static bool is_about(const struct upset *upset, const struct entry *entry)
            (upset->number == 0 || upset->number == entry->number);
 }
 
+bool reason_line_lost(const struct world *world, size_t machine, int64_t time_ns)
+{
+    for (size_t i = 0; i < world->upset_count; i++)
+        if (world->upsets[i].kind == UPSET_FAULT && world->upsets[i].machine == machine &&
+            world->upsets[i].time_ns <= time_ns && upset_touches(&world->upsets[i], HIT_LINE))
+            return true;
+    return false;
+}
+
 bool reason_unknown(const struct world *world, const struct entry *entry, int64_t from, int64_t to)
 {
     for (size_t i = 0; i < world->upset_count; i++) {

@@ -21,6 +21,15 @@ static inline bool reason_untold(const struct world *world, size_t machine, int6
     return gap_ns > 0 && gap_ns <= time_ns;
 }
 
+/* A fault has kept a line of the log from being written, at that time or before. */
+bool reason_line_lost(const struct world *world, size_t machine, int64_t time_ns);
+
+/* Either. */
+static inline bool reason_log_gaps(const struct world *world, size_t machine, int64_t time_ns)
+{
+    return reason_untold(world, machine, time_ns) || reason_line_lost(world, machine, time_ns);
+}
+
 /* Something happened in that span of which nobody can say what it does to the message's times: a
  * fault, a step of the clock, a signal of another kind. */
 bool reason_unknown(const struct world *world, const struct entry *entry, int64_t from, int64_t to);

@@ -11,6 +11,7 @@
 #include "sim/world/home.h"
 #include "sim/world/internal.h"
 #include "sim/world/judge.h"
+#include "sim/world/judge_reasons.h"
 
 struct open_delivery {
     uint64_t delivery, number;
@@ -37,21 +38,9 @@ void pairs_free(struct machine *machine)
     machine->log.pairs = NULL;
 }
 
-/* A fault has kept a line from being written. */
-static bool has_gaps(const struct machine *machine)
-{
-    const struct world *world = machine->world;
-
-    for (size_t i = 0; i < world->upset_count; i++)
-        if (world->upsets[i].kind == UPSET_FAULT && world->upsets[i].machine == machine->index &&
-            upset_touches(&world->upsets[i], HIT_LINE))
-            return true;
-    return false;
-}
-
 static void accuse(struct machine *machine, const char *what, uint64_t number)
 {
-    if (!has_gaps(machine))
+    if (!reason_line_lost(machine->world, machine->index, INT64_MAX))
         world_accuse(machine->world, "LOG", NO_LETTER, 0, "the log of %s: %s %llu", machine->name,
                      what, (unsigned long long) number);
 }
