@@ -119,7 +119,7 @@ static void judge_entry(struct world *world, const struct entry *entry)
 }
 
 /* Behind a call that went wrong, or is slow, the marks of a message that is gone may stay for a
- * while. */
+ * while: without lspawn and rspawn send does not even start. */
 static bool may_keep_marks(const struct world *world, const struct machine *machine,
                            const struct entry *entry)
 {
@@ -132,7 +132,7 @@ static bool may_keep_marks(const struct world *world, const struct machine *mach
 
         if (upset->machine != machine->index ||
             (upset->kind != UPSET_FAULT && upset->kind != UPSET_SLOW) ||
-            !upset_touches(upset, HIT_SEND | HIT_ADMIN | HIT_TREE | HIT_QUEUE))
+            !upset_touches(upset, HIT_SEND | HIT_SPAWN | HIT_ADMIN | HIT_TREE | HIT_QUEUE))
             continue;
         any = true;
         if (upset->time_ns + upset->lasts_ns > since)
