@@ -95,8 +95,8 @@ static void after_call(void *context, const struct call *call)
 {
     struct runner *runner = context;
     const struct plan *plan = runner->run->plan;
-    for (size_t i = 0; i < plan->count; i++)
-        if (plan->upsets[i].kind != UPSET_FAULT && plan->upsets[i].call == call->number)
+    for (size_t i = 0; i < plan->count; i++) /* of a call that failed before_call is not told */
+        if (plan->upsets[i].call == call->number && !runner->upsets[i].host)
             note_upset(runner, i, call);
     if (runner->run->points)
         points_after(runner->run->points, runner->world, call);
@@ -144,15 +144,25 @@ void explore_failure_say(struct explore_failure *failure, const char *promise, c
     failure->message = copy_or_null(message);
 }
 
+/* Where the last of the plan happened: one that is not over, as a slow call, was told to nobody. */
+static char *last_place(const struct plan *plan)
+{
+    uint64_t call = plan->count ? plan->upsets[plan->count - 1].call : 0;
+    char text[40] = "without a crash";
+    if (call)
+        snprintf(text, sizeof text, "in call %llu", (unsigned long long) call);
+    else if (plan->count)
+        strcpy(text, "in an allocation"); /* which is in no call */
+    return must_copy(text, strlen(text));
+}
+
 static void note_failure(struct runner *runner, const struct run_result *result)
 {
     const struct plan *plan = runner->run->plan;
     struct explore_failure *failure = &runner->finding->failure;
     const struct failure *first = result->failure_count ? &result->failures[0] : NULL;
     explore_failure_start(failure, plan, runner->run->unit->scenario);
-    failure->crash = copy_or_null(runner->words         ? runner->words
-                                  : result->fault_count ? "in an allocation"
-                                                        : "without a crash");
+    failure->crash = runner->words ? copy_or_null(runner->words) : last_place(plan);
     failure->promise = copy_or_null(first ? first->promise : NULL);
     failure->message = copy_or_null(first ? first->message : "the run broke");
     failure->detail = copy_or_null(first ? first->detail : NULL);
