@@ -32,7 +32,8 @@ struct journey {
     struct explore_writer writer; /* of the file that is explored */
     struct explore_result total;  /* only numbers */
     struct pool pool;
-    bool told; /* the story of a run that failed */
+    uint64_t idle; /* units that were ended before anything went wrong in them */
+    bool told;     /* the story of a run that failed */
 };
 
 /* --- units ------------------------------------------------------------------------------------*/
@@ -86,6 +87,16 @@ static int make_up(const struct journey *journey, uint64_t number, struct explor
     return -1;
 }
 
+/* What its hosts say; of several the first that is not strict counts for all. */
+static const struct disk_model *own_disk(const struct scenario *scenario)
+{
+    const struct disk_model *strict = disk_model_named("strict");
+    for (size_t i = 0; i < scenario->host_count; i++)
+        if (scenario->hosts[i].disk && scenario->hosts[i].disk != strict)
+            return scenario->hosts[i].disk;
+    return strict;
+}
+
 /* Files come one after another, in each of them disks, of each of them schedules, and seeds. */
 static int load_unit(void *context, size_t index, struct explore_unit *unit)
 {
@@ -103,6 +114,8 @@ static int load_unit(void *context, size_t index, struct explore_unit *unit)
         unit->options.disk = command->disks[digit(&number, command->disk_count)];
         unit->file = command->files[number];
         unit->scenario = journey->scenarios[number];
+        if (!command->has_disks)
+            unit->options.disk = own_disk(unit->scenario);
     }
     if (command->corpus) {
         unit->starts = corpus_plans(&journey->corpus, unit, &unit->start_count);
@@ -300,17 +313,21 @@ static void end_unit(void *context, const struct explore_unit *explored,
         show_failure(journey->command, unit, &result->failures[i]);
         write_failure(writer_of(journey, unit->file), options, &result->failures[i]);
     }
+    bool idle = result->runs <= 1 && (result->missing & (MISSING_TIME | MISSING_REST));
+    journey->idle += idle;
     printf("%s  %-40s %-6s %llu crash points, %llu states, %llu distinct, %llu runs%s\n",
-           result->violations ? "FAIL" : "ok", name_of(unit, name), where,
-           (unsigned long long) result->points, (unsigned long long) result->states,
-           (unsigned long long) result->distinct, (unsigned long long) result->runs,
-           result->missing ? ", a choice of them" : "");
+           result->violations ? "FAIL"
+           : idle             ? "--"
+                              : "ok",
+           name_of(unit, name), where, (unsigned long long) result->points,
+           (unsigned long long) result->states, (unsigned long long) result->distinct,
+           (unsigned long long) result->runs, result->missing ? ", a choice of them" : "");
     fflush(stdout);
     add_up(&journey->total, result);
 }
 
 /* "complete", or what is missing. */
-static void print_coverage(unsigned missing, uint64_t units_left)
+static void print_coverage(unsigned missing, uint64_t idle, uint64_t units_left)
 {
     static const struct {
         unsigned set;
@@ -336,6 +353,10 @@ static void print_coverage(unsigned missing, uint64_t units_left)
             printf("%s%s", between, reasons[i].text);
             between = "; ";
         }
+    if (idle) {
+        printf("%sin %llu units nothing went wrong yet", between, (unsigned long long) idle);
+        between = "; ";
+    }
     if (units_left)
         printf("%s%llu units were not begun", between, (unsigned long long) units_left);
     printf(")\n");
@@ -417,7 +438,7 @@ static int travel(struct journey *journey)
     bool all_marks = marks_print(&total->marks, command->marks, stdout);
     if (command->corpus)
         printf("corpus: %llu runs added\n", (unsigned long long) journey->corpus.added);
-    print_coverage(total->missing,
+    print_coverage(total->missing, journey->idle,
                    command->all_seeds && command->random ? 0 : exploration.unit_count - begun);
     printf("explored: %llu states, %llu distinct, %llu runs, %llu violations\n",
            (unsigned long long) total->states, (unsigned long long) total->distinct,

@@ -29,7 +29,7 @@ const char explore_usage[] =
     "                    itself; all; none\n"
     "  --faults KIND,... in each call of the server: enospc, edquot, eio, emfile, enfile, enomem,\n"
     "                    eintr, short, slow, clock, spawn, wakeup, network, memory; all; none\n"
-    "  --disk MODEL|all  the disk's model (strict); all: " DISK_MODEL_NAMES ";\n"
+    "  --disk MODEL|all  the disk's model (the scenario's own); all: " DISK_MODEL_NAMES ";\n"
     "                    MODEL+OVERLAY: " DISK_OVERLAY_NAMES "\n"
     "  --states N        look at every state of a crash point up to N, else at a choice (256;\n"
     "                    32 if nothing says how much is to be done)\n"
@@ -278,7 +278,7 @@ static int read_option(const char *name, const char *value, struct explore_comma
 {
     bool good;
     if (strcmp(name, "--disk") == 0) {
-        good = parse_disks(value, command);
+        good = command->has_disks = parse_disks(value, command);
     } else if (strcmp(name, "--out") == 0) {
         command->out = value;
         command->out_given = true;
@@ -373,7 +373,7 @@ int explore_options_read(int argc, char **argv, struct explore_command *command)
                                         .jobs = 1,
                                         .out = "nixie-failures",
                                         .options.repeat = 64};
-    parse_disks("strict", command);
+    parse_disks("strict", command); /* of --random; else each scenario's own */
     for (int i = 1; i < argc; i++) {
         if (options && strcmp(argv[i], "--") == 0) {
             options = false;

@@ -17,6 +17,7 @@ struct explore_command {
     const char *replay; /* what is given to run besides; a space before each */
     const struct disk_model **disks;
     size_t disk_count;
+    bool has_disks; /* they were said; else each scenario has its own */
     enum schedule_policy schedules[SCHEDULES_MAX];
     size_t schedule_count;
     uint64_t first_seed, last_seed;

@@ -36,6 +36,11 @@ start=$SECONDS
 check_status 0 "a second is enough" explore "$story" --crash machine --depth 2 --states 8 --time 1s
 check "and is not exceeded by much" test $((SECONDS - start)) -lt 60
 check "which is told" grep -q '^coverage: partial (.*time was up' <<<"$output"
+printf 'scenario "a disk that lies"\nhost mail example.com\n    disk liar\n    user bob\nat 0s bob sends m1 to bob@example.com\n' \
+    >liar.scenario
+check_status 1 "the disk that a scenario says" explore liar.scenario --crash machine --every 9 --states 4 --out lies
+check "is the one that is told of" grep -q "^FAIL .* liar " <<<"$output"
+check_status 0 "another that is asked for" explore liar.scenario --crash machine --every 9 --states 4 --disk strict
 check_status 0 "all of a little" explore "$story" --crash programs
 check "is complete" grep -q '^coverage: complete$' <<<"$output"
 is "a folder for violations is not made for nothing" "$(ls -d nixie-failures 2>&1 | grep -c '^nixie')" 0
