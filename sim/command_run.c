@@ -371,6 +371,26 @@ static const char *plain_title(struct pool *pool, const char *title)
     return plain;
 }
 
+/* What --cut or --fault says came to nothing: that run is no replay of anything. */
+static void check_plan(const struct run_options *options, struct run_result *result)
+{
+    size_t missing = options->crash_count - result->planned_crashes;
+    char text[150];
+
+    for (size_t i = 0; i < result->fault_count; i++)
+        missing += !result->fault_lines[i];
+    if (missing == 0)
+        return;
+    snprintf(text, sizeof text,
+             "%zu of what --cut and --fault say never happened: there were %llu calls, %llu "
+             "allocations",
+             missing, (unsigned long long) result->calls, (unsigned long long) result->allocations);
+    *LIST_ADD(result->failures, result->failure_count) =
+        (struct failure){.message = must_copy(text, strlen(text))};
+    if (result->verdict == VERDICT_HELD)
+        result->verdict = VERDICT_FAILED;
+}
+
 static void run_one(struct run_command *run, const struct scenario *scenario, size_t index,
                     struct report_item *item)
 {
@@ -394,6 +414,8 @@ static void run_one(struct run_command *run, const struct scenario *scenario, si
         run_beside_base(scenario, &run->options, &item->result);
     else
         scenario_run(scenario, &run->options, &item->result);
+    if (!run->real && item->result.verdict != VERDICT_WRONG)
+        check_plan(&run->options, &item->result);
     item->seconds = now() - start;
 }
 

@@ -14,6 +14,8 @@
 #define DEFAULT_TIME_NS (30 * NANOSECONDS)
 #define DEFAULT_STATES 32
 #define JOBS_MAX 256
+#define IN_WORDS_OF(number) #number
+#define IN_WORDS(number) IN_WORDS_OF(number)
 #define SEEDS_MAX (UINT32_MAX - 1) /* of scenarios that are made up */
 #define RANDOM_SAMPLE 40           /* runs of each */
 #define RANDOM_EFFORT 200000       /* calls of them */
@@ -68,6 +70,19 @@ static int refuse(const char *what, const char *argument)
 {
     fprintf(stderr, "nixie explore: %s%s%s\n(nixie explore --help)\n", what, argument ? ": " : "",
             argument ? argument : "");
+    return STATUS_WRONG;
+}
+
+/* What may be wrong is told where there is more to know than the words of --help. */
+static int refuse_value(const char *option, const char *value)
+{
+    const char *hint = strcmp(option, "--jobs") == 0      ? ", at most " IN_WORDS(JOBS_MAX)
+                       : strcmp(option, "--time") == 0    ? ", as 30s, 5m, 1h"
+                       : strcmp(option, "--disk") == 0    ? ", one model or all"
+                       : strcmp(option, "--without") == 0 ? ", one of nixie explore --oracles"
+                                                          : "";
+    fprintf(stderr, "nixie explore: wrong value of option %s%s: %s\n(nixie explore --help)\n",
+            option, hint, value);
     return STATUS_WRONG;
 }
 
@@ -392,7 +407,8 @@ int explore_options_read(int argc, char **argv, struct explore_command *command)
         if (known == 0)
             return refuse("unknown option", argv[i]);
         if (known < 0)
-            return refuse(i + 1 < argc ? "wrong value of option" : "no value for option", argv[i]);
+            return i + 1 < argc ? refuse_value(argv[i], argv[i + 1])
+                                : refuse("no value for option", argv[i]);
         i++;
     }
     if (command->file_count == 0 && !command->random)

@@ -66,6 +66,8 @@ check_status 2 "an unknown option" "$nixie" run --frobnicate good.scenario
 for answers in answers= answers=1. answers=.1 answers=1.x answers=1.-1 answers=99999999999; do
     check_status 2 "a cut with wrong $answers" "$nixie" run --cut "200,$answers" good.scenario
 done
+check_status 1 "a cut that never happens" "$nixie" run --cut 99999999 good.scenario
+check_status 1 "a fault that never happens" "$nixie" run --fault 99999999,error=EIO good.scenario
 check_status 0 "a cut with answers" "$nixie" run --cut 200,answers=0.1.2.3 --cut 400,answers=1 good.scenario
 for command in run check fmt explore mta ''; do
     for option in --help -h; do
