@@ -280,6 +280,12 @@ static bool is_bounce_due(const struct message *message)
            (message->has_bounce || message->bounce_lost);
 }
 
+/* If the boot cannot be told, as without /proc, any may. */
+static bool may_be_of_earlier_boot(const struct send *send, uint64_t number)
+{
+    return send->cleanup.floor == 0 || number < send->cleanup.floor;
+}
+
 static int recover_queued(struct send *send, const struct entry *entry,
                           const struct spool_message *info)
 {
@@ -290,7 +296,7 @@ static int recover_queued(struct send *send, const struct entry *entry,
     message->state = MESSAGE_QUEUED;
     marked_apply(&send->marked, message);
     /* What a crash kept of a message that was never accepted may be all but its content. */
-    message->unverified = entry->number < send->cleanup.floor;
+    message->unverified = may_be_of_earlier_boot(send, entry->number);
     message->birth = steady_from_birth(&send->time, info->birth);
     int result = recover_files(send, entry, message, &failed);
     if (result == 0 && message->unverified && is_bounce_due(message)) {
