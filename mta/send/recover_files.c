@@ -154,6 +154,8 @@ static int read_channel(struct send *send, struct message *message, const struct
 {
     struct spool_channel found;
     uint64_t number = message->number;
+    if (fd < 0 && errno == ENOENT && file_is_there(channel->kind, number))
+        errno = EIO; /* not to be believed: all its recipients would be forgotten */
     if (fd < 0)
         return errno == ENOENT ? 0 : -1;
     if (io_read_all(fd, file) < 0)
