@@ -336,7 +336,7 @@ static void judge_recovered(struct world *world, const struct entry *entry,
     if (well < then->saturated_ns)
         well = then->saturated_ns;
     if (machine->spec->capacity_bytes == 0 && !was_clock_set(world, entry->machine) &&
-        !reason_untold(world, entry->machine, then->start_ns) && then->start_ns > well + WELL_NS)
+        !reason_untold(world, entry->machine, then->start_ns) && then->start_ns - WELL_NS > well)
         accuse(world, entry, then, "was tried long after all was well again, at",
                well / NANOSECONDS);
 }
