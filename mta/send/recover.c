@@ -297,6 +297,7 @@ static int recover_queued(struct send *send, const struct entry *entry,
     marked_apply(&send->marked, message);
     /* What a crash kept of a message that was never accepted may be all but its content. */
     message->unverified = may_be_of_earlier_boot(send, entry->number);
+    message->found = entry->number >= send->cleanup.floor; /* queue may still withdraw it */
     message->birth = steady_from_birth(&send->time, info->birth);
     int result = recover_files(send, entry, message, &failed);
     if (result == 0 && message->unverified && is_bounce_due(message)) {
