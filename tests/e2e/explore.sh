@@ -20,7 +20,7 @@ if [ -n "${CHECK_ALL-}" ]; then
         explore "$story, all crashes on all disks" "scenarios/spool/$story.scenario" --disk all --crash all --jobs 2
         explore "$story, all faults" "scenarios/spool/$story.scenario" --faults all --jobs 2
     done
-    explore "50 joined messages on all disks" scenarios/spool/joined.scenario --disk all --crash all \
+    explore "50 joined messages on all disks" scenarios/spool/joined.scenario -D n=50 --disk all --crash all \
         --every 20 --states 16 --jobs 2
     for story in admin-delete admin-expire admin-hold admin-races; do
         explore "$story" "scenarios/spool/$story.scenario" --crash all --states 16 --jobs 2
@@ -39,7 +39,7 @@ else
     for disk in honest ffs ext4; do
         explore "one message on $disk" scenarios/spool/one-message.scenario --disk $disk --crash machine --states 16
     done
-    explore "50 joined messages on strict" scenarios/spool/joined.scenario --crash machine --every 250 --states 4
+    explore "50 joined messages on strict" scenarios/spool/joined.scenario -D n=50 --crash machine --every 250 --states 4
     explore "one message, kills and faults" scenarios/spool/one-message.scenario --crash programs,one --faults all --every 5
 fi
 
