@@ -122,18 +122,9 @@ END_TEST
 START_TEST(what_was_withdrawn_comes_back_if_no_server_runs)
 {
     for (int started = 0; started < 2; started++) {
-        struct world *world = make_world(1);
-        struct letter *letter = &world->letters[0];
+        struct world *world = make_withdrawn();
         struct send_start *end = LIST_ADD(world->send_ends, world->send_end_count);
 
-        letter->state = LETTER_REFUSED;
-        letter->code = 451;
-        letter->ended_ns = 5 * NANOSECONDS;
-        letter->answers[0] = (struct recipient_answer){.code = 451, .tried = 1};
-        world->entries[0].answer = ANSWER_NO;
-        world->entries[0].answer_ns = 4 * NANOSECONDS;
-        add_taking(world, "bob@away.example");
-        add_upset(world, 3.9, UPSET_FAULT)->hit = HIT_QUEUE | HIT_SYNC;
         add_upset(world, 4.5, UPSET_FAULT)->hit = HIT_QUEUE | HIT_SYNC;
         add_upset(world, 7, UPSET_KILL);
         end->time_ns = 7 * NANOSECONDS;
