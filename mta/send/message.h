@@ -47,9 +47,9 @@ struct message {
     bool has[CHANNEL_COUNT]; /* recipients are left in the channel file */
     struct direct *direct;   /* until S5, if it is or was MESSAGE_DIRECT; owned */
     bool has_bounce;
-    bool found;          /* in todo, without a word of queue: it may be withdrawn */
-    bool unverified;     /* of an earlier boot: mess/N has not been compared with its checksum */
-    bool bounce_lost;    /* a part of it was found damaged when nobody was left to be tried */
+    bool found;       /* without a word of queue (or it is not known): it may be withdrawn */
+    bool unverified;  /* perhaps of an earlier boot: mess/N is not yet compared with its checksum */
+    bool bounce_lost; /* a part of it was found damaged when nobody was left to be tried */
     bool bounce_tainted; /* a sync failed: to be written anew before anything is added */
     bool end_logged;
     bool held;               /* by the admin: due in no channel, whatever due[] says */

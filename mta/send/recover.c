@@ -6,7 +6,8 @@
  *   todo checks out and its mess is whole          S4: preprocessed again; S5 if info, local and
  *                                                  remote are there for all of its recipients
  *   todo does not, but info does, and mess is there S5, without the name in todo
- *   info and mess, no todo                         S5; of an earlier boot: mess is compared with
+ *   info and mess, no todo                         S5; of an earlier boot, or of one that cannot be
+ *                                                  told: mess is compared with
  *                                                  its checksum before the first try (pass.c), or
  *                                                  here if only its bounce is left to do
  *   info without mess                              finished: the rest is removed
